@@ -1,0 +1,183 @@
+"""The choices a user can make, as enums and frozen values; parsed once at the edge, never compared as strings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from segpp_deploy.errors import SegppError, unknown_name_error
+
+
+class Choice(str, Enum):
+    """A string enum that prints as its value (StrEnum needs Python 3.11)."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Arch(Choice):
+    """The MiT backbone."""
+
+    B0 = "b0"
+    B1 = "b1"
+    B2 = "b2"
+    B3 = "b3"
+    B4 = "b4"
+    B5 = "b5"
+
+
+class Task(Choice):
+    """What the head predicts."""
+
+    SEG = "seg"
+    POSE = "pose"
+
+
+class Preset(Choice):
+    """The named merge plans; `segpp_deploy.model.plan` says what each does."""
+
+    ORIGINAL = "original"
+    HQ = "hq"
+    FAST = "fast"
+    HQ_REUSE = "hq-reuse"
+    FAST_REUSE = "fast-reuse"
+    POOL_2X2 = "2x2"
+    N1D = "n1d"
+    DOWNSAMPLE = "downsample"
+
+
+class InputKind(Choice):
+    """The graph's input: RGB uint8 [B, H, W, 3], or normalised float32 [B, 3, H, W]."""
+
+    UINT8 = "uint8"
+    FLOAT = "float"
+
+
+class OutputKind(Choice):
+    """The graph's output: uint8 labels [B, H, W], or float32 logits or heatmaps [B, K, H/4, W/4]."""
+
+    LABELS = "labels"
+    LOGITS = "logits"
+    HEATMAPS = "heatmaps"
+
+
+class Lowering(Choice):
+    """How the custom ops are written: standard ONNX ops, or one `segpp::*` node each for TensorRT plugins."""
+
+    PORTABLE = "portable"
+    PLUGIN = "plugin"
+
+
+class Precision(Choice):
+    """The number format of the engine's heavy layers."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    INT8 = "int8"
+
+
+class Inference(Choice):
+    """How an image larger than the engine's input is treated: resized whole, or cut into windows."""
+
+    WHOLE = "whole"
+    SLIDE = "slide"
+
+
+C = TypeVar("C", bound=Choice)
+
+
+def parse_choice(choice: type[C], name: str, kind: str) -> C:
+    """Return the member of `choice` called `name`.
+
+    Raises:
+        SegppError: there is none; the message lists the valid names and the closest one.
+
+    Example:
+        >>> parse_choice(Arch, "b0", "architecture")
+        <Arch.B0: 'b0'>
+    """
+    try:
+        return choice(name)
+    except ValueError:
+        raise unknown_name_error(kind, name, [str(member) for member in choice]) from None
+
+
+@dataclass(frozen=True)
+class Size:
+    """An image size in pixels; written HEIGHTxWIDTH on the command line."""
+
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}"
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+
+MAX_SIDE_PX = 8192
+
+
+def parse_size(text: str) -> Size:
+    """Parse HEIGHTxWIDTH.
+
+    Raises:
+        SegppError: not two numbers, or outside 32 .. 8192 pixels a side.
+
+    Example:
+        >>> parse_size("512x1024")
+        Size(height=512, width=1024)
+    """
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text.strip())
+    if match is None:
+        raise SegppError(f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", "--size 512x1024")
+    size = Size(int(match[1]), int(match[2]))
+    if not (32 <= size.height <= MAX_SIDE_PX and 32 <= size.width <= MAX_SIDE_PX):
+        raise SegppError(
+            f"Size {size} is out of range.",
+            f"between 32 and {MAX_SIDE_PX} pixels a side (the encoder divides by 32).",
+            "--size 512x1024",
+        )
+    return size
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Per-channel mean and standard deviation of RGB in 0 .. 255."""
+
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Class (or keypoint) names and their RGB colours, by index."""
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def default_class_table(count: int) -> ClassTable:
+    """Name `count` classes class_0 .. and colour them with evenly spread hues.
+
+    Example:
+        >>> default_class_table(2).names
+        ('class_0', 'class_1')
+    """
+    import colorsys
+
+    def colour(index: int) -> tuple[int, int, int]:
+        hue = (index * 0.61803398875) % 1.0  # golden-ratio steps keep neighbours apart
+        red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, 0.95 if index % 2 else 0.7)
+        return int(red * 255), int(green * 255), int(blue * 255)
+
+    return ClassTable(tuple(f"class_{i}" for i in range(count)), tuple(colour(i) for i in range(count)))

@@ -1,0 +1,73 @@
+"""The one error type that reaches users: what happened, what was expected, the command that fixes it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SegppError(Exception):
+    """Bad input or environment; the CLI prints it as one block and exits with `exit_code`.
+
+    Args:
+        what: what happened, naming the file or value, e.g. "Unknown merge mode 'bsm_r2D' in plan.yaml".
+        expected: what would have been right.
+        fix: the next step, best a command.
+
+    Example:
+        >>> print(SegppError("No file x.onnx.", "An ONNX file.", "segpp-deploy export -o x.onnx"))
+        No file x.onnx.
+          Expected: An ONNX file.
+          Fix: segpp-deploy export -o x.onnx
+    """
+
+    exit_code = 2
+
+    def __init__(self, what: str, expected: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.expected = expected
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.expected:
+            lines.append(f"  Expected: {self.expected}")
+        if self.fix:
+            lines.append(f"  Fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class CheckFailedError(SegppError):
+    """A check the user asked for did not hold (accuracy gate, benchmark bar)."""
+
+    exit_code = 1
+
+
+def suggest_name(name: str, valid: Iterable[str]) -> str:
+    """Return "Did you mean 'x'?" for the closest valid name, or an empty string.
+
+    Example:
+        >>> suggest_name("bsm_r2D", ["none", "bsm", "n1d", "n2d"])
+        "Did you mean 'bsm'?"
+    """
+    matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)
+    return f"Did you mean {matches[0]!r}?" if matches else ""
+
+
+def unknown_name_error(kind: str, name: str, valid: Iterable[str], where: str = "") -> SegppError:
+    """Build the error for a name that is not among the valid ones.
+
+    Args:
+        kind: what the name stands for, e.g. "merge mode".
+        name: the name as the user wrote it.
+        valid: the names that exist.
+        where: where it was written, e.g. "plan.yaml (stage 1, kv)".
+    """
+    names = list(valid)
+    place = f" in {where}" if where else ""
+    return SegppError(
+        f"Unknown {kind} {name!r}{place}.",
+        f"one of: {', '.join(names)}.",
+        suggest_name(name, names) or f"Use one of the names above for the {kind}.",
+    )

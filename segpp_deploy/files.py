@@ -1,0 +1,103 @@
+"""Files that are written whole or not at all, and their hashes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from segpp_deploy.errors import SegppError
+
+
+@contextlib.contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; rename it to `target` only if the block ends well.
+
+    On any error, Ctrl-C included, the temporary file is removed and `target` keeps its old content.
+    Errors of the file system (no permission, disk full) become a `SegppError`.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with atomic_path(folder / "a.txt") as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> [p.name for p in folder.iterdir()]
+        ['a.txt']
+    """
+    target = Path(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.stem}.", suffix=".tmp" + target.suffix
+        )
+        os.close(descriptor)
+    except OSError as error:
+        raise _write_error(target, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes 0600 files
+        os.replace(temporary, target)
+    except OSError as error:
+        raise _write_error(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write bytes atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(data)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hex SHA-256 of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def require_file(path: Path, kind: str, fix: str) -> Path:
+    """Return `path` if it is a readable, non-empty file, else raise a `SegppError` naming `kind`."""
+    path = Path(path)
+    if not path.exists():
+        raise SegppError(f"No such file: {path}.", f"a {kind}.", fix)
+    if path.is_dir():
+        raise SegppError(f"{path} is a directory.", f"a {kind}.", fix)
+    if not os.access(path, os.R_OK):
+        raise SegppError(f"{path} is not readable.", f"a readable {kind}.", f"chmod u+r {path}")
+    if path.stat().st_size == 0:
+        raise SegppError(f"{path} is empty (0 bytes).", f"a {kind}.", fix)
+    return path
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _write_error(target: Path, error: OSError) -> SegppError:
+    if error.errno == errno.ENOSPC:
+        return SegppError(
+            f"The disk filled up while {target} was being written; nothing was left behind.",
+            "enough free space on that disk.",
+            f"Free some space (df -h {target.parent}) or write elsewhere with -o.",
+        )
+    return SegppError(
+        f"Cannot write {target}: {error.strerror or error}.",
+        "a directory you may write to.",
+        "Choose another place with -o, or change the directory's permissions.",
+    )

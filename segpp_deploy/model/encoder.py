@@ -1,0 +1,168 @@
+"""The MiT encoder with merged-token attention.
+
+Source: Xie et al., "SegFormer" (2021) for the network; Kienzle et al., "SegFormer++" (2024) for merging.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from segpp_deploy.model.arch import (
+    HEADS,
+    LAYER_NORM_EPS,
+    MLP_RATIO,
+    PATCH_KERNEL,
+    PATCH_STRIDE,
+    SPATIAL_REDUCTION,
+    ArchSpec,
+)
+from segpp_deploy.model.merging import StageMaps, match_tokens, reduce_tokens, restore_tokens
+from segpp_deploy.model.plan import Grid, MergePlan, StageMerge, StageSpec, resolve_stage
+
+
+def to_grid(tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
+    """[B, N, C] -> [B, C, h, w]."""
+    return tokens.transpose(1, 2).unflatten(2, grid_hw)
+
+
+def to_tokens(grid: torch.Tensor) -> torch.Tensor:
+    """[B, C, h, w] -> [B, N, C]."""
+    return grid.flatten(2).transpose(1, 2)
+
+
+class PatchEmbed(nn.Module):
+    """Overlapping strided convolution that makes the tokens of a stage."""
+
+    def __init__(self, in_channels: int, channels: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(in_channels, channels, kernel, stride, padding=kernel // 2)
+        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, Grid]:
+        """[B, C, H, W] -> tokens [B, N, C'] and their grid (h, w)."""
+        grid = self.projection(image)
+        tokens: torch.Tensor = self.norm(to_tokens(grid))
+        return tokens, (int(grid.shape[2]), int(grid.shape[3]))
+
+
+class EfficientAttention(nn.Module):
+    """Multi-head attention with spatially reduced keys and values, on merged tokens."""
+
+    def __init__(self, channels: int, heads: int, reduction: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query_scale = (channels // heads) ** -0.5  # 1.0 once folding moved it into the query weights
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(channels, channels)
+        self.value = nn.Linear(channels, channels)
+        self.output = nn.Linear(channels, channels)
+        self.reduction: nn.Conv2d | None = None
+        if reduction > 1:
+            self.reduction = nn.Conv2d(channels, channels, reduction, reduction)
+            self.reduction_norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+
+    def key_value_tokens(self, tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
+        """[B, N, C] -> [B, N', C]: the tokens that keys and values are made from."""
+        if self.reduction is None:
+            return tokens
+        reduced: torch.Tensor = self.reduction_norm(to_tokens(self.reduction(to_grid(tokens, grid_hw))))
+        return reduced
+
+    def attend(self, queries: torch.Tensor, keys_values: torch.Tensor) -> torch.Tensor:
+        """[B, M, C] attending to [B, M', C] -> [B, M, C], output projection included."""
+        query = self._split(self.query(queries))
+        if self.query_scale != 1.0:
+            query = query * self.query_scale
+        key, value = self._split(self.key(keys_values)), self._split(self.value(keys_values))
+        weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
+        mixed = (weights @ value).transpose(1, 2).flatten(2)
+        out: torch.Tensor = self.output(mixed)
+        return out
+
+    def _split(self, tokens: torch.Tensor) -> torch.Tensor:
+        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+class MixFeedForward(nn.Module):
+    """Linear, 3x3 depthwise convolution, GELU (exact erf form), linear."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = channels * MLP_RATIO
+        self.expand = nn.Linear(channels, hidden)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.project = nn.Linear(hidden, channels)
+
+    def forward(self, tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
+        """[B, N, C] -> [B, N, C]."""
+        hidden = self.depthwise(to_grid(self.expand(tokens), grid_hw))
+        out: torch.Tensor = self.project(to_tokens(F.gelu(hidden)))
+        return out
+
+
+class EncoderLayer(nn.Module):
+    """Pre-norm transformer layer; the two sides match and merge independently."""
+
+    def __init__(self, channels: int, heads: int, reduction: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.attention = EfficientAttention(channels, heads, reduction)
+        self.norm2 = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.feed_forward = MixFeedForward(channels)
+
+    def forward(
+        self, tokens: torch.Tensor, grid_hw: Grid, merge: StageMerge, layer: int, maps: StageMaps
+    ) -> torch.Tensor:
+        """[B, N, C] -> [B, N, C]; reads and updates the stage's index maps."""
+        queries = self.norm1(tokens)
+        keys_values = self.attention.key_value_tokens(queries, grid_hw)
+        maps.q = match_tokens(queries, merge.q, layer, maps.q)
+        maps.kv = match_tokens(keys_values, merge.kv, layer, maps.kv)
+        attended = self.attention.attend(
+            reduce_tokens(queries, merge.q, maps.q), reduce_tokens(keys_values, merge.kv, maps.kv)
+        )
+        tokens = restore_tokens(attended, merge.q, maps.q, residual=tokens)
+        out: torch.Tensor = tokens + self.feed_forward(self.norm2(tokens), grid_hw)
+        return out
+
+
+class EncoderStage(nn.Module):
+    """Patch embedding, layers, norm."""
+
+    def __init__(self, spec: ArchSpec, index: int) -> None:
+        super().__init__()
+        in_channels = 3 if index == 0 else spec.widths[index - 1]
+        channels = spec.widths[index]
+        self.reduction = SPATIAL_REDUCTION[index]
+        self.patch_embed = PatchEmbed(in_channels, channels, PATCH_KERNEL[index], PATCH_STRIDE[index])
+        self.layers = nn.ModuleList(
+            EncoderLayer(channels, HEADS[index], self.reduction) for _ in range(spec.depths[index])
+        )
+        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+
+    def forward(self, image: torch.Tensor, spec: StageSpec) -> torch.Tensor:
+        """[B, C, H, W] -> [B, C', h, w]."""
+        tokens, grid_hw = self.patch_embed(image)
+        merge = resolve_stage(spec, grid_hw, self.reduction)
+        maps = StageMaps()
+        for index, layer in enumerate(self.layers):
+            tokens = layer(tokens, grid_hw, merge, index, maps)
+        return to_grid(self.norm(tokens), grid_hw)
+
+
+class MitEncoder(nn.Module):
+    """The four-stage hierarchical encoder."""
+
+    def __init__(self, spec: ArchSpec) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(EncoderStage(spec, index) for index in range(4))
+
+    def forward(self, image: torch.Tensor, plan: MergePlan) -> list[torch.Tensor]:
+        """[B, 3, H, W] -> four maps [B, C_s, h_s, w_s] at strides 4, 8, 16, 32."""
+        features = []
+        for stage, spec in zip(self.stages, plan.stages, strict=True):
+            image = stage(image, spec)
+            features.append(image)
+        return features

@@ -1,0 +1,42 @@
+"""segpp::TokenUnmerge: every token takes the value of its row, with an optional residual add."""
+
+from __future__ import annotations
+
+import torch
+
+from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
+
+TOKEN_UNMERGE = OpDeclaration(
+    name="TokenUnmerge",
+    inputs=(
+        Tensor("rows", FLOATS, "[B, M, C]"),
+        Tensor("row_of_token", ("int32",), "[B, N]"),
+        Tensor("residual", FLOATS, "[B, N, C], the type of rows", optional=True),
+    ),
+    outputs=(Tensor("restored", FLOATS, "[B, N, C], the type of rows"),),
+)
+
+
+@torch.library.custom_op("segpp::token_unmerge", mutates_args=())
+def token_unmerge(
+    rows: torch.Tensor, row_of_token: torch.Tensor, residual: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return restored [B, N, C]: `rows[b, row_of_token[b, n]]`, plus `residual[b, n]` where it is given.
+
+    Args:
+        rows: [B, M, C] float32 or float16.
+        row_of_token: [B, N] int32 from `token_match`.
+        residual: [B, N, C], the skip connection, fused to save a pass over memory.
+
+    Example:
+        >>> token_unmerge(torch.tensor([[[2.0], [5.0]]]), torch.tensor([[0, 0, 1]], dtype=torch.int32)).flatten().tolist()
+        [2.0, 2.0, 5.0]
+    """
+    index = row_of_token.long()[..., None].expand(-1, -1, rows.shape[2])
+    restored = rows.gather(1, index)
+    return restored if residual is None else restored + residual
+
+
+@token_unmerge.register_fake
+def _(rows: torch.Tensor, row_of_token: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
+    return rows.new_empty(rows.shape[0], row_of_token.shape[1], rows.shape[2])
