@@ -66,7 +66,9 @@ def token_match(
 
     wide = tokens.float()
     norm = wide.norm(dim=-1, keepdim=True)
-    unit = torch.where(norm > 0, wide / norm.clamp_min(torch.finfo(torch.float32).tiny), torch.zeros_like(wide))
+    unit = torch.where(
+        norm > 0, wide / norm.clamp_min(torch.finfo(torch.float32).tiny), torch.zeros_like(wide)
+    )
     similarity = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
     best = similarity.amax(dim=-1)
     order = torch.arange(len(destinations), device=device)

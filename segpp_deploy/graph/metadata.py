@@ -1,0 +1,170 @@
+"""What an exported ONNX file says about itself, as `segpp.*` metadata properties; every later step reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from segpp_deploy.config import (
+    Arch,
+    ClassTable,
+    InputKind,
+    Lowering,
+    Normalization,
+    OutputKind,
+    Precision,
+    Size,
+    Task,
+)
+from segpp_deploy.errors import SegppError
+from segpp_deploy.model.plan import MergePlan, StageTokens
+from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
+
+PREFIX = "segpp."
+
+
+@dataclass(frozen=True)
+class ExportMetadata:
+    """The export's facts.
+
+    Args:
+        arch: backbone.
+        task: segmentation or pose.
+        plan: the merge plan; its name is the mode.
+        tokens: token counts per stage.
+        size: input size in pixels.
+        batch: images per call; None for a dynamic batch axis.
+        input_kind: layout and type of the input.
+        output_kind: layout and type of the output.
+        lowering: portable or plugin.
+        precision: number format of the heavy layers.
+        classes: names and colours of classes or keypoints.
+        normalization: mean and deviation the network was trained with.
+        checkpoint: where the weights came from, as the user named it (path, or card name).
+        checkpoint_sha256: hash of the weights file; empty for random weights.
+        tool_version: version of segpp-deploy.
+    """
+
+    arch: Arch
+    task: Task
+    plan: MergePlan
+    tokens: tuple[StageTokens, ...]
+    size: Size
+    batch: int | None
+    input_kind: InputKind
+    output_kind: OutputKind
+    lowering: Lowering
+    precision: Precision
+    classes: ClassTable
+    normalization: Normalization
+    checkpoint: str
+    checkpoint_sha256: str
+    tool_version: str
+
+    @property
+    def mode(self) -> str:
+        """Name of the merge plan."""
+        return self.plan.name
+
+    @property
+    def output_stride(self) -> int:
+        """Image pixels per output pixel of logits or heatmaps."""
+        return 8 if self.plan.downsample else 4
+
+    def with_lowering(self, lowering: Lowering) -> ExportMetadata:
+        """Return a copy with another lowering."""
+        return replace(self, lowering=lowering)
+
+    def with_precision(self, precision: Precision) -> ExportMetadata:
+        """Return a copy with another precision."""
+        return replace(self, precision=precision)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, as manifests and `inspect --json` show them."""
+        return {
+            "arch": str(self.arch),
+            "task": str(self.task),
+            "mode": self.mode,
+            "plan": plan_to_dict(self.plan),
+            "tokens": [asdict(stage) for stage in self.tokens],
+            "size": list(self.size.hw),
+            "batch": self.batch,
+            "input": str(self.input_kind),
+            "output": str(self.output_kind),
+            "lowering": str(self.lowering),
+            "precision": str(self.precision),
+            "classes": list(self.classes.names),
+            "palette": [list(colour) for colour in self.classes.palette],
+            "mean": list(self.normalization.mean),
+            "std": list(self.normalization.std),
+            "checkpoint": self.checkpoint,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "tool_version": self.tool_version,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str) -> ExportMetadata:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            SegppError: a field is missing or cannot be read; `where` names the file.
+        """
+        try:
+            return cls(
+                arch=Arch(values["arch"]),
+                task=Task(values["task"]),
+                plan=parse_plan(values["plan"], values["mode"], where),
+                tokens=tuple(
+                    StageTokens(**{**stage, "grid": tuple(stage["grid"])}) for stage in values["tokens"]
+                ),
+                size=Size(*values["size"]),
+                batch=values["batch"],
+                input_kind=InputKind(values["input"]),
+                output_kind=OutputKind(values["output"]),
+                lowering=Lowering(values["lowering"]),
+                precision=Precision(values["precision"]),
+                classes=ClassTable(tuple(values["classes"]), tuple(tuple(c) for c in values["palette"])),
+                normalization=Normalization(tuple(values["mean"]), tuple(values["std"])),
+                checkpoint=values["checkpoint"],
+                checkpoint_sha256=values["checkpoint_sha256"],
+                tool_version=values["tool_version"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise SegppError(
+                f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
+                "the segpp.* properties that `segpp-deploy export` writes.",
+                "segpp-deploy export -o model.onnx",
+            ) from error
+
+    def to_properties(self) -> dict[str, str]:
+        """Return ONNX metadata properties: one `segpp.*` key per field, values as JSON."""
+        return {PREFIX + key: json.dumps(value) for key, value in self.to_dict().items()}
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, str], where: str) -> ExportMetadata:
+        """Read the ONNX metadata properties of the file `where`.
+
+        Raises:
+            SegppError: the file was not written by `segpp-deploy export`, or was edited.
+        """
+        try:
+            values = {
+                key.removeprefix(PREFIX): json.loads(value)
+                for key, value in properties.items()
+                if key.startswith(PREFIX)
+            }
+        except json.JSONDecodeError as error:
+            raise SegppError(
+                f"The metadata of {where} is not JSON: {error}.",
+                "the segpp.* properties that `segpp-deploy export` writes.",
+                "segpp-deploy export -o model.onnx",
+            ) from error
+        if not values:
+            raise SegppError(
+                f"{where} holds no segpp.* metadata.",
+                "an ONNX file written by `segpp-deploy export`.",
+                "segpp-deploy export -o model.onnx",
+            )
+        return cls.from_dict(values, where)
