@@ -18,18 +18,8 @@ from segpp_deploy.model.arch import (
     SPATIAL_REDUCTION,
     ArchSpec,
 )
-from segpp_deploy.model.merging import StageMaps, match_tokens, reduce_tokens, restore_tokens
+from segpp_deploy.model.merging import StageMaps, match_tokens, reduce_tokens, restore_tokens, to_grid, to_tokens
 from segpp_deploy.model.plan import Grid, MergePlan, StageMerge, StageSpec, resolve_stage
-
-
-def to_grid(tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
-    """[B, N, C] -> [B, C, h, w]."""
-    return tokens.transpose(1, 2).unflatten(2, grid_hw)
-
-
-def to_tokens(grid: torch.Tensor) -> torch.Tensor:
-    """[B, C, h, w] -> [B, N, C]."""
-    return grid.flatten(2).transpose(1, 2)
 
 
 class PatchEmbed(nn.Module):
@@ -82,7 +72,8 @@ class EfficientAttention(nn.Module):
         return out
 
     def _split(self, tokens: torch.Tensor) -> torch.Tensor:
-        return tokens.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        batch, count, channels = tokens.shape
+        return tokens.reshape(batch, count, self.heads, channels // self.heads).transpose(1, 2)
 
 
 class MixFeedForward(nn.Module):

@@ -39,9 +39,7 @@ class DecodeHead(nn.Module):
             linear layer (NVIDIA's original, Hugging Face).
     """
 
-    def __init__(
-        self, widths: tuple[int, ...], channels: int, num_outputs: int, *, normalised_stages: bool
-    ) -> None:
+    def __init__(self, widths: tuple[int, ...], channels: int, num_outputs: int, *, normalised_stages: bool) -> None:
         super().__init__()
         self.stage_projections = nn.ModuleList(
             ProjectionBlock(width, channels, normalised=normalised_stages) for width in widths

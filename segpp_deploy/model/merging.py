@@ -7,8 +7,18 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from segpp_deploy.model.plan import BsmMerge, PoolMerge, SideMerge
+from segpp_deploy.model.plan import BsmMerge, Grid, PoolMerge, SideMerge
 from segpp_deploy.ops import token_match, token_merge, token_unmerge
+
+
+def to_grid(tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
+    """[B, N, C] -> [B, C, h, w]."""
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], tokens.shape[2], *grid_hw)
+
+
+def to_tokens(grid: torch.Tensor) -> torch.Tensor:
+    """[B, C, h, w] -> [B, N, C]."""
+    return grid.flatten(2).transpose(1, 2)
 
 
 @dataclass
@@ -26,20 +36,22 @@ def match_tokens(
     if not isinstance(merge, BsmMerge):
         return None
     if last_map is None or merge.matches_in_layer(layer):
-        return token_match(tokens, *merge.grid_hw, *merge.stride_yx, merge.num_removed)
+        new_map: torch.Tensor = token_match(tokens, *merge.grid_hw, *merge.stride_yx, merge.num_removed)
+        return new_map
     return last_map
 
 
 def reduce_tokens(tokens: torch.Tensor, merge: SideMerge, row_of_token: torch.Tensor | None) -> torch.Tensor:
     """Return the merged tokens [B, M, C] of [B, N, C]."""
     if isinstance(merge, PoolMerge):
-        grid = tokens.transpose(1, 2).unflatten(2, merge.grid_hw)
+        grid = to_grid(tokens, merge.grid_hw)
         # Without padding this is the published ceil_mode pool: border cells average what they hold.
         pooled = F.avg_pool2d(grid, merge.stride_yx, ceil_mode=True, count_include_pad=False)
-        return pooled.flatten(2).transpose(1, 2)
+        return to_tokens(pooled)
     if isinstance(merge, BsmMerge):
         assert row_of_token is not None
-        return token_merge(tokens, row_of_token, merge.num_rows)
+        merged: torch.Tensor = token_merge(tokens, row_of_token, merge.num_rows)
+        return merged
     return tokens
 
 
@@ -48,10 +60,10 @@ def restore_tokens(
 ) -> torch.Tensor:
     """Return residual + the rows [B, M, C] spread over their tokens: [B, N, C]."""
     if isinstance(merge, PoolMerge):
-        grid = rows.transpose(1, 2).unflatten(2, merge.pooled_hw)
-        full = F.interpolate(grid, size=merge.grid_hw, mode="nearest")
-        return full.flatten(2).transpose(1, 2) + residual
+        full = F.interpolate(to_grid(rows, merge.pooled_hw), size=merge.grid_hw, mode="nearest")
+        return to_tokens(full) + residual
     if isinstance(merge, BsmMerge):
         assert row_of_token is not None
-        return token_unmerge(rows, row_of_token, residual)
+        restored: torch.Tensor = token_unmerge(rows, row_of_token, residual)
+        return restored
     return rows + residual

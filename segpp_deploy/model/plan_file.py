@@ -51,9 +51,7 @@ def load_plan(mode: str) -> MergePlan:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SegppError(
-            f"{path} is not YAML: {error}.", "a plan file.", f"For example: {EXAMPLE}"
-        ) from error
+        raise SegppError(f"{path} is not YAML: {error}.", "a plan file.", f"For example: {EXAMPLE}") from error
     return parse_plan(content, name=path.stem, where=path.name)
 
 
@@ -73,9 +71,7 @@ def parse_plan(content: Any, name: str, where: str) -> MergePlan:
     downsample = content.get("downsample", False)
     if not isinstance(downsample, bool):
         raise SegppError(f"downsample is {downsample!r} in {where}.", "true or false.", "downsample: true")
-    specs = tuple(
-        _parse_stage(stage, f"{where} (stage {index}") for index, stage in enumerate(stages, start=1)
-    )
+    specs = tuple(_parse_stage(stage, f"{where} (stage {index}") for index, stage in enumerate(stages, start=1))
     return MergePlan(name, specs, downsample)  # type: ignore[arg-type]
 
 
@@ -111,9 +107,7 @@ def _parse_stage(stage: Any, where: str) -> StageSpec:
     if stage is None:
         return StageSpec()
     _require_mapping(stage, where + ")", ("q", "kv"))
-    return StageSpec(
-        q=_parse_side(stage.get("q"), f"{where}, q)"), kv=_parse_side(stage.get("kv"), f"{where}, kv)")
-    )
+    return StageSpec(q=_parse_side(stage.get("q"), f"{where}, q)"), kv=_parse_side(stage.get("kv"), f"{where}, kv)"))
 
 
 def _parse_side(side: Any, where: str) -> SideSpec:
@@ -122,9 +116,7 @@ def _parse_side(side: Any, where: str) -> SideSpec:
     if isinstance(side, str):
         side = {"mode": side}
     if not isinstance(side, dict) or "mode" not in side:
-        raise SegppError(
-            f"{side!r} in {where} names no mode.", "a mapping with a mode.", f"For example: {EXAMPLE}"
-        )
+        raise SegppError(f"{side!r} in {where} names no mode.", "a mapping with a mode.", f"For example: {EXAMPLE}")
     names = [str(mode) for mode in MergeMode]
     if side["mode"] not in names:
         raise unknown_name_error("merge mode", str(side["mode"]), names, where)

@@ -66,9 +66,7 @@ def token_match(
 
     wide = tokens.float()
     norm = wide.norm(dim=-1, keepdim=True)
-    unit = torch.where(
-        norm > 0, wide / norm.clamp_min(torch.finfo(torch.float32).tiny), torch.zeros_like(wide)
-    )
+    unit = torch.where(norm > 0, wide / norm.clamp_min(torch.finfo(torch.float32).tiny), torch.zeros_like(wide))
     similarity = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
     best = similarity.amax(dim=-1)
     order = torch.arange(len(destinations), device=device)
@@ -84,7 +82,5 @@ def token_match(
 
 
 @token_match.register_fake
-def _(
-    tokens: torch.Tensor, grid_h: int, grid_w: int, stride_y: int, stride_x: int, num_removed: int
-) -> torch.Tensor:
+def _(tokens: torch.Tensor, grid_h: int, grid_w: int, stride_y: int, stride_x: int, num_removed: int) -> torch.Tensor:
     return tokens.new_empty(tokens.shape[:2], dtype=torch.int32)

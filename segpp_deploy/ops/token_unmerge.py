@@ -18,9 +18,7 @@ TOKEN_UNMERGE = OpDeclaration(
 
 
 @torch.library.custom_op("segpp::token_unmerge", mutates_args=())
-def token_unmerge(
-    rows: torch.Tensor, row_of_token: torch.Tensor, residual: torch.Tensor | None = None
-) -> torch.Tensor:
+def token_unmerge(rows: torch.Tensor, row_of_token: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
     """Return restored [B, N, C]: `rows[b, row_of_token[b, n]]`, plus `residual[b, n]` where it is given.
 
     Args:
