@@ -1,0 +1,91 @@
+"""Find and read model cards, and get at their checkpoints."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from segpp_deploy.errors import SegppError, suggest_name, unknown_name_error
+from segpp_deploy.files import require_file
+from segpp_deploy.model.card_schema import ModelCard
+
+CARD_FOLDERS_VARIABLE = "SEGPP_MODELS"
+CARD_SUFFIXES = (".yaml", ".yml")
+_PACKAGE = Path(__file__).parent.parent
+
+
+def card_folders() -> list[Path]:
+    """Return the folders that are searched for cards, first match wins.
+
+    The folder in the environment variable SEGPP_MODELS, the repository's `models/` when running from a checkout, and
+    the copy of `models/` that the wheel carries (setup.py puts it there).
+    """
+    chosen = os.environ.get(CARD_FOLDERS_VARIABLE)
+    candidates = [_PACKAGE.parent / "models", _PACKAGE / "model_cards"]
+    return [folder for folder in ([Path(chosen)] if chosen else []) + candidates if folder.is_dir()]
+
+
+def list_cards() -> list[str]:
+    """Return the names of the cards that `load_card` finds, sorted."""
+    return sorted({path.stem for folder in card_folders() for path in folder.glob("*.yaml")})
+
+
+def load_card(name_or_path: str) -> ModelCard:
+    """Read a card by its name, or from a YAML file.
+
+    Raises:
+        SegppError: no such card (the message suggests the closest name), or a field is wrong.
+    """
+    if name_or_path.endswith(CARD_SUFFIXES):
+        fix = "segpp-deploy export --help lists how to name a model."
+        return _read_card(require_file(Path(name_or_path), "model card (YAML)", fix))
+    for folder in card_folders():
+        path = folder / f"{name_or_path}.yaml"
+        if path.is_file():
+            return _read_card(path)
+    raise unknown_name_error("model", name_or_path, [*list_cards(), "a card file (*.yaml)"])
+
+
+def _read_card(path: Path) -> ModelCard:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SegppError(f"{path} is not YAML: {error}.", "a model card.", f"Correct {path}.") from error
+    if not isinstance(content, dict):
+        raise SegppError(f"{path} holds no mapping.", "a model card.", f"Correct {path}.")
+    try:
+        card = ModelCard.model_validate(content)
+    except (ValidationError, SegppError) as error:
+        raise _card_error(path, error) from error
+    if card.name != path.stem:
+        raise SegppError(
+            f"The card {path} is called {card.name!r}.",
+            f"name: {path.stem} (the file's name).",
+            "Rename the file or the card.",
+        )
+    card._folder = path.resolve().parent
+    return card
+
+
+def _card_error(path: Path, error: ValidationError | SegppError) -> SegppError:
+    """Name the file and the first wrong field."""
+    if isinstance(error, SegppError):  # raised by parse_size inside a validator
+        return SegppError(f"{path}: {error.what}", error.expected, error.fix)
+    problems: list[Any] = list(error.errors())
+    first = problems[0]
+    field = ".".join(str(part) for part in first["loc"])
+    subject = f"Field {field}" if field else "Something"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    unknown = first["type"] == "extra_forbidden"
+    suggestion = suggest_name(str(first["loc"][-1]), ModelCard.model_fields) if unknown else ""
+    is_plain = isinstance(first["input"], str | int | float | None)
+    got = f"; got {first['input']!r}" if is_plain and first["type"] != "missing" else ""
+    return SegppError(
+        f"{subject} in the model card {path} is wrong: {first['msg']}{more}.",
+        f"what segpp_deploy/model/card_schema.py describes{got}.",
+        f"{suggestion} Correct {path}.".strip(),
+    )
