@@ -11,7 +11,6 @@ SPATIAL_REDUCTION = (8, 4, 2, 1)
 PATCH_KERNEL = (7, 3, 3, 3)
 PATCH_STRIDE = (4, 2, 2, 2)
 MLP_RATIO = 4
-LAYER_NORM_EPS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,19 @@ class ArchSpec:
 
     depths: tuple[int, int, int, int]
     widths: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class LayerNormEps:
+    """What the encoder's layer norms add to the variance; the published implementations differ, so weights decide.
+
+    Args:
+        blocks: before attention and feed-forward, and at the end of a stage.
+        embeddings: after the patch embedding, and after the spatial reduction of keys and values.
+    """
+
+    blocks: float = 1e-6
+    embeddings: float = 1e-6
 
 
 ARCH_SPECS: dict[Arch, ArchSpec] = {

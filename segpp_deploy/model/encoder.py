@@ -11,12 +11,12 @@ from torch import nn
 
 from segpp_deploy.model.arch import (
     HEADS,
-    LAYER_NORM_EPS,
     MLP_RATIO,
     PATCH_KERNEL,
     PATCH_STRIDE,
     SPATIAL_REDUCTION,
     ArchSpec,
+    LayerNormEps,
 )
 from segpp_deploy.model.merging import StageMaps, match_tokens, reduce_tokens, restore_tokens, to_grid, to_tokens
 from segpp_deploy.model.plan import Grid, MergePlan, StageMerge, StageSpec, resolve_stage
@@ -25,10 +25,10 @@ from segpp_deploy.model.plan import Grid, MergePlan, StageMerge, StageSpec, reso
 class PatchEmbed(nn.Module):
     """Overlapping strided convolution that makes the tokens of a stage."""
 
-    def __init__(self, in_channels: int, channels: int, kernel: int, stride: int) -> None:
+    def __init__(self, in_channels: int, channels: int, kernel: int, stride: int, eps: float) -> None:
         super().__init__()
         self.projection = nn.Conv2d(in_channels, channels, kernel, stride, padding=kernel // 2)
-        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.norm = nn.LayerNorm(channels, eps=eps)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, Grid]:
         """[B, C, H, W] -> tokens [B, N, C'] and their grid (h, w)."""
@@ -40,7 +40,7 @@ class PatchEmbed(nn.Module):
 class EfficientAttention(nn.Module):
     """Multi-head attention with spatially reduced keys and values, on merged tokens."""
 
-    def __init__(self, channels: int, heads: int, reduction: int) -> None:
+    def __init__(self, channels: int, heads: int, reduction: int, eps: float) -> None:
         super().__init__()
         self.heads = heads
         self.query_scale = (channels // heads) ** -0.5  # 1.0 once folding moved it into the query weights
@@ -51,7 +51,7 @@ class EfficientAttention(nn.Module):
         self.reduction: nn.Conv2d | None = None
         if reduction > 1:
             self.reduction = nn.Conv2d(channels, channels, reduction, reduction)
-            self.reduction_norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+            self.reduction_norm = nn.LayerNorm(channels, eps=eps)
 
     def key_value_tokens(self, tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
         """[B, N, C] -> [B, N', C]: the tokens that keys and values are made from."""
@@ -96,11 +96,11 @@ class MixFeedForward(nn.Module):
 class EncoderLayer(nn.Module):
     """Pre-norm transformer layer; the two sides match and merge independently."""
 
-    def __init__(self, channels: int, heads: int, reduction: int) -> None:
+    def __init__(self, channels: int, heads: int, reduction: int, eps: LayerNormEps) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
-        self.attention = EfficientAttention(channels, heads, reduction)
-        self.norm2 = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.norm1 = nn.LayerNorm(channels, eps=eps.blocks)
+        self.attention = EfficientAttention(channels, heads, reduction, eps.embeddings)
+        self.norm2 = nn.LayerNorm(channels, eps=eps.blocks)
         self.feed_forward = MixFeedForward(channels)
 
     def forward(
@@ -122,16 +122,16 @@ class EncoderLayer(nn.Module):
 class EncoderStage(nn.Module):
     """Patch embedding, layers, norm."""
 
-    def __init__(self, spec: ArchSpec, index: int) -> None:
+    def __init__(self, spec: ArchSpec, index: int, eps: LayerNormEps) -> None:
         super().__init__()
         in_channels = 3 if index == 0 else spec.widths[index - 1]
         channels = spec.widths[index]
         self.reduction = SPATIAL_REDUCTION[index]
-        self.patch_embed = PatchEmbed(in_channels, channels, PATCH_KERNEL[index], PATCH_STRIDE[index])
+        self.patch_embed = PatchEmbed(in_channels, channels, PATCH_KERNEL[index], PATCH_STRIDE[index], eps.embeddings)
         self.layers = nn.ModuleList(
-            EncoderLayer(channels, HEADS[index], self.reduction) for _ in range(spec.depths[index])
+            EncoderLayer(channels, HEADS[index], self.reduction, eps) for _ in range(spec.depths[index])
         )
-        self.norm = nn.LayerNorm(channels, eps=LAYER_NORM_EPS)
+        self.norm = nn.LayerNorm(channels, eps=eps.blocks)
 
     def forward(self, image: torch.Tensor, spec: StageSpec) -> torch.Tensor:
         """[B, C, H, W] -> [B, C', h, w]."""
@@ -146,9 +146,9 @@ class EncoderStage(nn.Module):
 class MitEncoder(nn.Module):
     """The four-stage hierarchical encoder."""
 
-    def __init__(self, spec: ArchSpec) -> None:
+    def __init__(self, spec: ArchSpec, eps: LayerNormEps) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(EncoderStage(spec, index) for index in range(4))
+        self.stages = nn.ModuleList(EncoderStage(spec, index, eps) for index in range(4))
 
     def forward(self, image: torch.Tensor, plan: MergePlan) -> list[torch.Tensor]:
         """[B, 3, H, W] -> four maps [B, C_s, h_s, w_s] at strides 4, 8, 16, 32."""

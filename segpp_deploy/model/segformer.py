@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from segpp_deploy.config import Arch, Preset, Task
-from segpp_deploy.model.arch import ARCH_SPECS
+from segpp_deploy.model.arch import ARCH_SPECS, LayerNormEps
 from segpp_deploy.model.encoder import MitEncoder
 from segpp_deploy.model.head import DecodeHead
 from segpp_deploy.model.plan import PRESETS, MergePlan, backbone_size
@@ -24,6 +24,7 @@ class ModelSpec:
         head_channels: width of the head (256 in mmsegmentation; 256 or 768 in the other dialects).
         normalised_stages: see `DecodeHead`.
         task: segmentation or pose; the network is the same.
+        norm_eps: what the encoder's layer norms add to the variance.
     """
 
     arch: Arch
@@ -31,6 +32,7 @@ class ModelSpec:
     head_channels: int = 256
     normalised_stages: bool = True
     task: Task = Task.SEG
+    norm_eps: LayerNormEps = LayerNormEps()
 
 
 class SegFormer(nn.Module):
@@ -49,7 +51,7 @@ class SegFormer(nn.Module):
         self.spec = spec
         self.plan = plan
         arch = ARCH_SPECS[spec.arch]
-        self.encoder = MitEncoder(arch)
+        self.encoder = MitEncoder(arch, spec.norm_eps)
         self.head: nn.Module = DecodeHead(
             arch.widths, spec.head_channels, spec.num_outputs, normalised_stages=spec.normalised_stages
         )
