@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -32,7 +32,7 @@ class ModelSpec:
     head_channels: int = 256
     normalised_stages: bool = True
     task: Task = Task.SEG
-    norm_eps: LayerNormEps = LayerNormEps()
+    norm_eps: LayerNormEps = field(default_factory=LayerNormEps)
 
 
 class SegFormer(nn.Module):
