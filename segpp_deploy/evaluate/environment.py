@@ -1,0 +1,142 @@
+"""The machine and the versions a figure was measured with; nothing that identifies a person or a host."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import segpp_deploy
+
+# what the report calls it -> names of the distributions that provide it
+_PACKAGES = {
+    "numpy": ("numpy",),
+    "torch": ("torch",),
+    "onnx": ("onnx",),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+    "openvino": ("openvino",),
+    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+    "tensorrt_rtx": ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx"),
+    "opencv": ("opencv-python", "opencv-python-headless"),
+}
+_CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd")
+_GPU_QUERY = ("name", "driver_version", "memory.total", "compute_cap")
+_GPU_QUERY_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One NVIDIA GPU as `nvidia-smi` describes it."""
+
+    name: str
+    driver_version: str
+    memory_mib: int
+    compute_capability: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """`cpu_cores` counts the logical cores this process may use; `packages` only what is installed."""
+
+    tool_version: str
+    cpu: str
+    cpu_cores: int
+    cpu_features: tuple[str, ...]
+    memory_bytes: int | None
+    os: str
+    machine: str
+    python: str
+    packages: dict[str, str]
+    gpus: tuple[Gpu, ...]
+
+
+def describe_environment() -> Environment:
+    """Describe this machine without importing any of the packages it lists."""
+    cpu_info = _read("/proc/cpuinfo")
+    return Environment(
+        tool_version=segpp_deploy.__version__,
+        cpu=_cpu_model(cpu_info),
+        cpu_cores=usable_cores(),
+        cpu_features=_cpu_features(cpu_info),
+        memory_bytes=_memory_bytes(_read("/proc/meminfo")),
+        os=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages=_package_versions(),
+        gpus=_query_gpus(),
+    )
+
+
+def usable_cores() -> int:
+    """Return the number of logical cores this process may run on."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_model(cpu_info: str) -> str:
+    match = re.search(r"^model name\s*:\s*(.+)$", cpu_info, re.MULTILINE)
+    return match[1].strip() if match else platform.processor() or "unknown"
+
+
+def _cpu_features(cpu_info: str) -> tuple[str, ...]:
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpu_info, re.MULTILINE)
+    present = set(match[1].split()) if match else set()
+    return tuple(name for name in _CPU_FEATURES if name in present)
+
+
+def _memory_bytes(memory_info: str) -> int | None:
+    match = re.search(r"^MemTotal:\s*(\d+) kB", memory_info, re.MULTILINE)
+    return int(match[1]) * 1024 if match else None
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name, distributions in _PACKAGES.items():
+        for distribution in distributions:
+            try:
+                versions[name] = metadata.version(distribution)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return versions
+
+
+def _query_gpus() -> tuple[Gpu, ...]:
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_QUERY)}", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_GPU_QUERY_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()  # a tool without a working driver: there is no GPU to speak of
+    return parse_gpu_table(answer.stdout)
+
+
+def parse_gpu_table(table: str) -> tuple[Gpu, ...]:
+    """Parse the CSV lines of `nvidia-smi`; lines of another form are left out.
+
+    Example:
+        >>> parse_gpu_table("NVIDIA L4, 580.1, 23034, 8.9")
+        (Gpu(name='NVIDIA L4', driver_version='580.1', memory_mib=23034, compute_capability='8.9'),)
+    """
+    rows = csv.reader(table.splitlines(), skipinitialspace=True)
+    return tuple(
+        Gpu(row[0], row[1], int(row[2]) if row[2].isdecimal() else 0, row[3])  # Jetson says "[N/A]"
+        for row in rows
+        if len(row) == len(_GPU_QUERY)
+    )
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,151 @@
+"""How long a call takes: percentiles after a warm-up, and fair ratios between alternatives."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segpp_deploy.errors import SegppError
+
+Run = Callable[[], object]
+Progress = Callable[[int, int], None]  # (runs done, runs in all), timed and warm-up runs alike
+
+
+@dataclass(frozen=True)
+class LatencyStats:
+    """Milliseconds per call. Percentiles as in `percentile`; throughput in images a second, from the mean."""
+
+    median: float
+    p90: float
+    p95: float
+    p99: float
+    min: float
+    max: float
+    mean: float
+    throughput_ips: float
+    samples: int
+
+    @classmethod
+    def from_samples(cls, samples_ms: Sequence[float], batch: int = 1) -> LatencyStats:
+        """Summarise timed calls of `batch` images each."""
+        mean = float(np.mean(samples_ms))
+        return cls(
+            median=percentile(samples_ms, 50),
+            p90=percentile(samples_ms, 90),
+            p95=percentile(samples_ms, 95),
+            p99=percentile(samples_ms, 99),
+            min=min(samples_ms),
+            max=max(samples_ms),
+            mean=mean,
+            throughput_ips=batch * 1000 / mean if mean else float("inf"),
+            samples=len(samples_ms),
+        )
+
+
+@dataclass(frozen=True)
+class InterleavedLatency:
+    """Timings of alternatives that took turns: `samples_ms[name][i]` was measured in round i."""
+
+    samples_ms: Mapping[str, tuple[float, ...]]
+
+    def stats(self, name: str, batch: int = 1) -> LatencyStats:
+        """Return the summary of one alternative."""
+        return LatencyStats.from_samples(self.samples_ms[name], batch)
+
+    def speedup(self, baseline: str, name: str) -> float:
+        """Return how many times faster `name` is than `baseline`: the median over rounds of their ratio.
+
+        Both times of a ratio come from the same round, so a machine that slows down for a while slows both.
+        """
+        pairs = zip(self.samples_ms[baseline], self.samples_ms[name], strict=True)
+        return float(np.median([slow / fast for slow, fast in pairs]))
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """Return the value below which `percent` % of the samples lie, linear between the two nearest ranks.
+
+    With n sorted samples the rank is (n - 1) * percent / 100, counted from 0 (numpy's default, Hyndman-Fan type 7);
+    so p99 of fewer than 100 samples lies between the two slowest.
+
+    Example:
+        >>> percentile([4.0, 1.0, 2.0, 3.0], 50)
+        2.5
+    """
+    return float(np.percentile(samples, percent))
+
+
+def measure_latency(
+    run: Run, iterations: int, warmup: int, batch: int = 1, progress: Progress | None = None
+) -> LatencyStats:
+    """Time `run` `iterations` times after `warmup` untimed calls, with the garbage collector held back.
+
+    Args:
+        run: the work; returns only when it is finished.
+        iterations: timed calls, at least 1.
+        warmup: untimed calls before, at least 0.
+        batch: images per call, for the throughput.
+        progress: called after every call, outside the timed part.
+
+    Raises:
+        SegppError: fewer than 1 iteration or a negative warm-up.
+    """
+    measured = measure_interleaved({"run": run}, iterations, warmup, progress)
+    return measured.stats("run", batch)
+
+
+def measure_interleaved(
+    runs: Mapping[str, Run], rounds: int, warmup: int, progress: Progress | None = None
+) -> InterleavedLatency:
+    """Time several alternatives in turns, forwards in one round and backwards in the next.
+
+    Taking turns spreads drift (heat, other load) over all of them; changing the order spreads what one leaves
+    behind (caches, memory) for the next.
+
+    Raises:
+        SegppError: fewer than 1 round or a negative warm-up.
+    """
+    _check_counts(rounds, warmup)
+    samples: dict[str, list[float]] = {name: [] for name in runs}
+    total, done = (warmup + rounds) * len(runs), 0
+    with _collector_held():
+        for number in range(-warmup, rounds):
+            for name in runs if number % 2 == 0 else reversed(list(runs)):
+                elapsed_ms = _time_ms(runs[name])
+                if number >= 0:
+                    samples[name].append(elapsed_ms)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+    return InterleavedLatency({name: tuple(values) for name, values in samples.items()})
+
+
+def _time_ms(run: Run) -> float:
+    start = time.perf_counter_ns()
+    run()
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _check_counts(iterations: int, warmup: int) -> None:
+    if iterations < 1 or warmup < 0:
+        raise SegppError(
+            f"{iterations} timed and {warmup} warm-up runs cannot be measured.",
+            "at least 1 timed and 0 warm-up runs.",
+            "--iterations 50 --warmup 5",
+        )
+
+
+@contextlib.contextmanager
+def _collector_held() -> Iterator[None]:
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
