@@ -116,9 +116,7 @@ class ExportMetadata:
                 arch=Arch(values["arch"]),
                 task=Task(values["task"]),
                 plan=parse_plan(values["plan"], values["mode"], where),
-                tokens=tuple(
-                    StageTokens(**{**stage, "grid": tuple(stage["grid"])}) for stage in values["tokens"]
-                ),
+                tokens=tuple(StageTokens(**{**stage, "grid": tuple(stage["grid"])}) for stage in values["tokens"]),
                 size=Size(*values["size"]),
                 batch=values["batch"],
                 input_kind=InputKind(values["input"]),

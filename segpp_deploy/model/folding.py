@@ -2,8 +2,8 @@
 
 * Batch norm goes into the 1x1 convolution before it.
 * The attention scale goes into the query projection.
-* A 1x1 convolution commutes with bilinear upsampling (the interpolation weights sum to one), so each column block of the
-  head's fusion convolution runs at its stage's own resolution and only the sums are upsampled.
+* A 1x1 convolution commutes with bilinear upsampling (the interpolation weights sum to one), so each column block of
+  the head's fusion convolution runs at its stage's own resolution and only the sums are upsampled.
 * Where a stage's projection is linear, it and its fusion block become one convolution.
 """
 

@@ -1,7 +1,7 @@
 """Merge plans: what each stage merges, and the integers that follow for a given token grid.
 
-A plan is written with ratios and strides (`MergePlan`); it is resolved once per grid (`resolve_stage`), so that no graph
-ever holds float shape arithmetic. Ratios and presets follow the published SegFormer++ configurations.
+A plan is written with ratios and strides (`MergePlan`); it is resolved once per grid (`resolve_stage`), so that no
+graph ever holds float shape arithmetic. Ratios and presets follow the published SegFormer++ configurations.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What every custom op states about itself once: name, inputs, outputs, attributes, types."""
+"""What every custom op states about itself once: name, inputs, outputs, attributes, types, shape rule."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 DOMAIN = "segpp"
@@ -11,10 +12,19 @@ PLUGIN_VERSION = "1"
 
 FLOATS = ("float32", "float16")
 
+Dim = int | str | None
+"""A static, a named or an unknown dimension."""
+
+ShapeRule = Callable[[Sequence[Sequence[Dim]], Mapping[str, int]], list[Dim]]
+"""Input shapes and attributes -> the shape of the one output."""
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: its name, the element types it may have, its shape in words."""
+    """An input or output: its name, the element types it may have, its shape in words.
+
+    Tensors that may be `FLOATS` all have one and the same type in a node.
+    """
 
     name: str
     dtypes: tuple[str, ...]
@@ -23,27 +33,24 @@ class Tensor:
 
 
 @dataclass(frozen=True)
-class Attribute:
-    """An integer attribute (no op needs another kind)."""
-
-    name: str
-
-
-@dataclass(frozen=True)
 class OpDeclaration:
-    """The signature of a custom op in the ONNX domain `segpp`, shared by PyTorch, ONNX and TensorRT."""
+    """The signature of a custom op in the ONNX domain `segpp`, shared by PyTorch, ONNX and TensorRT.
+
+    Attributes are required integers: no op needs another kind.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    attributes: tuple[Attribute, ...] = ()
+    output: Tensor
+    infer_shape: ShapeRule
+    attributes: tuple[str, ...] = ()
 
     @property
     def stem(self) -> str:
         """The snake_case name used by the PyTorch op and by file names.
 
         Example:
-            >>> OpDeclaration("TokenMatch", (), ()).stem
+            >>> OpDeclaration("TokenMatch", (), Tensor("rows", ("int32",), "[B, N]"), lambda shapes, _: []).stem
             'token_match'
         """
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
-from segpp_deploy.ops.declaration import FLOATS, Attribute, OpDeclaration, Tensor
+from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
+
+NORM_EPSILON = 1e-12
+"""Norms are bounded below by this, so that a zero token is similar to nothing instead of NaN."""
 
 TOKEN_MATCH = OpDeclaration(
     name="TokenMatch",
     inputs=(Tensor("tokens", FLOATS, "[B, N, C], N = grid_h * grid_w, row-major"),),
-    outputs=(Tensor("row_of_token", ("int32",), "[B, N], values in [0, N - num_removed), every row hit"),),
-    attributes=(
-        Attribute("grid_h"),
-        Attribute("grid_w"),
-        Attribute("stride_y"),
-        Attribute("stride_x"),
-        Attribute("num_removed"),
-    ),
+    output=Tensor("row_of_token", ("int32",), "[B, N], values in [0, N - num_removed), every row hit"),
+    infer_shape=lambda shapes, attributes: [*shapes[0][:2]],
+    attributes=("grid_h", "grid_w", "stride_y", "stride_x", "num_removed"),
 )
 
 
@@ -64,9 +63,7 @@ def token_match(
     destinations = is_destination.nonzero().flatten()
     sources = (~is_destination).nonzero().flatten()
 
-    wide = tokens.float()
-    norm = wide.norm(dim=-1, keepdim=True)
-    unit = torch.where(norm > 0, wide / norm.clamp_min(torch.finfo(torch.float32).tiny), torch.zeros_like(wide))
+    unit = F.normalize(tokens.float(), dim=-1, eps=NORM_EPSILON)
     similarity = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
     best = similarity.amax(dim=-1)
     order = torch.arange(len(destinations), device=device)

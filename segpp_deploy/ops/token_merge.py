@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from segpp_deploy.ops.declaration import FLOATS, Attribute, OpDeclaration, Tensor
+from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
 
 TOKEN_MERGE = OpDeclaration(
     name="TokenMerge",
     inputs=(Tensor("tokens", FLOATS, "[B, N, C]"), Tensor("row_of_token", ("int32",), "[B, N]")),
-    outputs=(Tensor("merged", FLOATS, "[B, num_rows, C], the type of tokens"),),
-    attributes=(Attribute("num_rows"),),
+    output=Tensor("merged", FLOATS, "[B, num_rows, C]"),
+    infer_shape=lambda shapes, attributes: [shapes[0][0], attributes["num_rows"], shapes[0][2]],
+    attributes=("num_rows",),
 )
 
 

@@ -11,9 +11,10 @@ TOKEN_UNMERGE = OpDeclaration(
     inputs=(
         Tensor("rows", FLOATS, "[B, M, C]"),
         Tensor("row_of_token", ("int32",), "[B, N]"),
-        Tensor("residual", FLOATS, "[B, N, C], the type of rows", optional=True),
+        Tensor("residual", FLOATS, "[B, N, C]", optional=True),
     ),
-    outputs=(Tensor("restored", FLOATS, "[B, N, C], the type of rows"),),
+    output=Tensor("restored", FLOATS, "[B, N, C]"),
+    infer_shape=lambda shapes, attributes: [shapes[0][0], shapes[1][1], shapes[0][2]],
 )
 
 
@@ -27,7 +28,8 @@ def token_unmerge(rows: torch.Tensor, row_of_token: torch.Tensor, residual: torc
         residual: [B, N, C], the skip connection, fused to save a pass over memory.
 
     Example:
-        >>> token_unmerge(torch.tensor([[[2.0], [5.0]]]), torch.tensor([[0, 0, 1]], dtype=torch.int32)).flatten().tolist()
+        >>> rows, row_of_token = torch.tensor([[[2.0], [5.0]]]), torch.tensor([[0, 0, 1]], dtype=torch.int32)
+        >>> token_unmerge(rows, row_of_token).flatten().tolist()
         [2.0, 2.0, 5.0]
     """
     index = row_of_token.long()[..., None].expand(-1, -1, rows.shape[2])

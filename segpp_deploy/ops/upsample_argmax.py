@@ -5,15 +5,16 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from segpp_deploy.ops.declaration import FLOATS, Attribute, OpDeclaration, Tensor
+from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
 
 MAX_CLASSES = 255
 
 UPSAMPLE_ARGMAX = OpDeclaration(
     name="UpsampleArgmax",
     inputs=(Tensor("logits", FLOATS, "[B, K, h, w], K <= 255"),),
-    outputs=(Tensor("labels", ("uint8",), "[B, height, width]"),),
-    attributes=(Attribute("height"), Attribute("width")),
+    output=Tensor("labels", ("uint8",), "[B, height, width]"),
+    infer_shape=lambda shapes, attributes: [shapes[0][0], attributes["height"], attributes["width"]],
+    attributes=("height", "width"),
 )
 
 

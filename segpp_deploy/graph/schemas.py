@@ -1,0 +1,75 @@
+"""The custom ops as ONNX schemas, so that the checker and shape inference know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+from onnx import TensorProto, defs, helper
+from onnx.shape_inference import InferenceContext
+
+from segpp_deploy.ops import DECLARATIONS, DOMAIN, OPSET_VERSION, OpDeclaration
+from segpp_deploy.ops.declaration import FLOATS, Dim, Tensor
+
+_ELEMENT_TYPES: dict[str, int] = {
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "int32": TensorProto.INT32,
+    "uint8": TensorProto.UINT8,
+}
+_TYPE_NAMES = {name: f"tensor({helper.tensor_dtype_to_string(code).split('.')[1].lower()})" for name, code in
+               _ELEMENT_TYPES.items()}
+
+
+def register_schemas() -> None:
+    """Register the schema of every custom op with onnx; a second call does nothing."""
+    for declaration in DECLARATIONS.values():
+        if not defs.has(declaration.name, DOMAIN):
+            defs.register_schema(build_schema(declaration))
+
+
+def build_schema(declaration: OpDeclaration) -> defs.OpSchema:
+    """Return the ONNX schema of a declaration."""
+    option = defs.OpSchema.FormalParameterOption
+
+    def parameter(tensor: Tensor) -> defs.OpSchema.FormalParameter:
+        type_text = "T" if tensor.dtypes == FLOATS else _TYPE_NAMES[tensor.dtypes[0]]
+        kind = option.Optional if tensor.optional else option.Single
+        return defs.OpSchema.FormalParameter(tensor.name, type_text, tensor.shape, param_option=kind)
+
+    schema = defs.OpSchema(
+        declaration.name,
+        DOMAIN,
+        OPSET_VERSION,
+        inputs=[parameter(tensor) for tensor in declaration.inputs],
+        outputs=[parameter(declaration.output)],
+        type_constraints=[("T", [_TYPE_NAMES[name] for name in FLOATS], "float types")],
+        attributes=[
+            defs.OpSchema.Attribute(name, defs.OpSchema.AttrType.INT, required=True) for name in declaration.attributes
+        ],
+    )
+    return schema.set_type_and_shape_inference_function(_inference_function(declaration))
+
+
+def _inference_function(declaration: OpDeclaration) -> Callable[[InferenceContext], None]:
+    def infer(context: InferenceContext) -> None:
+        input_types = [context.get_input_type(index) for index in range(context.get_num_inputs())]
+        shapes = [_dims(input_type) for input_type in input_types]
+        attributes = {name: context.get_attribute(name).i for name in declaration.attributes}
+        is_float = declaration.output.dtypes == FLOATS
+        element_type = (
+            input_types[0].tensor_type.elem_type if is_float else _ELEMENT_TYPES[declaration.output.dtypes[0]]
+        )
+        shape = declaration.infer_shape(shapes, attributes)
+        context.set_output_type(0, helper.make_tensor_type_proto(element_type, shape))
+
+    return infer
+
+
+def _dims(type_proto: onnx.TypeProto | None) -> list[Dim]:
+    if type_proto is None:
+        return []
+    return [
+        dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or None)
+        for dim in type_proto.tensor_type.shape.dim
+    ]

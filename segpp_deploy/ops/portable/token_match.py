@@ -1,0 +1,81 @@
+"""segpp::TokenMatch in standard ops; `segpp_deploy.ops.token_match` defines what it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from segpp_deploy.ops.portable.writer import Matches, NodeWriter, PortableMatch, integer_attribute, required_input
+from segpp_deploy.ops.token_match import NORM_EPSILON, destination_mask
+
+Indices = npt.NDArray[np.intp]
+
+
+def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
+    """Write the body and return row_of_token [B, N] int64; remember the match for the merges that use it.
+
+    Nothing is sorted and nothing counted in the graph: which tokens are destinations is a constant, and only the few
+    sources that stay are selected, because TensorRT takes no TopK with k > 3840. Sources stand in descending token
+    order, so that TopK's own tie rule (lowest index first) keeps the highest token and merges the lowest.
+    """
+    tokens = write.cast(required_input(node, 0), ir.DataType.FLOAT)
+    grid_h, grid_w, stride_y, stride_x, num_removed = (
+        integer_attribute(node, name) for name in ("grid_h", "grid_w", "stride_y", "stride_x", "num_removed")
+    )
+    is_destination = destination_mask(grid_h, grid_w, stride_y, stride_x).numpy()
+    destinations = np.flatnonzero(is_destination)
+    sources = np.flatnonzero(~is_destination)[::-1]
+
+    best, nearest = _find_nearest(write, tokens, sources, destinations)
+    num_kept = len(sources) - num_removed
+    source_rows, kept_tokens = nearest, None
+    if num_kept > 0:
+        _, kept = write.multi_op("TopK", best, write.constant([num_kept], np.int64), num_outputs=2, axis=1, largest=0)
+        kept_tokens = write.op("Gather", write.constant(sources, np.int64), kept, axis=0)
+        kept_rows = _per_image(write, len(destinations) + np.arange(num_kept), like=kept)
+        source_rows = write.op("ScatterElements", nearest, kept, kept_rows, axis=1)
+    row_of_token = _in_token_order(write, source_rows, destinations, sources)
+    row_of_token.dtype = ir.DataType.INT64  # the custom op's int32 would need casts: ONNX indices are int64
+    matches[row_of_token] = PortableMatch(len(destinations), kept_tokens)
+    return row_of_token
+
+
+def _find_nearest(
+    write: NodeWriter, tokens: ir.Value, sources: Indices, destinations: Indices
+) -> tuple[ir.Value, ir.Value]:
+    """Return each source's best cosine [B, S] and nearest destination [B, S] int64.
+
+    Only the destinations are normalised before the product: a source's own norm does not change which one is best.
+    """
+    at_sources = write.op("Gather", tokens, write.constant(sources, np.int64), axis=1)
+    at_destinations = write.op("Gather", tokens, write.constant(destinations, np.int64), axis=1)
+    unit = write.op("Div", at_destinations, _norm(write, at_destinations))
+    products = write.op("MatMul", at_sources, write.op("Transpose", unit, perm=[0, 2, 1]))
+    last = write.constant([-1], np.int64)
+    best = write.op("ReduceMax", products, last, keepdims=0)
+    best = write.op("Div", best, write.op("Squeeze", _norm(write, at_sources), last))
+    return best, write.op("ArgMax", products, axis=2, keepdims=0)
+
+
+def _norm(write: NodeWriter, tokens: ir.Value) -> ir.Value:
+    """[B, n, C] -> [B, n, 1], bounded away from zero so that a zero token is similar to nothing."""
+    norm = write.op("ReduceL2", tokens, write.constant([-1], np.int64))
+    return write.op("Max", norm, write.constant(NORM_EPSILON, np.float32))
+
+
+def _in_token_order(
+    write: NodeWriter, source_rows: ir.Value, destinations: Indices, sources: Indices
+) -> ir.Value:
+    """Return [B, N]: row d for the d-th destination, `source_rows` for the sources, in token order."""
+    first = write.op("Gather", source_rows, write.constant([0], np.int64), axis=1)
+    destination_rows = _per_image(write, np.arange(len(destinations)), like=first)
+    rows = write.op("Concat", destination_rows, source_rows, axis=1)
+    order = np.argsort(np.concatenate([destinations, sources]))
+    return write.op("Gather", rows, write.constant(order, np.int64), axis=1)
+
+
+def _per_image(write: NodeWriter, row: Indices, like: ir.Value) -> ir.Value:
+    """Repeat a constant row for every image of `like` [B, 1 or n] int64: broadcasting keeps a dynamic batch inferable."""
+    zeros = write.op("Mul", like, write.constant(0, np.int64))
+    return write.op("Add", zeros, write.constant(row[None], np.int64))

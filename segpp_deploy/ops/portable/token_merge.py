@@ -1,0 +1,31 @@
+"""segpp::TokenMerge in standard ops; `segpp_deploy.ops.token_merge` defines what it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from segpp_deploy.ops.portable.writer import Matches, NodeWriter, required_input
+
+
+def lower_token_merge(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
+    """Write the body and return merged [B, M, C].
+
+    Only the destinations' rows are means, taken as a one-hot matrix product (scatter-reduce is refused by TensorRT);
+    the rows of kept sources are gathered.
+    """
+    tokens, row_of_token = required_input(node, 0), required_input(node, 1)
+    match = matches[row_of_token]
+    wide = write.cast(tokens, ir.DataType.FLOAT)
+    rows = write.op("Unsqueeze", row_of_token, write.constant([1], np.int64))
+    destination_rows = write.constant(np.arange(match.num_destinations)[None, :, None], np.int64)
+    members = write.op("Cast", write.op("Equal", rows, destination_rows), to=ir.DataType.FLOAT.value)
+    count = write.op("ReduceSum", members, write.constant([-1], np.int64))
+    means = write.op("Div", write.op("MatMul", members, wide), count)
+    if tokens.dtype is not None and tokens.dtype != ir.DataType.FLOAT:
+        means = write.op("Cast", means, to=tokens.dtype.value)
+    if match.kept_tokens is None:
+        return means
+    index = write.op("Unsqueeze", match.kept_tokens, write.constant([-1], np.int64))
+    kept = write.op("GatherND", tokens, index, batch_dims=1)
+    return write.op("Concat", means, kept, axis=1)

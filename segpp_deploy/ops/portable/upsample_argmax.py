@@ -1,0 +1,27 @@
+"""segpp::UpsampleArgmax in standard ops; `segpp_deploy.ops.upsample_argmax` defines what it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from segpp_deploy.ops.portable.writer import Matches, NodeWriter, integer_attribute, required_input
+
+
+def lower_upsample_argmax(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
+    """Write the body and return labels [B, height, width] uint8."""
+    logits = write.cast(required_input(node, 0), ir.DataType.FLOAT)
+    scales = []
+    assert logits.shape is not None
+    for have, want in zip(logits.shape[2:], (integer_attribute(node, "height"), integer_attribute(node, "width")), strict=True):
+        scales.append(want / have)
+    full = write.op(
+        "Resize",
+        logits,
+        None,
+        write.constant([1.0, 1.0, *scales], np.float32),
+        mode="linear",
+        coordinate_transformation_mode="half_pixel",
+    )
+    labels = write.op("ArgMax", full, axis=1, keepdims=0)
+    return write.op("Cast", labels, to=ir.DataType.UINT8.value)

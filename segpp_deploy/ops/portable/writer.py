@@ -1,0 +1,84 @@
+"""A small writer of ONNX nodes and constants for the portable bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class PortableMatch:
+    """What the portable TokenMatch knows beyond its output, for the merges that follow it.
+
+    The rows are numbered destinations first, then kept sources: row order is free, and this one needs no prefix sum.
+
+    Args:
+        num_destinations: D; rows 0 .. D-1.
+        kept_tokens: [B, U] int64, the token in each of the rows D .. M-1; None where every source merges (U = 0).
+    """
+
+    num_destinations: int
+    kept_tokens: ir.Value | None
+
+
+Matches = dict[ir.Value, PortableMatch]
+"""Portable matches by their row_of_token value."""
+
+
+class NodeWriter:
+    """Appends standard ONNX nodes that replace one custom node.
+
+    Args:
+        prefix: start of every name written, so that names stay unique and tell where they come from.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._tape = ir.tape.Tape()
+        self._prefix = prefix
+
+    @property
+    def nodes(self) -> Sequence[ir.Node]:
+        """The nodes written so far."""
+        return self._tape.nodes
+
+    @property
+    def initializers(self) -> Sequence[ir.Value]:
+        """The constants written so far."""
+        return self._tape.initializers
+
+    def op(self, op_type: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
+        """Append one node of the default domain and return its output."""
+        name = f"{self._prefix}.{op_type}_{len(self._tape.nodes)}"
+        return self._tape.op(op_type, inputs, attributes, name=name, output=ir.Value(name=name))
+
+    def multi_op(self, op_type: str, *inputs: ir.Value | None, num_outputs: int, **attributes: Any) -> list[ir.Value]:
+        """Append one node of the default domain and return its outputs."""
+        name = f"{self._prefix}.{op_type}_{len(self._tape.nodes)}"
+        outputs = [ir.Value(name=f"{name}.{index}") for index in range(num_outputs)]
+        return list(self._tape.op_multi_out(op_type, inputs, attributes, name=name, outputs=outputs))
+
+    def constant(self, array: npt.ArrayLike, dtype: type[np.generic]) -> ir.Value:
+        """Add an initializer."""
+        name = f"{self._prefix}.constant_{len(self._tape.initializers)}"
+        return self._tape.initializer(ir.tensor(np.asarray(array, dtype=dtype), name=name), name)
+
+    def cast(self, value: ir.Value, dtype: ir.DataType) -> ir.Value:
+        """Cast, unless the value has that type already."""
+        return value if value.dtype == dtype else self.op("Cast", value, to=dtype.value)
+
+
+def integer_attribute(node: ir.Node, name: str) -> int:
+    """Return an integer attribute of a custom node."""
+    return node.attributes[name].as_int()
+
+
+def required_input(node: ir.Node, index: int) -> ir.Value:
+    """Return an input that the schema requires."""
+    value = node.inputs[index]
+    assert value is not None, f"{node.name} lacks input {index}"
+    return value
