@@ -1,0 +1,125 @@
+"""Timing with a clock that the test turns: warm-up, order, percentiles and ratios are exact."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate import latency
+from segpp_deploy.evaluate.latency import LatencyStats, measure_interleaved, measure_latency, percentile
+
+
+class Clock:
+    """Stands still unless a run says how long it takes."""
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+
+    def perf_counter_ns(self) -> int:
+        return self.now_ns
+
+    def run_taking(self, *durations_ms: float) -> Callable[[], None]:
+        remaining = list(durations_ms)
+
+        def run() -> None:
+            self.now_ns += int((remaining.pop(0) if len(remaining) > 1 else remaining[0]) * 1e6)
+
+        return run
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(latency, "time", clock)
+    return clock
+
+
+def test_warmup_is_not_counted(clock: Clock) -> None:
+    stats = measure_latency(clock.run_taking(500, 500, 1, 2, 3, 4), iterations=4, warmup=2)
+    assert (stats.min, stats.median, stats.mean, stats.max, stats.samples) == (1, 2.5, 2.5, 4, 4)
+
+
+def test_throughput_counts_images(clock: Clock) -> None:
+    stats = measure_latency(clock.run_taking(20), iterations=3, warmup=0, batch=4)
+    assert stats.throughput_ips == pytest.approx(200)
+
+
+def test_instant_run_does_not_divide_by_zero(clock: Clock) -> None:
+    assert measure_latency(clock.run_taking(0), 1, 0).throughput_ips == float("inf")
+
+
+def test_progress_reports_every_call_outside_the_timed_part(clock: Clock) -> None:
+    seen = []
+
+    def progress(done: int, total: int) -> None:
+        seen.append((done, total))
+        clock.now_ns += 10**9
+
+    stats = measure_latency(clock.run_taking(5), iterations=2, warmup=1, progress=progress)
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert stats.max == 5
+
+
+def test_order_alternates(clock: Clock) -> None:
+    order: list[str] = []
+    runs = {name: (lambda name=name: order.append(name)) for name in "abc"}
+    measure_interleaved(runs, rounds=3, warmup=1)
+    assert "".join(order) == "cba" + "abc" + "cba" + "abc"
+
+
+def test_speedup_is_paired_by_round(clock: Clock) -> None:
+    # The machine becomes ten times slower in the last round; the ratio does not care.
+    measured = measure_interleaved(
+        {"plain": clock.run_taking(20, 20, 200), "merged": clock.run_taking(10, 10, 100)}, rounds=3, warmup=0
+    )
+    assert measured.speedup("plain", "merged") == pytest.approx(2)
+    assert measured.stats("plain").max == 200
+    assert measured.stats("merged", batch=2).throughput_ips == pytest.approx(50)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collector_is_held_and_restored(enabled: bool) -> None:
+    was_enabled = gc.isenabled()
+    states = []
+
+    def failing() -> None:
+        states.append(gc.isenabled())
+        raise RuntimeError("broken run")
+
+    try:
+        gc.enable() if enabled else gc.disable()
+        with pytest.raises(RuntimeError, match="broken run"):
+            measure_latency(failing, 1, 0)
+        assert states == [False]
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable() if was_enabled else gc.disable()
+
+
+@pytest.mark.parametrize(("iterations", "warmup"), [(0, 0), (-1, 2), (1, -1)])
+def test_counts_must_make_sense(iterations: int, warmup: int) -> None:
+    with pytest.raises(SegppError, match="cannot be measured"):
+        measure_latency(lambda: None, iterations, warmup)
+
+
+def test_percentile_is_linear_between_ranks() -> None:
+    samples = [10.0, 20.0, 30.0, 40.0, 50.0]
+    assert percentile(samples, 0) == 10
+    assert percentile(samples, 100) == 50
+    assert percentile(samples, 90) == pytest.approx(46)
+    assert percentile([7.0], 99) == 7
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1, max_size=50))
+def test_figures_are_ordered(samples: list[float]) -> None:
+    stats = LatencyStats.from_samples(samples)
+    figures = [stats.min, stats.median, stats.p90, stats.p95, stats.p99, stats.max]
+    assert all(low <= high * (1 + 1e-12) for low, high in itertools.pairwise(figures))
+    assert stats.min <= stats.mean * (1 + 1e-12)
+    assert stats.samples == len(samples)
