@@ -1,0 +1,50 @@
+"""Charts as SVG text, to be put into a page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segpp_deploy.report.extra import import_report_library
+
+_ACCENT = "#2f6f4f"
+_BASELINE = "#8a8f98"
+_INK = "#333a45"
+
+
+@dataclass(frozen=True)
+class ChartPoint:
+    """One measured alternative; the baseline is drawn in grey."""
+
+    label: str
+    x: float
+    y: float
+    is_baseline: bool = False
+
+
+def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> str:
+    """Return a scatter chart as an SVG element; the same points give the same text.
+
+    Raises:
+        SegppError: matplotlib is not installed.
+    """
+    matplotlib = import_report_library("matplotlib")
+    figure_module = import_report_library("matplotlib.figure")
+    with matplotlib.rc_context({"svg.hashsalt": "segpp", "font.family": "sans-serif", "font.size": 10}):
+        figure = figure_module.Figure(figsize=(7.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for point in points:
+            colour = _BASELINE if point.is_baseline else _ACCENT
+            axes.scatter(point.x, point.y, s=64, color=colour, zorder=3)
+            axes.annotate(point.label, (point.x, point.y), xytext=(7, 6), textcoords="offset points", color=_INK)
+        axes.set_xlabel(x_label, color=_INK)
+        axes.set_ylabel(y_label, color=_INK)
+        axes.set_xlim(left=0)
+        axes.margins(x=0.12, y=0.25)
+        axes.grid(color="#e6e8eb", zorder=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]

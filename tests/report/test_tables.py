@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from segpp_deploy.report.tables import Column, Table, to_markdown, to_rich
+
+TABLE = Table("Speed", (Column("mode", False), Column("ms")), (("fast|er", "12.0"), ("[red]", "1.5")))
+
+
+def test_markdown_aligns_and_escapes() -> None:
+    lines = to_markdown(TABLE).split("\n")
+    assert lines[1] == "| :--- | ---: |"
+    assert lines[2] == r"| fast\|er | 12.0 |"
+
+
+def test_terminal_table_shows_every_cell_literally() -> None:
+    console = Console(file=io.StringIO(), width=60)
+    console.print(to_rich(TABLE))
+    text = console.file.getvalue()
+    for cell in ("Speed", "mode", "fast|er", "[red]", "1.5"):
+        assert cell in text
+
+
+def test_ragged_row_is_refused() -> None:
+    with pytest.raises(ValueError, match="1 cells for 2 columns"):
+        Table("", TABLE.columns, (("fast",),))
