@@ -66,7 +66,7 @@ def describe_environment() -> Environment:
         cpu_cores=usable_cores(),
         cpu_features=_cpu_features(cpu_info),
         memory_bytes=_memory_bytes(_read("/proc/meminfo")),
-        os=f"{platform.system()} {platform.release()}",
+        os=_operating_system(),
         machine=platform.machine(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages=_package_versions(),
@@ -79,6 +79,14 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _operating_system() -> str:
+    kernel = ".".join(platform.release().split(".")[:2])  # builds of kernels may carry a site's name
+    try:
+        return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {platform.system()} {kernel}"
+    except (OSError, KeyError):
+        return f"{platform.system()} {kernel}"
 
 
 def _cpu_model(cpu_info: str) -> str:

@@ -56,6 +56,15 @@ def test_systems_without_proc() -> None:
     assert environment._memory_bytes("") is None
 
 
+def test_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "release", lambda: "6.1.44-our-site")
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"PRETTY_NAME": "Debian 12"})
+    assert environment._operating_system() == "Debian 12, Linux 6.1"
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {})
+    assert environment._operating_system() == "Linux 6.1"
+
+
 def test_missing_packages_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "_PACKAGES", {"nothing": ("no-such-package",), "array": ("no-such", "numpy")})
     assert environment._package_versions() == {"array": metadata.version("numpy")}

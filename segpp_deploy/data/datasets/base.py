@@ -39,7 +39,8 @@ class DatasetSpec:
                 f"{self.kind}:PATH, where PATH is the directory of the data set.",
                 f"--data {self.kind}:PATH",
             )
-        return require_directory(Path(self.path), self.kind)
+        # no shell expands the ~ in KIND:~/PATH
+        return require_directory(Path(self.path).expanduser(), self.kind)
 
 
 @dataclass(frozen=True)

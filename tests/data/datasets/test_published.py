@@ -43,6 +43,7 @@ def test_camvid_value_beyond_void(tmp_path: Path, write_picture: Write, write_la
         parse_dataset(f"camvid:{tmp_path}").samples[0].load(11)
 
 
+@pytest.mark.camvid
 def test_camvid_frames(camvid_root: Path) -> None:
     dataset = parse_dataset(f"camvid:{camvid_root}")
     assert len(dataset) == 101

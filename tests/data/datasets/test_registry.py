@@ -48,6 +48,18 @@ def test_limit_must_leave_a_sample(limit: int) -> None:
         parse_dataset("scenes", limit)
 
 
+def test_home_is_expanded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_picture: Callable[..., Path],
+    write_label_file: Callable[..., Path],
+) -> None:
+    write_picture("streets/images/a.png")
+    write_label_file("streets/labels/a.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(parse_dataset("folder:~/streets")) == 1
+
+
 def test_limit_keeps_the_first(
     tmp_path: Path, write_picture: Callable[..., Path], write_label_file: Callable[..., Path]
 ) -> None:
