@@ -1,6 +1,6 @@
 """How one dialect's parameter names map to ours: a table of templates, applied in both directions.
 
-Templates hold `{s}` (stage 0 .. 3), `{n}` (stage 1 .. 4), `{b}` (layer in the stage) and `{p}` (weight, bias, running_mean ...).
+Templates hold `{s}` (stage 0 .. 3), `{n}` (stage 1 .. 4), `{b}` (layer in the stage) and `{p}` (weight, bias ...).
 """
 
 from __future__ import annotations

@@ -1,0 +1,238 @@
+"""Load a checkpoint of any dialect: architecture, classes and head width come from the weights, and are checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from segpp_deploy.config import Arch, ClassTable, Normalization, Preset, Task
+from segpp_deploy.errors import SegppError
+from segpp_deploy.model.arch import ARCH_SPECS
+from segpp_deploy.model.checkpoint_metadata import read_classes, read_normalization, read_task
+from segpp_deploy.model.dialects import (
+    TABLES,
+    Dialect,
+    Translation,
+    detect_table,
+    to_canonical,
+    with_encoder_prefix,
+)
+from segpp_deploy.model.encoder import MitEncoder
+from segpp_deploy.model.hf_directory import read_hf_directory
+from segpp_deploy.model.plan import PRESETS
+from segpp_deploy.model.segformer import ModelSpec, SegFormer
+from segpp_deploy.model.weights_file import WeightsFile, read_weights_file
+
+_SHOWN = 8
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_ENCODER_PREFIX = "encoder."
+
+
+@dataclass(frozen=True)
+class LoadedCheckpoint:
+    """A model with its weights, and what the file said about itself.
+
+    Args:
+        model: float32, in eval mode, plan `original`.
+        dialect: whose parameter names the file uses.
+        sha256: of the file; of the weights file in a directory.
+        classes: names and colours, when the file names as many as the model predicts.
+        normalization: mean and deviation, when the file gives them.
+    """
+
+    model: SegFormer
+    dialect: Dialect
+    sha256: str
+    classes: ClassTable | None
+    normalization: Normalization | None
+
+
+def load_checkpoint(
+    path: Path, *, arch: Arch | None = None, num_outputs: int | None = None, task: Task | None = None
+) -> LoadedCheckpoint:
+    """Load a .safetensors, .pth, .pt or .bin file, or a Hugging Face directory.
+
+    Args:
+        path: the file or directory.
+        arch: what the user believes the backbone is; None to take what the weights show.
+        num_outputs: what the user believes the number of classes or keypoints is.
+        task: what the user believes the model does.
+
+    Raises:
+        SegppError: the file cannot be read safely, belongs to no dialect, has no head, disagrees with the user, or has
+            missing, extra, misshapen or non-finite parameters.
+    """
+    weights = read_weights(path)
+    translation = _translate(weights)
+    table = translation.table
+    if table.is_backbone_only(list(weights.tensors)):
+        raise SegppError(
+            f"{path} holds a bare {table.title} backbone (ImageNet weights) and no segmentation or pose head.",
+            "a checkpoint of a whole model.",
+            "Train a head first, or give the checkpoint of a trained model.",
+        )
+    spec = _infer_spec(translation, arch, weights)
+    _check_wishes(spec, arch, num_outputs, task, weights.where)
+    model = _build_with(spec, translation, weights.where)
+    classes = read_classes(weights.metadata, spec.num_outputs)
+    return LoadedCheckpoint(model, table.dialect, weights.sha256, classes, read_normalization(weights.metadata))
+
+
+def load_backbone(path: Path, *, arch: Arch | None = None) -> MitEncoder:
+    """Load only the encoder, of a bare ImageNet backbone or of a whole model.
+
+    Raises:
+        SegppError: as `load_checkpoint`.
+    """
+    weights = read_weights(path)
+    translation = _translate(weights)
+    found = _infer_arch(translation, arch, weights.where)
+    _check_wish("arch", str(found), None if arch is None else str(arch), weights.where)
+    tensors = {name: t for name, t in translation.tensors.items() if name.startswith(_ENCODER_PREFIX)}
+    with torch.device("meta"):
+        encoder = MitEncoder(ARCH_SPECS[found], translation.table.norm_eps)
+    _fill(encoder, _ENCODER_PREFIX, Translation(translation.table, tensors, ()), weights.where)
+    return encoder.eval()
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read the tensors and metadata of a file or a Hugging Face directory, untranslated."""
+    path = Path(path)
+    return read_hf_directory(path) if path.is_dir() else read_weights_file(path)
+
+
+def _translate(weights: WeightsFile) -> Translation:
+    table = detect_table(weights.tensors)
+    if table is None:
+        raise SegppError(
+            f"The parameter names in {weights.where} belong to no SegFormer: {_some(weights.tensors)}.",
+            f"one of the dialects {', '.join(table.title for table in TABLES.values())}.",
+            "Give a SegFormer or SegFormer++ checkpoint.",
+        )
+    return to_canonical(with_encoder_prefix(weights.tensors, table), table)
+
+
+def _infer_spec(translation: Translation, arch: Arch | None, weights: WeightsFile) -> ModelSpec:
+    predict = translation.tensors.get("head.predict.weight")
+    if predict is None or predict.dim() != 4:
+        name = translation.their_name("head.predict.weight")
+        raise SegppError(
+            f"{weights.where} lacks the last layer of the head, {name}.",
+            f"{name} of shape [classes, width, 1, 1].",
+            "Give the checkpoint of a whole model.",
+        )
+    table = translation.table
+    return ModelSpec(
+        arch=_infer_arch(translation, arch, weights.where),
+        num_outputs=int(predict.shape[0]),
+        head_channels=int(predict.shape[1]),
+        normalised_stages=table.normalised_stages,
+        task=read_task(weights.metadata) or table.task,
+        norm_eps=table.norm_eps,
+    )
+
+
+def _infer_arch(translation: Translation, wanted: Arch | None, where: str) -> Arch:
+    """Compare depths and the first width with the known backbones."""
+    matches = (re.match(r"encoder\.stages\.(\d)\.layers\.(\d+)\.", name) for name in translation.tensors)
+    layers = {(int(match[1]), int(match[2])) for match in matches if match}
+    depths = tuple(1 + max((b for s, b in layers if s == stage), default=-1) for stage in range(4))
+    embedding = translation.tensors.get("encoder.stages.0.patch_embed.projection.weight")
+    width = None if embedding is None else int(embedding.shape[0])
+    for arch, spec in ARCH_SPECS.items():
+        if spec.depths == depths and width in (spec.widths[0], None):
+            return arch
+    if wanted is not None:  # the list of missing parameters will say more
+        return wanted
+    known = "; ".join(f"{a}: {'-'.join(map(str, s.depths))}, {s.widths[0]}" for a, s in ARCH_SPECS.items())
+    raise SegppError(
+        f"The encoder in {where} has {'-'.join(map(str, depths))} layers and {width} channels: no known backbone.",
+        f"layers per stage and first width of one of {known}.",
+        "Give a SegFormer checkpoint with a MiT-B0 .. B5 backbone.",
+    )
+
+
+def _check_wishes(spec: ModelSpec, arch: Arch | None, num_outputs: int | None, task: Task | None, where: str) -> None:
+    _check_wish("arch", str(spec.arch), None if arch is None else str(arch), where)
+    _check_wish("num-classes", str(spec.num_outputs), None if num_outputs is None else str(num_outputs), where)
+    _check_wish("task", str(spec.task), None if task is None else str(task), where)
+
+
+def _check_wish(option: str, found: str, wanted: str | None, where: str) -> None:
+    if wanted is not None and wanted != found:
+        raise SegppError(
+            f"The weights in {where} say {option} {found}; {wanted} was asked for.",
+            f"--{option} {found}, or none: it is read from the weights.",
+            f"--{option} {found}",
+        )
+
+
+def _build_with(spec: ModelSpec, translation: Translation, where: str) -> SegFormer:
+    with torch.device("meta"):  # no random weights that would be thrown away
+        model = SegFormer(spec, PRESETS[Preset.ORIGINAL])
+    _fill(model, "", translation, where)
+    return model.eval()
+
+
+def _fill(module: torch.nn.Module, prefix: str, translation: Translation, where: str) -> None:
+    """Check every parameter and load them; batch counters, which inference never reads, may be absent."""
+    expected = {prefix + name: tensor for name, tensor in module.state_dict().items()}
+    counters = {name: torch.zeros((), dtype=torch.int64) for name in expected if name.endswith("num_batches_tracked")}
+    tensors = {**counters, **translation.tensors}
+    _check_parameters(expected, tensors, translation, where)
+    loaded = {
+        name.removeprefix(prefix): tensor.to(torch.float32 if name not in counters else torch.int64, copy=True)
+        for name, tensor in tensors.items()
+    }
+    module.load_state_dict(loaded, strict=True, assign=True)
+
+
+def _check_parameters(
+    expected: dict[str, torch.Tensor], tensors: dict[str, torch.Tensor], translation: Translation, where: str
+) -> None:
+    theirs = translation.their_name
+    missing = [theirs(name) for name in expected if name not in tensors]
+    extra = [theirs(name) for name in tensors if name not in expected] + list(translation.unknown)
+    shared = [name for name in expected if name in tensors]
+    misshapen = [
+        f"{theirs(name)} {list(tensors[name].shape)} for {list(expected[name].shape)}"
+        for name in shared
+        if tensors[name].shape != expected[name].shape
+    ]
+    listed = {"missing": missing, "extra": extra, "misshapen": misshapen}
+    problems = [f"{len(set(names))} {kind} ({_some(names)})" for kind, names in listed.items() if names]
+    if problems:
+        raise SegppError(
+            f"The weights in {where} don't fit a {translation.table.title} SegFormer: {'; '.join(problems)}.",
+            "exactly the parameters of one model.",
+            "Check that the file is complete and is a SegFormer or SegFormer++ checkpoint.",
+        )
+    _check_values({theirs(name): tensors[name] for name in shared if expected[name].is_floating_point()}, where)
+
+
+def _check_values(tensors: dict[str, torch.Tensor], where: str) -> None:
+    other = [f"{name} {tensor.dtype}" for name, tensor in tensors.items() if tensor.dtype not in _FLOATS]
+    if other:
+        raise SegppError(
+            f"The weights in {where} are no floating-point numbers: {_some(other)}.",
+            "float32, float16 or bfloat16 weights.",
+            "Give the checkpoint from before it was quantised.",
+        )
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise SegppError(
+            f"{len(broken)} tensors in {where} hold NaN or infinite values: {_some(broken)}.",
+            "finite weights.",
+            "The training diverged or the file is damaged: use an earlier checkpoint.",
+        )
+
+
+def _some(names: Iterable[str]) -> str:
+    """The first few names, and how many more."""
+    listed = list(dict.fromkeys(names))
+    more = f", ... {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more

@@ -1,0 +1,93 @@
+"""A Hugging Face model directory: config.json and the weights, in one file or in shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
+from segpp_deploy.model.weights_file import FIX, WeightsFile, read_weights_file
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+# Shapes don't show these: a model that differs would load and compute something else.
+_FIXED: dict[str, Any] = {
+    "model_type": "segformer",
+    "num_encoder_blocks": 4,
+    "num_channels": 3,
+    "num_attention_heads": list(HEADS),
+    "sr_ratios": list(SPATIAL_REDUCTION),
+    "patch_sizes": list(PATCH_KERNEL),
+    "strides": list(PATCH_STRIDE),
+    "mlp_ratios": [MLP_RATIO] * 4,
+    "hidden_act": "gelu",
+}
+
+
+def read_hf_directory(folder: Path) -> WeightsFile:
+    """Read the weights, and the class names and normalisation that the JSON files give.
+
+    Raises:
+        SegppError: config.json or the weights are missing or damaged, or the model is no SegFormer as published.
+    """
+    config = _read_json(folder / "config.json", required=True)
+    for name, value in _FIXED.items():
+        if config.get(name, value) != value:
+            raise SegppError(
+                f"{folder / 'config.json'} says {name}: {config[name]}.",
+                f"{name}: {value}, as in every published SegFormer.",
+                "Choose a SegFormer checkpoint.",
+            )
+    weights = _read_weights(folder)
+    return WeightsFile(weights.tensors, weights.sha256, str(folder), _describe(folder, config))
+
+
+def _read_weights(folder: Path) -> WeightsFile:
+    for name in _WEIGHTS:
+        if (folder / name).is_file():
+            return read_weights_file(folder / name)
+        if (folder / f"{name}.index.json").is_file():
+            return _read_shards(folder, folder / f"{name}.index.json")
+    raise SegppError(f"{folder} holds no weights.", f"{' or '.join(_WEIGHTS)} beside config.json.", FIX)
+
+
+def _read_shards(folder: Path, index: Path) -> WeightsFile:
+    """Read every shard; the hash is that of the shards' hashes in name order."""
+    weight_map = _read_json(index, required=True).get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise SegppError(f"{index} has no weight_map.", "an index as transformers writes it.", FIX)
+    shards = [read_weights_file(folder / Path(str(name)).name) for name in sorted(set(weight_map.values()))]
+    tensors = {name: tensor for shard in shards for name, tensor in shard.tensors.items()}
+    digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode())
+    return WeightsFile(tensors, digest.hexdigest(), str(folder))
+
+
+def _describe(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    labels = config.get("id2label")
+    if isinstance(labels, dict) and all(str(index) in labels for index in range(len(labels))):
+        names = [str(labels[str(index)]) for index in range(len(labels))]
+        if names != [f"LABEL_{index}" for index in range(len(names))]:  # transformers' filler
+            described["classes"] = names
+    processor = _read_json(folder / "preprocessor_config.json", required=False)
+    for theirs, ours in (("image_mean", "mean"), ("image_std", "std")):
+        values = processor.get(theirs)
+        if isinstance(values, list) and all(isinstance(value, int | float) for value in values):
+            described[ours] = [value * 255.0 for value in values]
+    return described
+
+
+def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
+    if not path.is_file():
+        if required:
+            raise SegppError(f"{path.parent} holds no {path.name}.", "a Hugging Face model directory.", FIX)
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SegppError(f"{path} is not JSON: {error}.", "a JSON file.", "Download or copy it again.") from error
+    if not isinstance(content, dict):
+        raise SegppError(f"{path} holds no JSON object.", "a JSON object.", "Download or copy it again.")
+    return content
