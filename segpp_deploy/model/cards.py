@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from segpp_deploy.errors import SegppError, suggest_name, unknown_name_error
 from segpp_deploy.files import require_file
 from segpp_deploy.model.card_schema import ModelCard
+from segpp_deploy.model.download import cached_path, check_sha256, fetch
 
 CARD_FOLDERS_VARIABLE = "SEGPP_MODELS"
 CARD_SUFFIXES = (".yaml", ".yml")
@@ -48,6 +50,40 @@ def load_card(name_or_path: str) -> ModelCard:
         if path.is_file():
             return _read_card(path)
     raise unknown_name_error("model", name_or_path, [*list_cards(), "a card file (*.yaml)"])
+
+
+def _ignore(_message: str) -> None: ...
+
+
+def resolve_card_checkpoint(card: ModelCard, *, download: bool = True, tell: Callable[[str], None] = _ignore) -> Path:
+    """Return the path of the card's weights: beside the card, or in the cache, downloaded if need be.
+
+    Args:
+        card: from `load_card`.
+        download: whether the network may be used.
+        tell: is given one line when the hash of a first download is recorded.
+
+    Raises:
+        SegppError: the card names no weights, the file is missing, the download fails, or the hash is another.
+    """
+    source = card.checkpoint
+    if source.file:
+        path = require_file(card.folder / source.file, f"checkpoint of the model card {card.name}", _own_weights(card))
+        check_sha256(path, source.sha256, f"Restore {path}, or correct sha256 in the card.")
+        return path
+    if not source.url:
+        raise SegppError(f"The model card {card.name} names no weights.", "a file or an address.", _own_weights(card))
+    target = cached_path(card.name, source.url)
+    if not download and not target.is_file():
+        raise SegppError(
+            f"The weights of {card.name} are not in {target.parent}.", "a file downloaded earlier.", _own_weights(card)
+        )
+    return fetch(source.url, target, source.sha256, tell)
+
+
+def _own_weights(card: ModelCard) -> str:
+    where = f"Download them from {card.checkpoint.page} and g" if card.checkpoint.page else "G"
+    return f"{where}ive your own weights: segpp-deploy export {card.name} --checkpoint FILE"
 
 
 def _read_card(path: Path) -> ModelCard:
