@@ -118,7 +118,8 @@ def _resize_labels(labels: ByteImage, size: Size) -> ByteImage:
     if labels.shape == size.hw:
         return labels
     height, width = labels.shape
-    rows = ((np.arange(size.height) + 0.5) * (height / size.height)).astype(np.intp)
-    columns = ((np.arange(size.width) + 0.5) * (width / size.width)).astype(np.intp)
-    resized: ByteImage = labels[np.minimum(rows, height - 1)[:, None], np.minimum(columns, width - 1)]
+    # the source pixel below each target pixel's centre, in integers: floats miss by one where they meet exactly
+    rows = (2 * np.arange(size.height) + 1) * height // (2 * size.height)
+    columns = (2 * np.arange(size.width) + 1) * width // (2 * size.width)
+    resized: ByteImage = labels[rows[:, None], columns]
     return resized

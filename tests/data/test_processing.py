@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
@@ -107,6 +107,7 @@ def test_half_precision_logits() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(source=st.tuples(SIDES, SIDES), target=st.tuples(SIDES, SIDES))
+@example(source=(1, 18), target=(1, 33))  # a centre exactly on a pixel border
 def test_labels_go_to_the_nearest_pixel_centre(source: tuple[int, int], target: tuple[int, int]) -> None:
     labels = np.random.default_rng(0).integers(0, 19, source).astype(np.uint8)
     resized = labels_from_output(labels, OutputKind.LABELS, Size(*target))
