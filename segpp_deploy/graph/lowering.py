@@ -13,8 +13,8 @@ from segpp_deploy.ops.portable import LOWERINGS, Matches, NodeWriter
 class LowerToPortable(ir.passes.InPlacePass):
     """Replace every `segpp::*` node by its portable body, inlined.
 
-    Afterwards the graph holds standard ops only and the opset import of `segpp` is gone. Tensors outside the bodies keep
-    their names, so that calibration ranges carry over between the lowerings.
+    Afterwards the graph holds standard ops only and the opset import of `segpp` is gone. Tensors outside the bodies
+    keep their names, so that calibration ranges carry over between the lowerings.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -56,8 +56,7 @@ def _replace(graph: ir.Graph, node: ir.Node, writer: NodeWriter, replacement: ir
     """Put the written nodes in the place of `node`; the replacement takes over the old value's name."""
     old = node.outputs[0]
     replacement.name, old.name = old.name, None
-    if replacement.dtype is None:
-        replacement.dtype = old.dtype
+    replacement.type = replacement.type or old.type
     replacement.shape = old.shape
     graph.insert_after(node, writer.nodes)
     convenience.replace_all_uses_with(old, replacement, replace_graph_outputs=True)

@@ -8,8 +8,11 @@ import onnx
 from onnx import TensorProto, defs, helper
 from onnx.shape_inference import InferenceContext
 
-from segpp_deploy.ops import DECLARATIONS, DOMAIN, OPSET_VERSION, OpDeclaration
+from segpp_deploy.ops import DECLARATIONS, DOMAIN, OPSET_VERSION, PLUGIN_VERSION, OpDeclaration
 from segpp_deploy.ops.declaration import FLOATS, Dim, Tensor
+
+PLUGIN_LOOKUP = {"plugin_version": PLUGIN_VERSION, "plugin_namespace": DOMAIN}
+"""Attributes by which TensorRT's parser looks a plugin up."""
 
 _ELEMENT_TYPES: dict[str, int] = {
     "float32": TensorProto.FLOAT,
@@ -17,8 +20,10 @@ _ELEMENT_TYPES: dict[str, int] = {
     "int32": TensorProto.INT32,
     "uint8": TensorProto.UINT8,
 }
-_TYPE_NAMES = {name: f"tensor({helper.tensor_dtype_to_string(code).split('.')[1].lower()})" for name, code in
-               _ELEMENT_TYPES.items()}
+_TYPE_NAMES = {
+    name: f"tensor({helper.tensor_dtype_to_string(code).split('.')[1].lower()})"
+    for name, code in _ELEMENT_TYPES.items()
+}
 
 
 def register_schemas() -> None:
@@ -30,7 +35,7 @@ def register_schemas() -> None:
 
 def build_schema(declaration: OpDeclaration) -> defs.OpSchema:
     """Return the ONNX schema of a declaration."""
-    option = defs.OpSchema.FormalParameterOption
+    option, kinds = defs.OpSchema.FormalParameterOption, defs.OpSchema.AttrType
 
     def parameter(tensor: Tensor) -> defs.OpSchema.FormalParameter:
         type_text = "T" if tensor.dtypes == FLOATS else _TYPE_NAMES[tensor.dtypes[0]]
@@ -45,10 +50,12 @@ def build_schema(declaration: OpDeclaration) -> defs.OpSchema:
         outputs=[parameter(declaration.output)],
         type_constraints=[("T", [_TYPE_NAMES[name] for name in FLOATS], "float types")],
         attributes=[
-            defs.OpSchema.Attribute(name, defs.OpSchema.AttrType.INT, required=True) for name in declaration.attributes
+            *(defs.OpSchema.Attribute(name, kinds.INT, required=True) for name in declaration.attributes),
+            *(defs.OpSchema.Attribute(name, kinds.STRING, required=False) for name in PLUGIN_LOOKUP),
         ],
     )
-    return schema.set_type_and_shape_inference_function(_inference_function(declaration))
+    schema.set_type_and_shape_inference_function(_inference_function(declaration))
+    return schema
 
 
 def _inference_function(declaration: OpDeclaration) -> Callable[[InferenceContext], None]:

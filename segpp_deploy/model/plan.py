@@ -235,3 +235,26 @@ def count_tokens(plan: MergePlan, size_hw: tuple[int, int]) -> list[StageTokens]
             )
         )
     return counts
+
+
+def explain_plan(plan: MergePlan, size_hw: tuple[int, int]) -> tuple[str, ...]:
+    """Return a sentence for every side where the plan asks for merging but the grid leaves nothing to merge.
+
+    Example:
+        >>> explain_plan(PRESETS[Preset.FAST], (96, 96))[0]
+        'Stage 1, kv: nothing is merged; the 3x3 token grid is too small for the plan.'
+    """
+    notes = []
+    grids = stage_grids(*backbone_size(plan, size_hw))
+    for index, (spec, grid, reduction) in enumerate(zip(plan.stages, grids, SPATIAL_REDUCTION, strict=True)):
+        merge = resolve_stage(spec, grid, reduction)
+        for name, side, resolved, side_grid in (
+            ("q", spec.q, merge.q, grid),
+            ("kv", spec.kv, merge.kv, reduced_grid(grid, reduction)),
+        ):
+            if side is not None and resolved is None:
+                notes.append(
+                    f"Stage {index + 1}, {name}: nothing is merged; the {side_grid[0]}x{side_grid[1]} token grid is "
+                    "too small for the plan."
+                )
+    return tuple(notes)

@@ -64,9 +64,7 @@ def _norm(write: NodeWriter, tokens: ir.Value) -> ir.Value:
     return write.op("Max", norm, write.constant(NORM_EPSILON, np.float32))
 
 
-def _in_token_order(
-    write: NodeWriter, source_rows: ir.Value, destinations: Indices, sources: Indices
-) -> ir.Value:
+def _in_token_order(write: NodeWriter, source_rows: ir.Value, destinations: Indices, sources: Indices) -> ir.Value:
     """Return [B, N]: row d for the d-th destination, `source_rows` for the sources, in token order."""
     first = write.op("Gather", source_rows, write.constant([0], np.int64), axis=1)
     destination_rows = _per_image(write, np.arange(len(destinations)), like=first)
@@ -76,6 +74,6 @@ def _in_token_order(
 
 
 def _per_image(write: NodeWriter, row: Indices, like: ir.Value) -> ir.Value:
-    """Repeat a constant row for every image of `like` [B, 1 or n] int64: broadcasting keeps a dynamic batch inferable."""
+    """Repeat a constant row for every image of `like` [B, 1 or n]; broadcasting keeps a dynamic batch inferable."""
     zeros = write.op("Mul", like, write.constant(0, np.int64))
     return write.op("Add", zeros, write.constant(row[None], np.int64))

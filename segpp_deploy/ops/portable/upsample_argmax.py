@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import onnx_ir as ir
 
@@ -11,10 +13,10 @@ from segpp_deploy.ops.portable.writer import Matches, NodeWriter, integer_attrib
 def lower_upsample_argmax(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
     """Write the body and return labels [B, height, width] uint8."""
     logits = write.cast(required_input(node, 0), ir.DataType.FLOAT)
-    scales = []
     assert logits.shape is not None
-    for have, want in zip(logits.shape[2:], (integer_attribute(node, "height"), integer_attribute(node, "width")), strict=True):
-        scales.append(want / have)
+    before = cast("tuple[int, int]", tuple(logits.shape[2:]))  # only the batch axis is ever dynamic
+    after = [integer_attribute(node, name) for name in ("height", "width")]
+    scales = [new / old for new, old in zip(after, before, strict=True)]
     full = write.op(
         "Resize",
         logits,

@@ -1,0 +1,57 @@
+"""The network between the contract's input and output: what is traced."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from segpp_deploy.config import InputKind, Normalization, OutputKind
+from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.ops import upsample_argmax
+
+
+class Deployable(nn.Module):
+    """Adds normalisation before the model (uint8 input) and upsampling with argmax after it (labels output).
+
+    Args:
+        model: folded or not.
+        input_kind: uint8 [B, H, W, 3] RGB, or float [B, 3, H, W] already normalised.
+        output_kind: labels [B, H, W] uint8, or the model's own logits or heatmaps.
+        normalization: what the model was trained with.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self, model: SegFormer, input_kind: InputKind, output_kind: OutputKind, normalization: Normalization
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.input_kind = input_kind
+        self.output_kind = output_kind
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Contract input -> contract output."""
+        logits = self.logits(image)
+        if self.output_kind is not OutputKind.LABELS:
+            return logits
+        height, width = image.shape[1:3] if self.input_kind is InputKind.UINT8 else image.shape[2:]
+        labels: torch.Tensor = upsample_argmax(logits, int(height), int(width))
+        return labels
+
+    def logits(self, image: torch.Tensor) -> torch.Tensor:
+        """Contract input -> logits or heatmaps [B, K, h, w]."""
+        if self.input_kind is InputKind.UINT8:
+            # Cast first: TensorRT takes uint8 as an input, but in no operation other than a cast.
+            image = (image.float().permute(0, 3, 1, 2) - self.mean) / self.std
+        out: torch.Tensor = self.model(image)
+        return out
+
+    def example_input(self, batch: int, size_hw: tuple[int, int]) -> torch.Tensor:
+        """Return a zero input of the contract's shape and type."""
+        if self.input_kind is InputKind.UINT8:
+            return torch.zeros(batch, *size_hw, 3, dtype=torch.uint8)
+        return torch.zeros(batch, 3, *size_hw)

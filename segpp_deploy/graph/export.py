@@ -1,0 +1,147 @@
+"""Checkpoint's model to ONNX file: fold, trace, lower, check, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from onnx_ir.passes import common as passes
+
+from segpp_deploy import __version__
+from segpp_deploy.config import (
+    ClassTable,
+    InputKind,
+    Lowering,
+    Normalization,
+    OutputKind,
+    Precision,
+    Size,
+)
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import atomic_path, sha256_of
+from segpp_deploy.graph.deployable import Deployable
+from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.tracing import trace
+from segpp_deploy.model.folding import fold_model
+from segpp_deploy.model.plan import count_tokens, explain_plan
+from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.ops.upsample_argmax import MAX_CLASSES
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to export a model as.
+
+    Args:
+        size: input size in pixels.
+        batch: images per call; None for a dynamic batch axis.
+        input_kind: see `InputKind`.
+        output_kind: see `OutputKind`.
+        lowering: see `Lowering`.
+        classes: names and colours, one per output of the model.
+        normalization: what the model was trained with.
+        checkpoint: where the weights came from, as the user named it.
+        checkpoint_sha256: hash of the weights file.
+        fold: fold the model first; off only to measure what folding gains.
+    """
+
+    size: Size
+    batch: int | None
+    input_kind: InputKind
+    output_kind: OutputKind
+    lowering: Lowering
+    classes: ClassTable
+    normalization: Normalization
+    checkpoint: str
+    checkpoint_sha256: str
+    fold: bool = True
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """A written file.
+
+    Args:
+        path: the ONNX file.
+        metadata: what the file says about itself.
+        sha256: hash of the file.
+        notes: what the user should know, such as stages where the plan merges nothing.
+    """
+
+    path: Path
+    metadata: ExportMetadata
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> ExportResult:
+    """Write `model` with its plan (`model.plan`) as an ONNX file.
+
+    Args:
+        model: unfolded, float32, in eval mode.
+        request: what to export it as.
+        target: the file to write, whole or not at all.
+
+    Raises:
+        SegppError: the request does not fit the model, or the file cannot be written.
+    """
+    _check_request(model, request)
+    graph, metadata = build_graph(model, request)
+    graph.metadata_props.update(metadata.to_properties())
+    with atomic_path(target) as temporary:
+        proto = ir.to_proto(graph)
+        onnx.checker.check_model(proto, full_check=True)
+        onnx.save(proto, temporary)
+        digest = sha256_of(temporary)
+    return ExportResult(target, metadata, digest, explain_plan(model.plan, request.size.hw))
+
+
+def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, ExportMetadata]:
+    """Return the ONNX graph in memory and its metadata, without writing anything."""
+    deployed = fold_model(model) if request.fold else model
+    module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization)
+    graph = trace(module, request.size.hw, request.batch)
+    if request.lowering is Lowering.PORTABLE:
+        graph = lower_to_portable(graph)
+    passes.ClearMetadataAndDocStringPass()(graph)
+    graph.producer_name, graph.producer_version = "segpp-deploy", __version__
+    return graph, _describe(model, request)
+
+
+def _describe(model: SegFormer, request: ExportRequest) -> ExportMetadata:
+    return ExportMetadata(
+        arch=model.spec.arch,
+        task=model.spec.task,
+        plan=model.plan,
+        tokens=tuple(count_tokens(model.plan, request.size.hw)),
+        size=request.size,
+        batch=request.batch,
+        input_kind=request.input_kind,
+        output_kind=request.output_kind,
+        lowering=request.lowering,
+        precision=Precision.FP32,
+        classes=request.classes,
+        normalization=request.normalization,
+        checkpoint=request.checkpoint,
+        checkpoint_sha256=request.checkpoint_sha256,
+        tool_version=__version__,
+    )
+
+
+def _check_request(model: SegFormer, request: ExportRequest) -> None:
+    outputs = model.spec.num_outputs
+    if len(request.classes) != outputs:
+        raise SegppError(
+            f"{len(request.classes)} class names were given for a model with {outputs} outputs.",
+            f"{outputs} names, or none.",
+            f"--num-classes {outputs}, or a model card that fits the checkpoint.",
+        )
+    if request.output_kind is OutputKind.LABELS and outputs > MAX_CLASSES:
+        raise SegppError(
+            f"Labels are written as uint8, but the model has {outputs} classes.",
+            f"at most {MAX_CLASSES} classes.",
+            "--output logits",
+        )

@@ -1,0 +1,65 @@
+"""The float32 PyTorch model that an exported file came from: what every engine is validated against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.checkpoint import load_checkpoint
+from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.workflows.export import RANDOM_PREFIX, ExportOptions, load_source
+
+
+def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path) -> SegFormer:
+    """Return the unfolded float32 model of an exported file, with the same merge plan.
+
+    Args:
+        metadata: of the exported file or the engine.
+        checkpoint: where the weights are now; None to look where the export found them.
+        near: the exported file or engine, beside which the checkpoint is looked for too.
+
+    Raises:
+        SegppError: the checkpoint is not found, or is another one (by its hash).
+    """
+    if metadata.checkpoint.startswith(RANDOM_PREFIX):
+        model = _random_model(metadata)
+    else:
+        loaded = load_checkpoint(checkpoint or _find_checkpoint(metadata, near), arch=metadata.arch, task=metadata.task)
+        if loaded.sha256 != metadata.checkpoint_sha256:
+            raise SegppError(
+                f"The weights found for {near} are not the ones it was exported from (SHA-256 "
+                f"{loaded.sha256[:12]}.., exported {metadata.checkpoint_sha256[:12]}..).",
+                f"the checkpoint {metadata.checkpoint!r} as it was at export.",
+                "Export again from the new weights, or name the old ones with --checkpoint FILE.",
+            )
+        model = loaded.model
+    model.plan = metadata.plan
+    return model
+
+
+def _random_model(metadata: ExportMetadata) -> SegFormer:
+    seed = int(metadata.checkpoint.removeprefix(RANDOM_PREFIX))
+    options = ExportOptions(
+        output=Path(),
+        arch=metadata.arch,
+        task=metadata.task,
+        num_classes=len(metadata.classes),
+        random_weights_seed=seed,
+    )
+    return load_source(options).model
+
+
+def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:
+    named = Path(metadata.checkpoint)
+    for candidate in (named, near.parent / named.name):
+        if candidate.exists():
+            return candidate
+    if named.suffix == "":  # a card's name
+        return resolve_card_checkpoint(load_card(metadata.checkpoint))
+    raise SegppError(
+        f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.",
+        "the PyTorch weights, to compare the engine with.",
+        "--checkpoint FILE",
+    )
