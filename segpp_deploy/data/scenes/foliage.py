@@ -104,10 +104,10 @@ def _paint_crown(view: View, tree: Tree, box: NDArray[np.float64], window: Windo
         level = level + np.float32(0.09) * crop_tile(fractal_tile(0.5), level.shape[0], level.shape[1], rng)
     sharpness = min(wide, tall) * 0.35
     coverage = np.clip(np.asarray(edge) * sharpness * 255 + 128, 0, 255).astype(np.uint8)
-    leaf = np.array(tree.leaf, np.float32) * np.array(view.light.ambient, np.float32)
-    lit = (
-        np.array(tree.leaf, np.float32) * np.array(view.light.sun, np.float32) * np.array((1.15, 1.1, 0.8), np.float32)
+    leaf, ambient, sun, translucent = (
+        np.array(colour, np.float32) for colour in (tree.leaf, view.light.ambient, view.light.sun, _SUNLIT_LEAF_TINT)
     )
+    shaded, lit = leaf * ambient, leaf * sun * translucent
     texture = shaded * np.clip(0.75 + 0.5 * level, 0.15, 2)[..., None] + lit * np.clip(level + 0.3, 0, 1.5)[..., None]
     view.canvas.paste(window, texture, coverage, SceneClass.VEGETATION, tree.z_m)
 

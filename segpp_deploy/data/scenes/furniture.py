@@ -140,9 +140,8 @@ def _paint_plate(view: View, post: Post) -> None:
     corners, radius = post.sign.value, 0.42
     centre = post.height_m - 0.3
     outer = _ring(0.0, centre, radius, corners)
-    view.canvas.fill(
-        _pixels(view, post, outer), view.light.shade(post.rim, TOWARDS_CAMERA), SceneClass.TRAFFIC_SIGN, post.z_m
-    )
+    rim = view.light.shade(post.rim, TOWARDS_CAMERA)
+    view.canvas.fill(_pixels(view, post, outer), rim, SceneClass.TRAFFIC_SIGN, post.z_m)
     inner = _ring(0.0, centre, radius * 0.78, corners)
     view.canvas.image_detail(_pixels(view, post, inner), view.light.shade(post.face, TOWARDS_CAMERA))
     mark = ((-0.06, centre - 0.16), (-0.06, centre + 0.16), (0.06, centre + 0.16), (0.06, centre - 0.16))
