@@ -25,10 +25,11 @@ def test_tint_is_the_weighted_mean() -> None:
 
 def test_ignored_pixels_keep_the_picture() -> None:
     labels = np.full((40, 60), 255, np.uint8)
-    labels[:, 30:] = 0
+    labels[:, 20:40] = 0
     drawn = draw_overlay(grey(40, 60), labels, CLASSES, legend=False)
-    assert (drawn[:, :30] == 100).all()
-    assert (drawn[:, 31:] == (150, 50, 50)).all()
+    assert (drawn[:, :20] == 100).all()
+    assert (drawn[:, 21:40] == (150, 50, 50)).all()
+    assert (drawn[:, 40:] == 100).all()
 
 
 def test_regions_are_outlined() -> None:

@@ -41,7 +41,7 @@ def files_by_key(directory: Path, ending: str = "") -> dict[str, Path]:
 def pair_samples(
     images: Mapping[str, Path], labels: Mapping[str, Path], directory: Path, table: LabelMap | None = None
 ) -> tuple[Sample, ...]:
-    """Return one sample per key, in order of the keys.
+    """Return one sample per picture, in the order of `images`.
 
     Raises:
         SegppError: no picture at all, or pictures and labels that have no partner.
@@ -55,7 +55,7 @@ def pair_samples(
     _check_partners(images, labels, directory)
     return tuple(
         Sample(key, str(labels[key]), partial(read_image, images[key]), partial(read_labels, labels[key]), table)
-        for key in sorted(images)
+        for key in images
     )
 
 
