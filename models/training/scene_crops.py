@@ -1,0 +1,87 @@
+"""Training batches: random crops of cached scenes, drawn anew but repeatably for every step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scene_cache import SceneCache
+
+from segpp_deploy.config import Normalization
+
+SCALE_RANGE = (0.7, 1.7)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights, together with the code."""
+
+    scenes: int = 1000
+    steps: int = 2600
+    batch_per_process: int = 4
+    crop_height: int = 256
+    crop_width: int = 256
+    peak_rate: float = 1e-3
+    weight_decay: float = 0.01
+    seed: int = 0
+
+
+def make_batch(cache: SceneCache, recipe: Recipe, step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a process's crops of a step: images float32 [B, 3, h, w] normalised, labels int64 [B, h, w]."""
+    rng = np.random.default_rng([recipe.seed, step, rank])
+    pairs = [_augment(cache, recipe, rng) for _ in range(recipe.batch_per_process)]
+    images = np.stack([image for image, _ in pairs])
+    labels = np.stack([label for _, label in pairs])
+    return normalise(images), torch.from_numpy(labels.astype(np.int64))
+
+
+def normalise(images: NDArray[np.uint8]) -> torch.Tensor:
+    """[B, H, W, 3] uint8 -> [B, 3, H, W] float32, channels last in memory."""
+    values = Normalization()
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (values.mean, values.std))
+    return (tensor - mean) / std
+
+
+def _augment(
+    cache: SceneCache, recipe: Recipe, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Cut a random crop at a random scale out of a random scene, mirror it, change its colours."""
+    index = int(rng.integers(len(cache)))
+    height, width = cache.labels.shape[1:]
+    scale = float(np.exp(rng.uniform(*np.log(SCALE_RANGE))))
+    tall, wide = min(height, round(recipe.crop_height / scale)), min(width, round(recipe.crop_width / scale))
+    top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+    region = (index, slice(top, top + tall), slice(left, left + wide))
+    image, label = np.array(cache.images[region]), np.array(cache.labels[region])
+    if rng.random() < 0.5:
+        image, label = image[:, ::-1], label[:, ::-1]
+    crop = (recipe.crop_width, recipe.crop_height)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(np.ascontiguousarray(image), crop, interpolation=how)
+    label = np.asarray(cv2.resize(np.ascontiguousarray(label), crop, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return np.asarray(cv2.LUT(resized, _jitter(rng)), np.uint8), label
+
+
+def _jitter(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A random brightness, white balance and contrast as one [256, 1, 3] table."""
+    gain = np.exp(rng.normal(0, 0.12)) * (1 + rng.normal(0, 0.03, 3))
+    table = np.clip((np.arange(256)[:, None] - 128) * np.exp(rng.normal(0, 0.1)) + 128, 0, 255) * gain
+    return np.asarray(np.clip(table, 0, 255)[:, None, :], np.uint8)
+
+
+def batches(
+    cache: SceneCache, recipe: Recipe, first_step: int, rank: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the batches of the steps from `first_step`, preparing the next one meanwhile."""
+    with ThreadPoolExecutor(1) as thread:
+        upcoming = thread.submit(make_batch, cache, recipe, first_step, rank)
+        for step in range(first_step, recipe.steps):
+            ready = upcoming.result()
+            upcoming = thread.submit(make_batch, cache, recipe, step + 1, rank)
+            yield ready
