@@ -1,0 +1,206 @@
+"""Build an engine file from an exported graph, try it once, and record it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp_deploy.config import Lowering, OutputKind, Precision
+from segpp_deploy.engine.contract import format_shape, input_spec, output_spec
+from segpp_deploy.engine.graph_file import GraphFile, read_graph
+from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
+from segpp_deploy.engine.target import (
+    TARGETS,
+    EngineSettings,
+    Target,
+    TargetInfo,
+    TargetName,
+    open_target,
+    resolve_auto,
+)
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import atomic_path, sha256_of
+from segpp_deploy.graph.metadata import ExportMetadata
+
+Progress = Callable[[str, int, int], None]  # (step, steps done, steps in all)
+
+_STEPS = ("Reading the graph", "Building the engine", "Trying the engine")
+_FOREIGN_SUFFIXES = (".xml", ".bin", ".json")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What to build.
+
+    Args:
+        target: see `TARGETS`; AUTO takes the best that works here.
+        precision: None = the graph's.
+        threads: CPU threads the engine will use; None = one per physical core.
+    """
+
+    target: TargetName = TargetName.AUTO
+    precision: Precision | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A written engine."""
+
+    path: Path
+    manifest_path: Path
+    manifest: Manifest
+    build_seconds: float
+    size_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of `build-engine --json`."""
+        return {
+            "path": str(self.path),
+            "manifest": str(self.manifest_path),
+            "target": str(self.manifest.target),
+            "precision": str(self.manifest.precision),
+            "build_seconds": self.build_seconds,
+            "size_bytes": self.size_bytes,
+        }
+
+
+def build_engine(
+    source: Path, output: Path, options: BuildOptions | None = None, progress: Progress | None = None
+) -> BuildResult:
+    """Build `source` (an exported ONNX file) into the one file `output` and its manifest, `output`.json.
+
+    Later commands take the path `output`, whatever its suffix. For the targets cpu, cuda and openvino it holds ONNX. It
+    is run once before it gets its name; after a failure neither file is left, or both are what they were before.
+
+    Raises:
+        SegppError: the graph, the target and the options do not fit together, the target is not available, or the
+            engine fails its trial run.
+    """
+    options = options or BuildOptions()
+    report = progress or (lambda step, done, total: None)
+    _check_output(source, output)
+    report(_STEPS[0], 0, len(_STEPS))
+    graph = read_graph(source)
+    name = resolve_auto(options.target)
+    info = TARGETS[name]
+    target = open_target(name)
+    settings = EngineSettings(_check_graph(info, graph, options.precision), _check_threads(options.threads))
+    start = time.perf_counter()
+    record = manifest_path(output)
+    with atomic_path(record) as temporary_record, atomic_path(output) as temporary:
+        report(_STEPS[1], 1, len(_STEPS))
+        target.build(graph, temporary, settings)
+        report(_STEPS[2], 2, len(_STEPS))
+        _try_engine(target, temporary, settings, graph)
+        manifest = _describe(name, target, graph, settings, temporary, time.perf_counter() - start)
+        temporary_record.write_text(dump_manifest(manifest), encoding="utf-8")
+    report(_STEPS[2], len(_STEPS), len(_STEPS))
+    return BuildResult(output, record, manifest, manifest.build_seconds, manifest.size_bytes)
+
+
+def _describe(
+    name: TargetName, target: Target, graph: GraphFile, settings: EngineSettings, engine: Path, build_seconds: float
+) -> Manifest:
+    return Manifest(
+        target=name,
+        runtime=target.runtime_facts(),
+        precision=settings.precision,
+        threads=settings.threads,
+        source=str(graph.path),
+        source_sha256=graph.sha256,
+        engine_sha256=sha256_of(engine),
+        size_bytes=engine.stat().st_size,
+        input=input_spec(graph.metadata),
+        output=output_spec(graph.metadata),
+        build_seconds=round(build_seconds, 3),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        metadata=graph.metadata,
+    )
+
+
+def _check_output(source: Path, output: Path) -> None:
+    suggestion = f"-o {shlex.quote(str(output.with_suffix('.engine')))}"
+    if output.is_dir() or manifest_path(output).is_dir():
+        raise SegppError(f"{output} or its manifest is a directory.", "a file name.", f"-o {output / 'model.engine'}")
+    if source.exists() and output.exists() and source.samefile(output):
+        raise SegppError(f"The engine would overwrite its source {source}.", "another file name.", suggestion)
+    if output.suffix in _FOREIGN_SUFFIXES:
+        raise SegppError(
+            f"An engine is one file, and not what {output.suffix} files hold.", "another suffix.", suggestion
+        )
+
+
+def _check_threads(threads: int | None) -> int | None:
+    if threads is not None and threads < 1:
+        raise SegppError(f"{threads} threads cannot compute.", "1 or more.", "--threads 2")
+    return threads
+
+
+def _check_graph(info: TargetInfo, graph: GraphFile, requested: Precision | None) -> Precision:
+    """Return the engine's precision, if the target can run the graph."""
+    metadata = graph.metadata
+    if metadata.lowering not in info.lowerings:
+        wanted = info.lowerings[0]
+        raise SegppError(
+            f"{graph.path} has the {metadata.lowering} lowering, which the target {info.name} cannot run.",
+            f"the {wanted} lowering.",
+            _export_command(metadata, wanted, graph.path),
+        )
+    precision = requested or metadata.precision
+    in_graph = precision is metadata.precision and precision in info.graph_precisions
+    by_runtime = metadata.precision is Precision.FP32 and precision in info.runtime_precisions
+    if not (in_graph or by_runtime):
+        raise SegppError(
+            f"The target {info.name} cannot run {graph.path}, whose precision is {metadata.precision}, in {precision}.",
+            f"one of: {', '.join(map(str, info.precisions))}, from a graph in fp32.",
+            f"--precision {Precision.FP32}",
+        )
+    return precision
+
+
+def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) -> str:
+    words = ["segpp-deploy", "export"]
+    if metadata.checkpoint:
+        words += ["--checkpoint", metadata.checkpoint] if Path(metadata.checkpoint).suffix else [metadata.checkpoint]
+    words += ["--mode", metadata.mode, "--size", str(metadata.size), "--lowering", str(lowering), "-o", str(path)]
+    return shlex.join(words)
+
+
+def _try_engine(target: Target, engine: Path, settings: EngineSettings, graph: GraphFile) -> None:
+    expected = output_spec(graph.metadata)
+    output = target.try_run(engine, settings, _noise(graph.metadata))
+    if output is None:
+        return
+    if not expected.accepts(output.dtype.name, output.shape):
+        found = f"{output.dtype} {format_shape(output.shape)}"
+        raise _trial_error(graph, f"it put out {found}, not {expected}")
+    if output.dtype.kind == "f" and not np.isfinite(output).all():
+        raise _trial_error(graph, "it put out NaN or infinite values")
+    if graph.metadata.output_kind is OutputKind.LABELS and int(output.max()) >= len(graph.metadata.classes):
+        raise _trial_error(graph, f"it put out class {int(output.max())} of {len(graph.metadata.classes)}")
+
+
+def _trial_error(graph: GraphFile, what: str) -> SegppError:
+    return SegppError(
+        f"The engine built from {graph.path} failed its trial run: {what}.",
+        "a graph with finite weights that computes what its metadata says.",
+        "Check the checkpoint and export it again.",
+    )
+
+
+def _noise(metadata: ExportMetadata) -> NDArray[Any]:
+    spec = input_spec(metadata)
+    shape = tuple(1 if length is None else length for length in spec.shape)
+    generator = np.random.default_rng(0)
+    if spec.dtype == "uint8":
+        return generator.integers(0, 256, shape, np.uint8)
+    return generator.standard_normal(shape, np.float32)

@@ -1,0 +1,60 @@
+"""The tensors at both ends of an exported graph, derived from its metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from segpp_deploy.config import InputKind, OutputKind
+from segpp_deploy.graph.metadata import ExportMetadata
+
+INPUT_NAME = "image"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, NumPy dtype name and shape of a tensor; None is an axis of any length (the batch).
+
+    Example:
+        >>> str(TensorSpec("labels", "uint8", (None, 512, 1024)))
+        'labels uint8 [B, 512, 1024]'
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} {format_shape(self.shape)}"
+
+    def accepts(self, dtype: str, shape: tuple[int | None, ...]) -> bool:
+        """Whether an array of this type and shape fits."""
+        fits = all(want is None or want == got for want, got in zip(self.shape, shape, strict=False))
+        return dtype == self.dtype and len(shape) == len(self.shape) and fits
+
+
+def format_shape(shape: tuple[int | None, ...]) -> str:
+    """Write a shape as in the documentation.
+
+    Example:
+        >>> format_shape((None, 512, 1024, 3))
+        '[B, 512, 1024, 3]'
+    """
+    return "[" + ", ".join("B" if length is None else str(length) for length in shape) + "]"
+
+
+def input_spec(metadata: ExportMetadata) -> TensorSpec:
+    """Return the graph's input: uint8 [B, H, W, 3] or float32 [B, 3, H, W]."""
+    if metadata.input_kind is InputKind.UINT8:
+        return TensorSpec(INPUT_NAME, "uint8", (metadata.batch, *metadata.size.hw, 3))
+    return TensorSpec(INPUT_NAME, "float32", (metadata.batch, 3, *metadata.size.hw))
+
+
+def output_spec(metadata: ExportMetadata) -> TensorSpec:
+    """Return the graph's output: labels uint8 [B, H, W], or logits or heatmaps float32 [B, K, h, w].
+
+    h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode).
+    """
+    name = str(metadata.output_kind)
+    if metadata.output_kind is OutputKind.LABELS:
+        return TensorSpec(name, "uint8", (metadata.batch, *metadata.size.hw))
+    return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *metadata.tokens[0].grid))

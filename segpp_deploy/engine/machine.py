@@ -1,0 +1,76 @@
+"""What this computer offers to runtimes: CPU cores and NVIDIA GPUs."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_DEVICES = Path("/dev")
+_GPU_DEVICE_PATTERNS = ("nvidia[0-9]*", "nvhost-gpu", "nvgpu/igpu0", "dxg")
+
+
+def physical_cores() -> int:
+    """Return the number of physical cores this process may use, which is the best number of compute threads.
+
+    Counts each core once however many hardware threads it has, respects the process's CPU affinity and a container's
+    CPU quota, and falls back to the number of logical cores where the system tells no more.
+    """
+    logical = _usable_logical_cores()
+    cores = count_physical_cores(_read(_CPU_INFO), logical) or len(logical)
+    quota = parse_cpu_quota(_read(_CPU_QUOTA))
+    return max(1, cores if quota is None else min(cores, math.ceil(quota)))
+
+
+def count_physical_cores(cpu_info: str, logical: set[int]) -> int:
+    """Count the physical cores behind the logical ones in the text of /proc/cpuinfo; 0 if it does not say.
+
+    Example:
+        >>> both_threads = "processor: 0\\nphysical id: 0\\ncore id: 0\\n\\nprocessor: 1\\nphysical id: 0\\ncore id: 0"
+        >>> count_physical_cores(both_threads, {0, 1})
+        1
+    """
+    cores = set()
+    for block in cpu_info.split("\n\n"):
+        fields = dict(re.findall(r"^(processor|physical id|core id)\s*:\s*(\d+)", block, re.MULTILINE))
+        if len(fields) == 3 and int(fields["processor"]) in logical:
+            cores.add((fields["physical id"], fields["core id"]))
+    return len(cores)
+
+
+def parse_cpu_quota(cpu_max: str) -> float | None:
+    """Return the CPUs' worth of time in a cgroup's cpu.max; None without a limit.
+
+    Example:
+        >>> parse_cpu_quota("150000 100000")
+        1.5
+        >>> parse_cpu_quota("max 100000") is None
+        True
+    """
+    match = re.fullmatch(r"(\d+) (\d+)", cpu_max.strip())
+    return int(match[1]) / int(match[2]) if match and int(match[2]) else None
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the system shows an NVIDIA GPU: a device file (desktop, Jetson, WSL), or the driver's tool elsewhere."""
+    if sys.platform == "linux":
+        return any(any(_DEVICES.glob(pattern)) for pattern in _GPU_DEVICE_PATTERNS)
+    return shutil.which("nvidia-smi") is not None
+
+
+def _usable_logical_cores() -> set[int]:
+    if sys.platform == "linux":
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,162 @@
+"""The record beside every engine file, `ENGINE.json`: what it is, what it was built from, and what it needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, ValidationError
+
+from segpp_deploy.config import Precision
+from segpp_deploy.engine.contract import TensorSpec
+from segpp_deploy.engine.target import EngineSettings, RuntimeFacts, TargetName
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import require_file
+from segpp_deploy.graph.metadata import ExportMetadata
+
+SCHEMA_VERSION: Final = 1
+_CHECKSUM = "checksum"
+_WHERE = "the manifest"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MetadataField = Annotated[
+    InstanceOf[ExportMetadata],
+    BeforeValidator(lambda value: ExportMetadata.from_dict(value, _WHERE) if isinstance(value, dict) else value),
+    PlainSerializer(lambda metadata: metadata.to_dict()),
+]
+
+
+class Manifest(BaseModel):
+    """One engine's record.
+
+    Args:
+        schema_version: of this record.
+        target: what the engine was built for; never AUTO.
+        runtime: what it was built with, and needs.
+        precision: number format of the heavy layers.
+        threads: CPU threads; None = one per physical core.
+        source: the ONNX file as the user named it.
+        source_sha256: its hash.
+        engine_sha256: hash of the engine file.
+        size_bytes: size of the engine file.
+        input: the input tensor.
+        output: the output tensor.
+        build_seconds: how long the build took.
+        created: when it ended, UTC, ISO 8601.
+        metadata: the facts of the export.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    target: TargetName
+    runtime: RuntimeFacts
+    precision: Precision
+    threads: int | None
+    source: str
+    source_sha256: Sha256
+    engine_sha256: Sha256
+    size_bytes: int
+    input: TensorSpec
+    output: TensorSpec
+    build_seconds: float
+    created: str
+    metadata: MetadataField
+
+    @property
+    def settings(self) -> EngineSettings:
+        """What decides how the engine computes."""
+        return EngineSettings(self.precision, self.threads)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return self.model_dump(mode="json")
+
+    def rebuild_command(self, engine: Path) -> str:
+        """Return the command that builds this engine again."""
+        words = ["segpp-deploy", "build-engine", self.source, "--target", str(self.target)]
+        if self.precision is not self.metadata.precision:
+            words += ["--precision", str(self.precision)]
+        return shlex.join([*words, "-o", str(engine)])
+
+
+def manifest_path(engine: Path) -> Path:
+    """Return where the manifest of an engine file lies.
+
+    Example:
+        >>> manifest_path(Path("b0.engine")).name
+        'b0.engine.json'
+    """
+    return engine.with_name(engine.name + ".json")
+
+
+def dump_manifest(manifest: Manifest) -> str:
+    """Return the manifest file's text; it ends with a checksum, so that edits by hand do not go unnoticed."""
+    values = manifest.to_dict()
+    return json.dumps({**values, _CHECKSUM: _checksum(values)}, indent=2) + "\n"
+
+
+def read_manifest(engine: Path) -> Manifest:
+    """Read the manifest of an engine file, without looking into the engine file.
+
+    Raises:
+        SegppError: the engine or its manifest is missing, the manifest is not JSON, was edited, or comes from another
+            version of this program.
+    """
+    require_file(engine, "engine file", "segpp-deploy build-engine MODEL.onnx -o " + shlex.quote(str(engine)))
+    path = manifest_path(engine)
+    if not path.exists():
+        raise _missing_manifest(engine, path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _bad_manifest(engine, f"{path} is not JSON: {error}.", None) from error
+    if not isinstance(values, dict):
+        raise _bad_manifest(engine, f"{path} holds no mapping.", None)
+    return _parse(engine, path, values)
+
+
+def _parse(engine: Path, path: Path, values: dict[str, Any]) -> Manifest:
+    checksum = values.pop(_CHECKSUM, None)
+    version = values.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise _bad_manifest(engine, f"{path} was written by a newer segpp-deploy (record {version}).", values)
+    if checksum != _checksum(values):
+        raise _bad_manifest(engine, f"{path} was changed after the build.", values)
+    try:
+        return Manifest.model_validate(values)
+    except (ValidationError, SegppError) as error:
+        what = error.what if isinstance(error, SegppError) else _first_problem(error)
+        raise _bad_manifest(engine, f"{path} cannot be read: {what}", values) from error
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}."
+
+
+def _missing_manifest(engine: Path, path: Path) -> SegppError:
+    if engine.suffix == ".json":
+        return SegppError(
+            f"{engine} looks like a manifest, not like an engine.", "the engine file.", f"Name {engine.stem} instead."
+        )
+    if engine.suffix == ".onnx":
+        built = shlex.join(["segpp-deploy", "build-engine", str(engine), "-o", str(engine.with_suffix(".engine"))])
+        return SegppError(f"{engine} has no manifest ({path.name}).", "an engine file.", f"Build an engine: {built}")
+    return _bad_manifest(engine, f"{engine} has no manifest: {path} is missing.", None)
+
+
+def _bad_manifest(engine: Path, what: str, values: dict[str, Any] | None) -> SegppError:
+    words = ["segpp-deploy", "build-engine", str((values or {}).get("source") or "MODEL.onnx")]
+    target = (values or {}).get("target")
+    if target:
+        words += ["--target", str(target)]
+    command = shlex.join([*words, "-o", str(engine)])
+    return SegppError(what, "the manifest that build-engine wrote beside the engine.", f"Build it again: {command}")

@@ -1,0 +1,216 @@
+"""The targets an engine can be built for: one table of facts, and the protocol each implements.
+
+A new target is one module under `segpp_deploy/engine/targets` and one entry in `TARGETS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from segpp_deploy.config import Choice, Lowering, Precision
+from segpp_deploy.engine.graph_file import GraphFile
+from segpp_deploy.errors import SegppError
+
+
+class TargetName(Choice):
+    """What `build-engine --target` takes."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    OPENVINO = "openvino"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+    TENSORRT_RTX = "tensorrt-rtx"
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """The facts of one target, for messages, `doctor` and documentation alike.
+
+    Args:
+        name: the target.
+        description: where it runs, in a few words.
+        runtime: the runtime's name as people write it.
+        module: the Python module of the runtime.
+        extra: the extra of segpp-deploy that installs the runtime.
+        lowerings: the graphs it takes, the preferred one first.
+        graph_precisions: the precisions a graph may have.
+        runtime_precisions: precisions to which the runtime itself can take a float32 graph.
+        implementation: "module:class" of its `Target`; None while this version has none.
+    """
+
+    name: TargetName
+    description: str
+    runtime: str
+    module: str
+    extra: str
+    lowerings: tuple[Lowering, ...] = (Lowering.PORTABLE,)
+    graph_precisions: tuple[Precision, ...] = (Precision.FP32,)
+    runtime_precisions: tuple[Precision, ...] = ()
+    implementation: str | None = None
+
+    @property
+    def install_command(self) -> str:
+        """The command that installs the runtime."""
+        return f"pip install 'segpp-deploy[{self.extra}]'"
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Every precision an engine may have."""
+        return tuple(dict.fromkeys((*self.graph_precisions, *self.runtime_precisions)))
+
+
+TARGETS: dict[TargetName, TargetInfo] = {
+    info.name: info
+    for info in (
+        TargetInfo(
+            TargetName.CPU,
+            description="any CPU; the default without a GPU",
+            runtime="ONNX Runtime",
+            module="onnxruntime",
+            extra="cpu",
+            implementation="segpp_deploy.engine.targets.cpu:CpuTarget",
+        ),
+        TargetInfo(
+            TargetName.OPENVINO,
+            description="x86 and Arm CPUs; bfloat16 where the CPU has it",
+            runtime="OpenVINO",
+            module="openvino",
+            extra="openvino",
+            runtime_precisions=(Precision.BF16,),
+            implementation="segpp_deploy.engine.targets.openvino:OpenVinoTarget",
+        ),
+        TargetInfo(
+            TargetName.CUDA,
+            description="NVIDIA GPUs without TensorRT",
+            runtime="ONNX Runtime with CUDA",
+            module="onnxruntime",
+            extra="gpu",
+            implementation="segpp_deploy.engine.targets.cuda:CudaTarget",
+        ),
+        TargetInfo(
+            TargetName.TENSORRT,
+            description="NVIDIA GPUs from Jetson to the data centre",
+            runtime="TensorRT",
+            module="tensorrt",
+            extra="gpu",
+            lowerings=(Lowering.PLUGIN, Lowering.PORTABLE),
+        ),
+        TargetInfo(
+            TargetName.TENSORRT_RTX,
+            description="NVIDIA RTX desktops; builds without a GPU",
+            runtime="TensorRT-RTX",
+            module="tensorrt_rtx",
+            extra="rtx",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class RuntimeFacts:
+    """The runtime an engine belongs to; None where a field does not apply.
+
+    Args:
+        name: e.g. "onnxruntime".
+        version: its version.
+        cuda: CUDA version.
+        driver: GPU driver version; recorded, but another one is no obstacle.
+        compute_capability: e.g. "8.9".
+        plugin_sha256: hash of the plugin library.
+    """
+
+    name: str
+    version: str
+    cuda: str | None = None
+    driver: str | None = None
+    compute_capability: str | None = None
+    plugin_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """What decides how an engine computes.
+
+    Args:
+        precision: number format of the heavy layers.
+        threads: CPU threads; None = one per physical core of the machine it runs on.
+    """
+
+    precision: Precision = Precision.FP32
+    threads: int | None = None
+
+
+class Target(Protocol):
+    """Builds engine files for one runtime. Making one raises `SegppError` where its runtime is missing."""
+
+    def runtime_facts(self) -> RuntimeFacts:
+        """Return the installed runtime's facts, as manifests record them."""
+
+    def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
+        """Write the engine file `output`.
+
+        Raises:
+            SegppError: the runtime rejects the graph or the settings.
+        """
+
+    def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:
+        """Load an engine file, run it once and return its output; None if it was built for another machine.
+
+        Raises:
+            SegppError: the runtime cannot load or run the file.
+        """
+
+
+def import_runtime(info: TargetInfo) -> ModuleType:
+    """Import the Python module of a target's runtime.
+
+    Raises:
+        SegppError: it is missing or broken; the message holds the install command.
+    """
+    try:
+        return importlib.import_module(info.module)
+    except (ImportError, OSError) as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name == info.module
+        what = "is not installed" if missing else f"cannot be loaded: {error}"
+        raise SegppError(
+            f"{info.runtime} (Python module {info.module}) {what}.",
+            f"a working {info.runtime}, which the target {info.name} needs.",
+            info.install_command,
+        ) from error
+
+
+def open_target(name: TargetName) -> Target:
+    """Return the implementation of a target (not AUTO).
+
+    Raises:
+        SegppError: this version has none, or its runtime is missing.
+    """
+    info = TARGETS[name]
+    if info.implementation is None:
+        usable = ", ".join(str(other.name) for other in TARGETS.values() if other.implementation)
+        raise SegppError(
+            f"The target {name} is not available in this version of segpp-deploy.",
+            f"one of: {usable}.",
+            "segpp-deploy doctor shows what works on this machine.",
+        )
+    module, _, implementation = info.implementation.partition(":")
+    target: Target = getattr(importlib.import_module(module), implementation)()
+    return target
+
+
+def resolve_auto(name: TargetName) -> TargetName:
+    """Return `name`, or for AUTO the best target that works here: cuda with a GPU and its runtime, else cpu."""
+    if name is not TargetName.AUTO:
+        return name
+    try:
+        open_target(TargetName.CUDA)
+    except SegppError:
+        return TargetName.CPU
+    return TargetName.CUDA

@@ -1,0 +1,46 @@
+"""Target `cpu`: ONNX Runtime on any CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+
+from segpp_deploy.engine.graph_file import GraphFile
+from segpp_deploy.engine.onnxruntime_loader import (
+    LoadOptions,
+    Provider,
+    load_onnxruntime,
+    onnxruntime_facts,
+    run_onnxruntime,
+)
+from segpp_deploy.engine.target import TARGETS, EngineSettings, RuntimeFacts, TargetName
+from segpp_deploy.engine.targets.onnx_engine import write_onnx_engine
+
+
+class CpuTarget:
+    """Writes ONNX that ONNX Runtime optimises when it loads it."""
+
+    name = TargetName.CPU
+    provider = Provider.CPU
+
+    def __init__(self) -> None:
+        self._facts = onnxruntime_facts(TARGETS[self.name])
+
+    def runtime_facts(self) -> RuntimeFacts:
+        """Return the installed runtime's facts."""
+        return self._facts
+
+    def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
+        """Write the engine file."""
+        write_onnx_engine(self.rewrite(graph.model), output)
+
+    def rewrite(self, model: onnx.ModelProto) -> onnx.ModelProto:
+        """Return the graph in the form that this provider runs fastest; the place for rewrites of its own."""
+        return model
+
+    def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:
+        """Load and run an engine file once."""
+        return run_onnxruntime(load_onnxruntime(engine, LoadOptions(self.provider, settings.threads)), image)

@@ -1,0 +1,32 @@
+"""Target `cuda`: ONNX Runtime on an NVIDIA GPU, without TensorRT."""
+
+from __future__ import annotations
+
+from segpp_deploy.engine.machine import has_nvidia_gpu
+from segpp_deploy.engine.onnxruntime_loader import Provider
+from segpp_deploy.engine.target import TARGETS, TargetName, import_runtime
+from segpp_deploy.engine.targets.cpu import CpuTarget
+from segpp_deploy.errors import SegppError
+
+
+class CudaTarget(CpuTarget):
+    """As `CpuTarget`, but computed by the CUDA provider."""
+
+    name = TargetName.CUDA
+    provider = Provider.CUDA
+
+    def __init__(self) -> None:
+        info = TARGETS[self.name]
+        if str(self.provider) not in import_runtime(info).get_available_providers():
+            raise SegppError(
+                "The installed ONNX Runtime cannot use NVIDIA GPUs.",
+                "the package onnxruntime-gpu in the place of onnxruntime.",
+                f"pip uninstall -y onnxruntime && {info.install_command}",
+            )
+        if not has_nvidia_gpu():
+            raise SegppError(
+                "No NVIDIA GPU was found.",
+                "an NVIDIA GPU with its driver.",
+                "segpp-deploy build-engine --target cpu ...",
+            )
+        super().__init__()

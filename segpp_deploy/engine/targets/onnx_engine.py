@@ -1,0 +1,29 @@
+"""The engine file of runtimes that load ONNX: the graph itself, in one file, under any name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from segpp_deploy.errors import SegppError
+
+_PROTOBUF_LIMIT_BYTES = 2**31
+
+
+def write_onnx_engine(model: onnx.ModelProto, output: Path) -> None:
+    """Write a graph with all its weights inside.
+
+    What the runtimes make of the graph when they load it (memory layouts, fusions) is not stored: it fits only the CPU
+    it was made on, and making it anew takes about as long as reading it (B0: 0.1 s).
+
+    Raises:
+        SegppError: the graph does not fit into one ONNX file (2 GiB).
+    """
+    if model.ByteSize() >= _PROTOBUF_LIMIT_BYTES:
+        raise SegppError(
+            f"The graph with its weights takes {model.ByteSize() / 2**30:.1f} GiB.",
+            "less than 2 GiB, the limit of one ONNX file.",
+            "Use a smaller backbone.",
+        )
+    output.write_bytes(model.SerializeToString(deterministic=True))

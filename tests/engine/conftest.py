@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
+from segpp_deploy.engine.target import TargetName
+from tests.tiny_graphs import write_tiny
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> BuildResult:
+    """A tiny engine for the CPU."""
+    source = write_tiny(tmp_path / "tiny.onnx")
+    return build_engine(source, tmp_path / "tiny.engine", BuildOptions(TargetName.CPU))

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segpp_deploy.config import Precision
+from segpp_deploy.engine.build import BuildResult
+from segpp_deploy.engine.manifest import Manifest, _checksum, dump_manifest, manifest_path, read_manifest
+from segpp_deploy.engine.target import RuntimeFacts, TargetName
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import sha256_of
+from tests.tiny_graphs import tiny_metadata
+
+
+def rewrite(built: BuildResult, change: Any, checksum: bool = True) -> None:
+    """Change the manifest's values, with the checksum made right again or left as it was."""
+    values = json.loads(built.manifest_path.read_text())
+    change(values)
+    if checksum:
+        values.pop("checksum", None)
+        values["checksum"] = _checksum(values)
+    built.manifest_path.write_text(json.dumps(values))
+
+
+def test_says_what_the_engine_is(built: BuildResult, tmp_path: Path) -> None:
+    manifest = read_manifest(built.path)
+    assert manifest == built.manifest
+    assert manifest.metadata == tiny_metadata()
+    assert manifest.target is TargetName.CPU
+    assert manifest.runtime.name == "onnxruntime"
+    assert manifest.precision is Precision.FP32
+    assert manifest.source_sha256 == sha256_of(tmp_path / "tiny.onnx")
+    assert manifest.engine_sha256 == sha256_of(built.path)
+    assert manifest.size_bytes == built.path.stat().st_size
+    assert manifest.input.shape == (1, 64, 96, 3)
+    assert manifest.created.endswith("+00:00")
+
+
+def test_is_plain_json(built: BuildResult) -> None:
+    values = json.loads(built.manifest_path.read_text())
+    assert values["target"] == "cpu"
+    assert values["metadata"]["arch"] == "b0"
+    assert values["runtime"]["cuda"] is None
+    assert values["output"] == {"name": "labels", "dtype": "uint8", "shape": [1, 64, 96]}
+
+
+def test_missing_engine_and_missing_manifest(built: BuildResult, tmp_path: Path) -> None:
+    with pytest.raises(SegppError, match="No such file"):
+        read_manifest(tmp_path / "other.engine")
+    built.manifest_path.unlink()
+    with pytest.raises(SegppError, match="has no manifest") as caught:
+        read_manifest(built.path)
+    assert f"-o {built.path}" in caught.value.fix
+
+
+def test_an_export_or_a_manifest_is_no_engine(built: BuildResult, tmp_path: Path) -> None:
+    with pytest.raises(SegppError) as caught:
+        read_manifest(tmp_path / "tiny.onnx")
+    assert f"build-engine {tmp_path / 'tiny.onnx'} -o {tmp_path / 'tiny.engine'}" in caught.value.fix
+    with pytest.raises(SegppError, match="looks like a manifest") as caught:
+        read_manifest(built.manifest_path)
+    assert "tiny.engine" in caught.value.fix
+
+
+@pytest.mark.parametrize("text", ["", "{", "not json", "[1]", "null", "\x00\xff"])
+def test_not_json(built: BuildResult, text: str) -> None:
+    built.manifest_path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(SegppError, match=r"is not JSON|holds no mapping"):
+        read_manifest(built.path)
+
+
+@pytest.mark.parametrize("field", sorted(Manifest.model_fields))
+def test_every_edit_is_noticed(built: BuildResult, field: str) -> None:
+    rewrite(built, lambda values: values.update({field: "edited"}), checksum=False)
+    with pytest.raises(SegppError, match="was changed after the build"):
+        read_manifest(built.path)
+
+
+@pytest.mark.parametrize("field", sorted(set(Manifest.model_fields) - {"schema_version"}))
+def test_missing_fields_are_named(built: BuildResult, field: str) -> None:
+    rewrite(built, lambda values: values.pop(field))
+    with pytest.raises(SegppError, match=f"cannot be read: {field}"):
+        read_manifest(built.path)
+
+
+def test_bad_metadata_is_named(built: BuildResult) -> None:
+    rewrite(built, lambda values: values["metadata"].update(arch="b9"))
+    with pytest.raises(SegppError, match="b9"):
+        read_manifest(built.path)
+
+
+def test_fields_of_a_newer_version(built: BuildResult) -> None:
+    rewrite(built, lambda values: values.update(schema_version=2))
+    with pytest.raises(SegppError, match="newer segpp-deploy") as caught:
+        read_manifest(built.path)
+    assert "--target cpu" in caught.value.fix
+
+
+def test_rebuild_command_quotes_and_keeps_the_choices(built: BuildResult) -> None:
+    manifest = built.manifest.model_copy(
+        update={"source": "my models/a.onnx", "target": TargetName.OPENVINO, "precision": Precision.BF16}
+    )
+    assert manifest.rebuild_command(Path("a.engine")) == (
+        "segpp-deploy build-engine 'my models/a.onnx' --target openvino --precision bf16 -o a.engine"
+    )
+    assert "--precision" not in built.manifest.rebuild_command(Path("a.engine"))
+
+
+def test_gpu_facts_survive(built: BuildResult) -> None:
+    facts = RuntimeFacts("tensorrt", "11.4", "13.2", "580.1", "8.9", "ab" * 32)
+    manifest = built.manifest.model_copy(update={"runtime": facts})
+    manifest_path(built.path).write_text(dump_manifest(manifest))
+    assert read_manifest(built.path).runtime == facts

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from segpp_deploy.config import Lowering
+from segpp_deploy.engine.target import (
+    TARGETS,
+    TargetName,
+    import_runtime,
+    open_target,
+    resolve_auto,
+)
+from segpp_deploy.errors import SegppError
+
+
+def test_every_name_has_facts() -> None:
+    assert set(TARGETS) == set(TargetName) - {TargetName.AUTO}
+    for info in TARGETS.values():
+        assert info.description
+        assert info.extra in info.install_command
+        assert Lowering.PORTABLE in info.lowerings
+
+
+@pytest.mark.parametrize("name", [TargetName.TENSORRT, TargetName.TENSORRT_RTX])
+def test_targets_of_later_versions_say_so(name: TargetName) -> None:
+    with pytest.raises(SegppError, match="is not available in this version") as caught:
+        open_target(name)
+    assert "cpu, openvino" in caught.value.expected
+    assert "doctor" in caught.value.fix
+
+
+@pytest.mark.parametrize("name", [TargetName.CPU, TargetName.OPENVINO, TargetName.CUDA])
+def test_missing_runtime(monkeypatch: pytest.MonkeyPatch, name: TargetName) -> None:
+    info = TARGETS[name]
+    monkeypatch.setitem(sys.modules, info.module, None)  # what an import of a missing module meets
+    with pytest.raises(SegppError) as caught:
+        open_target(name)
+    assert info.runtime in caught.value.what
+    assert caught.value.fix == info.install_command
+
+
+def test_broken_runtime_shows_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_import(name: str) -> Any:
+        raise ImportError("libfoo.so: cannot open shared object file")
+
+    monkeypatch.setattr("segpp_deploy.engine.target.importlib", SimpleNamespace(import_module=fail_import))
+    with pytest.raises(SegppError, match=r"cannot be loaded: libfoo\.so"):
+        import_runtime(TARGETS[TargetName.OPENVINO])
+
+
+def test_cuda_needs_its_own_onnxruntime() -> None:
+    with pytest.raises(SegppError) as caught:
+        open_target(TargetName.CUDA)
+    assert "onnxruntime-gpu" in caught.value.expected or "GPU" in caught.value.what
+
+
+def test_cuda_needs_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = SimpleNamespace(get_available_providers=lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr("segpp_deploy.engine.targets.cuda.import_runtime", lambda info: runtime)
+    monkeypatch.setattr("segpp_deploy.engine.targets.cuda.has_nvidia_gpu", lambda: False)
+    with pytest.raises(SegppError, match="No NVIDIA GPU was found"):
+        open_target(TargetName.CUDA)
+
+
+def test_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_auto(TargetName.OPENVINO) is TargetName.OPENVINO
+    assert resolve_auto(TargetName.AUTO) is TargetName.CPU
+    monkeypatch.setattr("segpp_deploy.engine.target.open_target", lambda name: object())
+    assert resolve_auto(TargetName.AUTO) is TargetName.CUDA
+
+
+def test_facts_of_installed_runtimes() -> None:
+    import onnxruntime
+    import openvino
+
+    facts = open_target(TargetName.CPU).runtime_facts()
+    assert (facts.name, facts.version, facts.cuda) == ("onnxruntime", onnxruntime.__version__, None)
+    assert open_target(TargetName.OPENVINO).runtime_facts().version == openvino.__version__

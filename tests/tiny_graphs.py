@@ -1,0 +1,111 @@
+"""Exported files in miniature: real metadata on graphs of three nodes, for tests of what comes after the export."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import onnx
+import onnx.parser
+
+from segpp_deploy.config import (
+    Arch,
+    InputKind,
+    Lowering,
+    Normalization,
+    OutputKind,
+    Precision,
+    Preset,
+    Size,
+    Task,
+    default_class_table,
+)
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.plan import PRESETS, count_tokens
+
+SIZE = Size(64, 96)
+CLASSES = 3
+
+LABELS_BODY = """
+    third = Constant <value = uint8 {85}> ()
+    two_thirds = Constant <value = uint8 {170}> ()
+    axis = Constant <value = int64[1] {3}> ()
+    brightest = ReduceMax <keepdims = 0> (image, axis)
+    above_third = Greater (brightest, third)
+    above_two_thirds = Greater (brightest, two_thirds)
+    one = Cast <to = 2> (above_third)
+    two = Cast <to = 2> (above_two_thirds)
+    labels = Add (one, two)
+"""
+LOGITS_BODY = """
+    pixels = Cast <to = 1> (image)
+    planes = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    logits = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (planes)
+"""
+FLOAT_LOGITS_BODY = "logits = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (image)"
+PLUGIN_BODY = """
+    pixels = Cast <to = 1> (image)
+    planes = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    small = AveragePool <kernel_shape = [4, 4], strides = [4, 4]> (planes)
+    labels = segpp.UpsampleArgmax <height = 64, width = 96> (small)
+"""
+
+
+def tiny_metadata(
+    output_kind: OutputKind = OutputKind.LABELS,
+    input_kind: InputKind = InputKind.UINT8,
+    batch: int | None = 1,
+    lowering: Lowering = Lowering.PORTABLE,
+) -> ExportMetadata:
+    """Metadata as an export of B0 with three classes at 64x96 has it."""
+    plan = PRESETS[Preset.ORIGINAL]
+    return ExportMetadata(
+        arch=Arch.B0,
+        task=Task.SEG,
+        plan=plan,
+        tokens=tuple(count_tokens(plan, SIZE.hw)),
+        size=SIZE,
+        batch=batch,
+        input_kind=input_kind,
+        output_kind=output_kind,
+        lowering=lowering,
+        precision=Precision.FP32,
+        classes=default_class_table(CLASSES),
+        normalization=Normalization(),
+        checkpoint="b0.pth",
+        checkpoint_sha256="",
+        tool_version="0.0.0",
+    )
+
+
+def tiny_model(metadata: ExportMetadata, body: str | None = None) -> onnx.ModelProto:
+    """A graph with the ends that `metadata` describes: thirds of the brightest channel, or 4x4 means."""
+    batch = "B" if metadata.batch is None else metadata.batch
+    is_float = metadata.input_kind is InputKind.FLOAT
+    if body is None:
+        is_labels = metadata.output_kind is OutputKind.LABELS
+        body = LABELS_BODY if is_labels else FLOAT_LOGITS_BODY if is_float else LOGITS_BODY
+    ends = {
+        "in": f"float[{batch}, 3, 64, 96]" if is_float else f"uint8[{batch}, 64, 96, 3]",
+        "out": f"uint8[{batch}, 64, 96] labels"
+        if metadata.output_kind is OutputKind.LABELS
+        else f"float[{batch}, {CLASSES}, 16, 24] logits",
+    }
+    text = (
+        '<ir_version: 9, opset_import: ["" : 18, "segpp" : 1]> '
+        f"tiny ({ends['in']} image) => ({ends['out']}) {{ {body} }}"
+    )
+    model = onnx.parser.parse_model(text)
+    onnx.helper.set_model_props(model, metadata.to_properties())
+    return model
+
+
+def write_tiny(path: Path, metadata: ExportMetadata | None = None, body: str | None = None) -> Path:
+    """Write a tiny graph and return its path."""
+    onnx.save(tiny_model(metadata or tiny_metadata(), body), str(path))
+    return path
+
+
+def with_precision(metadata: ExportMetadata, precision: Precision) -> ExportMetadata:
+    """The same metadata claiming another precision."""
+    return replace(metadata, precision=precision)
