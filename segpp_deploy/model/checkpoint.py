@@ -211,18 +211,19 @@ def _check_parameters(
             "exactly the parameters of one model.",
             "Check that the file is complete and is a SegFormer or SegFormer++ checkpoint.",
         )
-    _check_values({theirs(name): tensors[name] for name in shared if expected[name].is_floating_point()}, where)
+    _check_values([(theirs(name), tensors[name]) for name in shared if expected[name].is_floating_point()], where)
 
 
-def _check_values(tensors: dict[str, torch.Tensor], where: str) -> None:
-    other = [f"{name} {tensor.dtype}" for name, tensor in tensors.items() if tensor.dtype not in _FLOATS]
+def _check_values(tensors: list[tuple[str, torch.Tensor]], where: str) -> None:
+    """Check (their name, tensor) pairs; names repeat where one of their tensors was split into several of ours."""
+    other = [f"{name} {tensor.dtype}" for name, tensor in tensors if tensor.dtype not in _FLOATS]
     if other:
         raise SegppError(
             f"The weights in {where} are no floating-point numbers: {_some(other)}.",
             "float32, float16 or bfloat16 weights.",
             "Give the checkpoint from before it was quantised.",
         )
-    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    broken = dict.fromkeys(name for name, tensor in tensors if not bool(torch.isfinite(tensor).all()))
     if broken:
         raise SegppError(
             f"{len(broken)} tensors in {where} hold NaN or infinite values: {_some(broken)}.",
