@@ -1,0 +1,94 @@
+"""`segpp-deploy export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpp_deploy.cli.console import Output
+from segpp_deploy.cli.options import JsonFlag, QuietFlag
+from segpp_deploy.config import Arch, Choice, InputKind, Lowering, OutputKind, Preset, Task, parse_choice, parse_size
+from segpp_deploy.errors import SegppError
+
+
+def _names(choice: type[Choice]) -> str:
+    return "|".join(str(member) for member in choice)
+
+
+def export(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.onnx", help="The file to write.")],
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="Name of a model card, or a card file (*.yaml).")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="Weights: .pth, .pt, .safetensors, a Hugging Face folder."),
+    ] = None,
+    arch: Annotated[
+        str | None, typer.Option(metavar=_names(Arch), help="Backbone; found from the weights if absent.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(metavar=_names(Task), help="Found from the weights if absent.")] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(metavar="K", min=1, help="Found from the weights if absent.")
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(metavar=_names(Preset) + "|PLAN.yaml", help="Which tokens are merged; see docs/merging.md.")
+    ] = "original",
+    size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels; the card's if absent.")] = None,
+    batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Images per call.")] = "1",
+    input_kind: Annotated[
+        str, typer.Option("--input", metavar=_names(InputKind), help="RGB bytes, or normalised floats.")
+    ] = "uint8",
+    output_kind: Annotated[
+        str | None, typer.Option("--output", metavar=_names(OutputKind), help="labels if absent; heatmaps for pose.")
+    ] = None,
+    lowering: Annotated[
+        str, typer.Option(metavar=_names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
+    ] = "portable",
+    random_weights: Annotated[
+        int | None, typer.Option(metavar="SEED", help="No checkpoint: seeded random weights, to time a model.")
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Write a checkpoint as an ONNX file, in a merge mode and at a size.
+
+    Example: segpp-deploy export --checkpoint weights.pth --mode fast --size 512x1024 -o fast.onnx
+    """
+    from segpp_deploy.report.tables import to_rich
+    from segpp_deploy.report.tokens import tokens_table
+    from segpp_deploy.workflows.export import ExportOptions, export_to_dict, run_export
+
+    options = ExportOptions(
+        output=out,
+        model=model,
+        checkpoint=checkpoint,
+        arch=parse_choice(Arch, arch, "architecture") if arch else None,
+        task=parse_choice(Task, task, "task") if task else None,
+        num_classes=num_classes,
+        mode=mode,
+        size=parse_size(size) if size else None,
+        batch=_parse_batch(batch),
+        input_kind=parse_choice(InputKind, input_kind, "input kind"),
+        output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
+        lowering=parse_choice(Lowering, lowering, "lowering"),
+        random_weights_seed=random_weights,
+    )
+    output = Output(json, quiet)
+    output.note(f"Exporting to {out}")
+    result = run_export(options)
+    for note in result.notes:
+        output.note(note)
+    facts = result.metadata
+    title = f"{facts.arch} {facts.mode} at {facts.size}: tokens per stage"
+    output.result(export_to_dict(result), to_rich(tokens_table(facts.tokens, title)), f"Wrote {result.path}")
+
+
+def _parse_batch(text: str) -> int | None:
+    if text == "dynamic":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise SegppError(f"Batch {text!r} is neither a number nor 'dynamic'.", "1 or more, or dynamic.", "--batch 1")
+    return int(text)

@@ -1,0 +1,113 @@
+"""The one place where exceptions become a block on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import typer
+
+from segpp_deploy.errors import SegppError, suggest_name
+
+DEBUG_VARIABLE = "SEGPP_DEBUG"
+
+# typer carries its own copy of click since 0.16 or so, and used the installed one before: both reach us through typer.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+class ExitCode(IntEnum):
+    """What the process ends with; docs/bad-input.md explains them to users."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    BAD_INPUT = 2
+    INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+    OUTPUT_CLOSED = 141  # 128 + SIGPIPE: the reader of a pipe went away
+
+
+def run_guarded(action: Callable[[], object]) -> int:
+    """Call `action` and return the process's exit code; errors are printed to stderr as one block.
+
+    Example:
+        >>> int(run_guarded(lambda: None))
+        0
+    """
+    try:
+        action()
+        sys.stdout.flush()
+    except typer.Exit as request:
+        return request.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return _report("Interrupted; nothing was left half-written.", ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        _silence_stdout()
+        return ExitCode.OUTPUT_CLOSED
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, BrokenPipeError):  # what rich makes of a closed pipe
+            raise
+        return ExitCode.OUTPUT_CLOSED
+    except Exception as error:
+        failure = describe(error)
+        return _report(str(failure), failure.exit_code)
+    return ExitCode.OK
+
+
+def describe(error: BaseException) -> SegppError:
+    """Return the three-part message for any exception."""
+    if isinstance(error, SegppError):
+        return error
+    if isinstance(error, _UsageError):
+        return _describe_usage(error)
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return SegppError(
+            "This machine ran out of memory.",
+            "enough free memory for this model and size.",
+            "Use a smaller --size, --batch 1, or close other programs.",
+        )
+    summary = f"{type(error).__name__}: {error}".splitlines()[0]
+    return SegppError(
+        f"Internal error: {summary}",
+        "this never to happen; it is a defect of segpp-deploy.",
+        f"Run the command again with {DEBUG_VARIABLE}=1 and report the traceback.",
+    )
+
+
+def is_debugging() -> bool:
+    """Tell whether the user asked for tracebacks and library warnings."""
+    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def _report(message: str, exit_code: int) -> int:
+    if is_debugging():
+        traceback.print_exc()
+    print(message, file=sys.stderr)
+    return exit_code
+
+
+def _describe_usage(error: Any) -> SegppError:
+    context = error.ctx
+    command = context.command_path if context else "segpp-deploy"
+    parameters = context.command.params if context else []
+    names = [name for parameter in parameters for name in parameter.opts if name.startswith("--")]
+    parameter = getattr(error, "param", None)
+    option = getattr(error, "option_name", "")
+    suggestion = ""
+    if parameter is not None:
+        placeholder = parameter.metavar or parameter.name
+        expected = f"{placeholder}: {getattr(parameter, 'help', None) or 'a value'}"
+    elif option and names and option not in names:
+        expected = f"one of: {', '.join(names)}."
+        suggestion = suggest_name(option, names)
+    else:
+        expected = "the arguments that the help describes."
+    what = error.format_message().split(" (Possible options")[0].rstrip(".")
+    return SegppError(f"{what}.", expected, f"{suggestion} {command} --help".strip())
+
+
+def _silence_stdout() -> None:
+    """Point stdout at the null device, so that the interpreter's last flush finds no closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no messages.")]
+EngineArgument = Annotated[Path, typer.Argument(metavar="ENGINE", help="A file written by build-engine.")]
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="DATASET",
+        help="KIND:PATH, e.g. camvid:data/camvid, folder:my/frames, or scenes:20 (built-in pictures).",
+    ),
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", help="Use only the first N images.")]
+CheckpointOption = Annotated[
+    Path | None, typer.Option("--checkpoint", metavar="FILE|DIR", help="Weights, where the recorded place has changed.")
+]

@@ -1,0 +1,37 @@
+"""`segpp-deploy predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpp_deploy.cli.console import Output
+from segpp_deploy.cli.options import EngineArgument, JsonFlag, QuietFlag
+
+
+def predict(
+    engine: EngineArgument,
+    source: Annotated[Path, typer.Argument(metavar="IMAGE|DIR|VIDEO", help="What to segment.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where to write: a directory, or a file for one image or video.")
+    ] = Path("predictions"),
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Write the classes drawn over the picture (default).")
+    ] = False,
+    labels_png: Annotated[bool, typer.Option("--labels-png", help="Write the class index of every pixel.")] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Segment an image, all images of a directory, or a video.
+
+    Example: segpp-deploy predict fast.engine street.jpg -o street_overlay.png
+    """
+    from segpp_deploy.workflows.predict import PredictOptions, run_predict
+
+    options = PredictOptions(engine, source, out, overlay=overlay or not labels_png, labels_png=labels_png)
+    output = Output(json, quiet)
+    with output.progress() as progress:
+        result = run_predict(options, progress)
+    output.result(result.to_dict(), result.summary())

@@ -1,0 +1,46 @@
+"""`segpp-deploy validate`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from segpp_deploy.cli.console import Output
+from segpp_deploy.cli.options import CheckpointOption, DataOption, EngineArgument, JsonFlag, LimitOption, QuietFlag
+from segpp_deploy.config import Inference, parse_choice
+
+
+def validate(
+    engine: EngineArgument,
+    data: DataOption,
+    limit: LimitOption = None,
+    inference: Annotated[
+        str, typer.Option(metavar="whole|slide", help="Resize each image whole, or average overlapping windows.")
+    ] = "whole",
+    against: Annotated[
+        str, typer.Option(metavar="torch|none|ENGINE", help="What to compare with, on the same images.")
+    ] = "torch",
+    checkpoint: CheckpointOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Measure an engine's accuracy, and how closely it follows the fp32 PyTorch model of the same mode.
+
+    Example: segpp-deploy validate fast.engine --data camvid:data/camvid --limit 20
+    """
+    from segpp_deploy.report.tables import to_rich
+    from segpp_deploy.workflows.validate import ValidateOptions, parse_against, run_validate
+
+    options = ValidateOptions(
+        engine=engine,
+        data=data,
+        limit=limit,
+        inference=parse_choice(Inference, inference, "way of inference"),
+        against=parse_against(against),
+        checkpoint=checkpoint,
+    )
+    output = Output(json, quiet)
+    with output.progress() as progress:
+        result = run_validate(options, progress)
+    output.result(result.to_dict(), *(to_rich(table) for table in result.tables()))

@@ -1,0 +1,60 @@
+"""Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from segpp_deploy.cli import console
+from segpp_deploy.cli.console import Output
+from segpp_deploy.report.tables import Column, Table, to_rich
+
+TABLE = to_rich(Table("", (Column("mode", False),), (("[fast]",),)))
+
+
+def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(json=True)
+    output.note("working")
+    with output.progress() as progress:
+        progress("Step one", 0, 2)
+        progress("Step one", 2, 2)
+        progress("Step two", 1, 1)
+    output.result({"path": Path("a"), "miou": float("nan")}, TABLE)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"path": "a", "miou": None}
+    assert captured.err == "working\nStep one\nStep two\n"
+
+
+def test_people_get_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().result({}, TABLE, "Wrote [a].onnx " + "x" * 300)
+    out = capsys.readouterr().out
+    assert "[fast]" in out
+    assert "Wrote [a].onnx " + "x" * 300 + "\n" in out  # neither wrapped nor read as markup
+
+
+def test_quiet_keeps_the_result_only(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(quiet=True)
+    output.note("working")
+    with output.progress() as progress:
+        progress("Step", 0, 1)
+    output.result({}, "done")
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    screen = io.StringIO()
+    make_console = lambda **_: Console(file=screen, force_terminal=True, width=100)  # noqa: E731
+    monkeypatch.setattr("rich.console.Console", make_console)
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True, raising=False)
+    with Output().progress() as progress:
+        progress("Unfinished", 0, 3)
+        progress("Counted", 0, 2)
+        progress("Counted", 2, 2)
+    last_frame = screen.getvalue().split("\x1b[2K")[-1]
+    assert "2/2" in last_frame
+    assert "Unfinished" not in last_frame
+    assert capsys.readouterr().out == ""

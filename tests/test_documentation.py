@@ -1,0 +1,112 @@
+"""What the documents say is true: commands parse or run, links lead somewhere, figures come from the recorded result.
+
+A block marked ```sh run is executed in a fresh directory that holds a picture, street.jpg. Every other `segpp-deploy`
+line in a sh block is parsed by the real command line, so its options exist.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from typer.main import get_command
+
+from segpp_deploy.cli.main import COMMANDS, PROGRAM, _make_app, run_command
+from segpp_deploy.config import Size
+from segpp_deploy.data.images import write_image
+from segpp_deploy.data.scenes import generate_scene
+from segpp_deploy.errors import SegppError
+from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^```(sh[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+
+
+def commands_in(document: Path, runnable: bool) -> list[list[str]]:
+    """Arguments of the segpp-deploy lines in the document's blocks that are (not) marked to be run."""
+    lines = [
+        line
+        for kind, text in BLOCK.findall(document.read_text())
+        if (kind == "sh run") == runnable
+        for line in text.splitlines()
+    ]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith(PROGRAM)]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_commands_parse(document: Path) -> None:
+    app = get_command(_make_app())
+    for arguments in commands_in(document, runnable=False):
+        app.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if commands_in(d, runnable=True)], ids=relative)
+def test_commands_run(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    try:
+        resolve_card_checkpoint(load_card("segformer_b0_scenes"))
+    except SegppError as error:
+        pytest.skip(f"the shipped model is not here: {error.what}")
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "street.jpg", generate_scene(3, Size(256, 512)).image)
+    for arguments in commands_in(document, runnable=True):
+        code = run_command(arguments)
+        assert code == 0, f"{arguments}: {capsys.readouterr().err}"
+
+
+def test_readme_has_commands_that_run() -> None:
+    assert {arguments[0] for arguments in commands_in(ROOT / "README.md", runnable=True)} >= {
+        "export",
+        "build-engine",
+        "validate",
+        "bench",
+        "predict",
+    }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(document: Path) -> None:
+    missing = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+    assert not missing
+
+
+def test_every_command_has_a_page() -> None:
+    assert {path.stem for path in (ROOT / "docs/commands").glob("*.md")} == set(COMMANDS)
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"docs/commands/{name}.md" in readme for name in COMMANDS)
+
+
+@pytest.fixture
+def update_readme() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("update_readme", ROOT / "benchmarks/update_readme.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_readme_shows_the_recorded_figures(update_readme: ModuleType) -> None:
+    recorded = json.loads(update_readme.RESULT.read_text())
+    readme = update_readme.README.read_text()
+    assert update_readme.replace_block(readme, update_readme.render_block(recorded)) == readme, "run `make readme`"
+
+
+def test_readme_picture_is_small(update_readme: ModuleType) -> None:
+    assert 0 < update_readme.PICTURE.stat().st_size <= update_readme.MAX_PICTURE_BYTES
+
+
+def test_readme_without_markers_is_refused(update_readme: ModuleType) -> None:
+    with pytest.raises(SystemExit, match="no block"):
+        update_readme.replace_block("no markers", "block")

@@ -1,0 +1,75 @@
+"""A session without a runtime: class 1 where the picture is bright, class 0 elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp_deploy import __version__
+from segpp_deploy.config import (
+    Arch,
+    InputKind,
+    Lowering,
+    Normalization,
+    OutputKind,
+    Precision,
+    Preset,
+    Size,
+    Task,
+    default_class_table,
+)
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.plan import PRESETS, count_tokens
+
+SMALL = Size(32, 64)
+
+
+def make_metadata(
+    output_kind: OutputKind = OutputKind.LABELS,
+    batch: int | None = 1,
+    size: Size = SMALL,
+    input_kind: InputKind = InputKind.UINT8,
+    num_classes: int = 2,
+) -> ExportMetadata:
+    plan = PRESETS[Preset.ORIGINAL]
+    return ExportMetadata(
+        arch=Arch.B0,
+        task=Task.POSE if output_kind is OutputKind.HEATMAPS else Task.SEG,
+        plan=plan,
+        tokens=tuple(count_tokens(plan, size.hw)),
+        size=size,
+        batch=batch,
+        input_kind=input_kind,
+        output_kind=output_kind,
+        lowering=Lowering.PORTABLE,
+        precision=Precision.FP32,
+        classes=default_class_table(num_classes),
+        normalization=Normalization(),
+        checkpoint="",
+        checkpoint_sha256="",
+        tool_version=__version__,
+    )
+
+
+class BrightnessSession:
+    """`shift` is added to the logits of class 1, to have something that differs."""
+
+    def __init__(self, metadata: ExportMetadata, shift: float = 0.0) -> None:
+        self.metadata = metadata
+        self.shift = shift
+        self.shapes: list[tuple[int, ...]] = []
+        self.closed = False
+
+    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+        self.shapes.append(images.shape)
+        assert self.metadata.input_kind is InputKind.UINT8
+        brightness = images.mean(axis=3, dtype=np.float32) - 127.5 + self.shift
+        if self.metadata.output_kind is OutputKind.LABELS:
+            return (brightness > 0).astype(np.uint8)
+        small = brightness[:, 2::4, 2::4]
+        return np.stack([np.zeros_like(small), small], axis=1)
+
+    def close(self) -> None:
+        self.closed = True

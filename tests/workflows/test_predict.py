@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpp_deploy.config import Size
+from segpp_deploy.data.images import read_labels, write_image
+from segpp_deploy.data.video import open_video_writer, probe_video
+from segpp_deploy.errors import SegppError
+from segpp_deploy.report.json_report import to_json
+from segpp_deploy.workflows import predict
+from segpp_deploy.workflows.predict import PredictOptions, run_predict
+from tests.workflows.fake_session import BrightnessSession, make_metadata
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> BrightnessSession:
+    fake = BrightnessSession(make_metadata(batch=2))
+    monkeypatch.setattr(predict, "open_session", lambda engine: fake)
+    return fake
+
+
+def make_picture(path: Path, value: int = 255) -> Path:
+    write_image(path, np.full((40, 60, 3), value, np.uint8))
+    return path
+
+
+def run(tmp_path: Path, source: Path, out: str, overlay: bool = True, labels_png: bool = False):
+    return run_predict(PredictOptions(Path("e.engine"), source, tmp_path / out, overlay, labels_png))
+
+
+def test_one_picture_to_one_file(tmp_path: Path, session: BrightnessSession) -> None:
+    result = run(tmp_path, make_picture(tmp_path / "a.jpg"), "out.png")
+    assert (tmp_path / "out.png").is_file()
+    assert json.loads(to_json(result.to_dict()))["outputs"] == [
+        {"source": str(tmp_path / "a.jpg"), "overlay": str(tmp_path / "out.png"), "labels": None}
+    ]
+    assert session.closed
+
+
+def test_directory_gives_overlays_and_labels(tmp_path: Path, session: BrightnessSession) -> None:
+    for number, value in enumerate((0, 255, 255)):
+        make_picture(tmp_path / f"in/{number}.png", value)
+    seen = []
+    options = PredictOptions(Path("e"), tmp_path / "in", tmp_path / "out", overlay=True, labels_png=True)
+    result = run_predict(options, lambda step, done, total: seen.append((done, total)))
+    assert result.images == 3
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"{number}_{kind}.png" for number in range(3) for kind in ("labels", "overlay")
+    ]
+    assert [int(read_labels(tmp_path / f"out/{number}_labels.png").max()) for number in range(3)] == [0, 1, 1]
+    assert read_labels(tmp_path / "out/0_labels.png").shape == (40, 60)
+    assert seen == [(0, 3), (2, 3), (3, 3)]
+    assert "3 images in" in result.summary()
+
+
+def test_video_frame_by_frame(tmp_path: Path, session: BrightnessSession) -> None:
+    video = tmp_path / "drive.avi"
+    with open_video_writer(video, 10.0, Size(48, 64)) as writer:
+        for value in (0, 255, 255):
+            writer.write(np.full((48, 64, 3), value, np.uint8))
+    result = run(tmp_path, video, "out", labels_png=True)
+    info = probe_video(tmp_path / "out/drive_overlay.mp4")
+    assert (info.frame_count, info.size, info.fps) == (3, Size(48, 64), 10.0)
+    labels = sorted((tmp_path / "out/drive_labels").iterdir())
+    assert [path.name for path in labels] == ["000001.png", "000002.png", "000003.png"]
+    assert result.images == 3
+
+
+def test_several_results_need_a_directory(tmp_path: Path, session: BrightnessSession) -> None:
+    picture = make_picture(tmp_path / "in/a.png")
+    for source, labels_png in ((picture, True), (tmp_path / "in", False)):
+        with pytest.raises(SegppError, match="is one file, but several") as caught:
+            run(tmp_path, source, "out.png", labels_png=labels_png)
+        assert caught.value.fix == f"-o {tmp_path / 'out'}"
+
+
+def test_input_is_never_replaced(tmp_path: Path, session: BrightnessSession) -> None:
+    picture = make_picture(tmp_path / "a.png")
+    before = picture.read_bytes()
+    with pytest.raises(SegppError, match="would replace the input"):
+        run(tmp_path, picture, "a.png")
+    assert picture.read_bytes() == before
+
+
+def test_pictures_that_differ_in_suffix_only(tmp_path: Path, session: BrightnessSession) -> None:
+    for name in ("a.jpg", "a.bmp"):
+        make_picture(tmp_path / "in" / name)
+    with pytest.raises(SegppError, match="would both be written to"):
+        run(tmp_path, tmp_path / "in", "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_source(tmp_path: Path, session: BrightnessSession) -> None:
+    with pytest.raises(SegppError, match="No such file or directory"):
+        run(tmp_path, tmp_path / "nothing", "out")
+
+
+def test_unreadable_picture_names_itself(tmp_path: Path, session: BrightnessSession) -> None:
+    (tmp_path / "bad.png").write_bytes(b"not a picture")
+    with pytest.raises(SegppError, match=r"bad\.png is not a readable image"):
+        run(tmp_path, tmp_path / "bad.png", "out")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpp_deploy.config import Inference, OutputKind, Size
+from segpp_deploy.data.images import write_image, write_labels
+from segpp_deploy.errors import SegppError
+from segpp_deploy.report.json_report import to_json
+from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.workflows import validate
+from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate
+from tests.workflows.fake_session import BrightnessSession, make_metadata
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    """Two pictures, bright on the right; the labels say so except for the lowest quarter of the second."""
+    for number in range(2):
+        image = np.zeros((40, 80, 3), np.uint8)
+        image[:, 40:] = 255
+        labels = (image[..., 0] > 0).astype(np.uint8)
+        if number == 1:
+            labels[30:] = 1 - labels[30:]
+        write_image(tmp_path / f"images/{number}.png", image)
+        write_labels(tmp_path / f"labels/{number}.png", labels)
+    return f"folder:{tmp_path}"
+
+
+def use_sessions(monkeypatch: pytest.MonkeyPatch, **sessions: BrightnessSession) -> None:
+    monkeypatch.setattr(validate, "open_session", lambda engine: sessions[Path(engine).stem])
+
+
+def test_accuracy_at_the_labels_own_size(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = BrightnessSession(make_metadata(batch=3, size=Size(40, 80)))
+    use_sessions(monkeypatch, mine=session)
+    seen = []
+    options = ValidateOptions(Path("mine.engine"), data, against=Against.NONE)
+    result = run_validate(options, lambda step, done, total: seen.append((done, total)))
+    document = json.loads(to_json(result.to_dict()))
+    assert document["images"] == 2
+    assert document["pixel_accuracy"] == pytest.approx(7 / 8)
+    assert document["miou"] == pytest.approx(7 / 9)
+    assert document["per_class_iou"] == {"class_0": pytest.approx(7 / 9), "class_1": pytest.approx(7 / 9)}
+    assert document["reference"] is None
+    assert seen == [(0, 2), (2, 2)]
+    assert session.closed
+    assert "| mIoU | 77.78 % |" in to_markdown(result.tables()[0])
+
+
+def test_against_another_engine(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = BrightnessSession(make_metadata(OutputKind.LOGITS))
+    theirs = BrightnessSession(make_metadata(OutputKind.LOGITS), shift=0.25)
+    use_sessions(monkeypatch, mine=mine, theirs=theirs)
+    reference = run_validate(ValidateOptions(Path("mine"), data, limit=1, against=Path("theirs"))).reference
+    assert reference is not None
+    assert reference.name == "theirs"
+    assert reference.pixel_agreement == 1.0
+    assert reference.max_abs_logit_error == pytest.approx(0.25)
+    assert theirs.closed
+
+
+@pytest.mark.parametrize(
+    "other", [make_metadata(OutputKind.LABELS), make_metadata(OutputKind.LOGITS, size=Size(64, 64))]
+)
+def test_logits_that_cannot_be_compared(other, data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata(OutputKind.LOGITS)), theirs=BrightnessSession(other))
+    result = run_validate(ValidateOptions(Path("mine"), data, against=Path("theirs")))
+    assert result.reference is not None
+    assert result.reference.max_abs_logit_error is None
+    assert "not compared" in to_markdown(result.tables()[0])
+
+
+def test_sliding_windows(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata(OutputKind.LOGITS, size=Size(32, 32))))
+    options = ValidateOptions(Path("mine"), data, 1, Inference.SLIDE, against=Path("mine"))
+    result = run_validate(options)
+    assert result.segmentation.pixel_accuracy > 0.95
+    assert result.reference is not None
+    assert result.reference.max_abs_logit_error == 0.0
+
+
+def test_other_class_count_than_the_reference(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = BrightnessSession(make_metadata(num_classes=5))
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()), theirs=theirs)
+    with pytest.raises(SegppError, match="has 2 classes, theirs has 5"):
+        run_validate(ValidateOptions(Path("mine"), data, against=Path("theirs")))
+    assert theirs.closed
+
+
+def test_other_class_count_than_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    with pytest.raises(SegppError, match="The model has 2 classes"):
+        run_validate(ValidateOptions(Path("mine"), "scenes:1"))
+
+
+def test_labels_out_of_range_name_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
+    write_labels(tmp_path / "labels/a.png", np.full((8, 8), 7, np.uint8))
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    with pytest.raises(SegppError, match=r"a\.png holds the label value 7"):
+        run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
+
+
+def test_windows_need_logits(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    with pytest.raises(SegppError, match="puts out labels"):
+        run_validate(ValidateOptions(Path("mine"), data, inference=Inference.SLIDE))
+
+
+def test_all_pixels_ignored_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
+    write_labels(tmp_path / "labels/a.png", np.full((8, 8), 255, np.uint8))
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    result = run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
+    assert math.isnan(result.segmentation.miou)
+    assert "| mIoU | - |" in to_markdown(result.tables()[0])
+
+
+def test_what_to_compare_with() -> None:
+    assert parse_against("none") is Against.NONE
+    assert parse_against("other.engine") == Path("other.engine")
