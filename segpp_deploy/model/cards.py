@@ -26,9 +26,13 @@ def card_folders() -> list[Path]:
     The folder in the environment variable SEGPP_MODELS, the repository's `models/` when running from a checkout, and
     the copy of `models/` that the wheel carries (setup.py puts it there).
     """
+    candidates = [_PACKAGE / "model_cards"]
+    if (_PACKAGE.parent / "pyproject.toml").is_file():  # beside an installed package, `models` would be someone else's
+        candidates.insert(0, _PACKAGE.parent / "models")
     chosen = os.environ.get(CARD_FOLDERS_VARIABLE)
-    candidates = [_PACKAGE.parent / "models", _PACKAGE / "model_cards"]
-    return [folder for folder in ([Path(chosen)] if chosen else []) + candidates if folder.is_dir()]
+    if chosen:
+        candidates.insert(0, Path(chosen))
+    return [folder for folder in candidates if folder.is_dir()]
 
 
 def list_cards() -> list[str]:

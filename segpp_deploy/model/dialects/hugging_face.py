@@ -41,7 +41,7 @@ HUGGING_FACE = DialectTable(
         rename("encoder.stages.{s}.norm", "encoder.layer_norm.{s}"),
     ),
     head=(rename("head.stage_projections.{s}.conv", "linear_c.{s}.proj", Layout.LINEAR), *_FUSION_AND_CLASSIFIER),
-    ignored=r"classifier\.",  # the ImageNet classifier of SegformerForImageClassification
+    ignored=r"(segformer\.)?classifier\.",  # the ImageNet classifier of SegformerForImageClassification
     normalised_stages=False,
     norm_eps=_NORM_EPS,
 )
@@ -72,7 +72,7 @@ TRANSFORMERS = DialectTable(
         rename("head.stage_projections.{s}.conv", "linear_projections.{s}.proj", Layout.LINEAR),
         *_FUSION_AND_CLASSIFIER,
     ),
-    ignored=r"classifier\.",
+    ignored=r"(segformer\.)?classifier\.",
     normalised_stages=False,
     norm_eps=_NORM_EPS,
 )
