@@ -48,9 +48,9 @@ def load_pickle(path: Path, *, is_zip: bool) -> Any:
         refused = sorted(name for name in foreign if not _is_skipped(name))
         if refused:
             raise _refused(path, refused)
-        with torch.serialization.safe_globals([(_Skipped, name) for name in foreign]):
-            with open(path, "rb") as stream:  # given a path, torch would go by its suffix
-                return torch.load(stream, map_location="cpu", weights_only=True)
+        stand_ins = torch.serialization.safe_globals([(_Skipped, name) for name in foreign])
+        with stand_ins, open(path, "rb") as stream:  # given a path, torch would go by its suffix
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"(?:GLOBAL|unrecognized function|class) (\S+)", str(error))
         raise (_refused(path, [found[1]]) if found else _damaged(path, error)) from error
