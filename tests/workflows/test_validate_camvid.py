@@ -1,0 +1,61 @@
+"""Real pictures through a real engine: export, build, validate against PyTorch, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.config import Inference, OutputKind, Preset, Size
+from segpp_deploy.data.images import read_labels
+from segpp_deploy.engine.build import BuildOptions, build_engine
+from segpp_deploy.engine.target import TargetName
+from segpp_deploy.workflows.export import ExportOptions, run_export
+from segpp_deploy.workflows.predict import PredictOptions, run_predict
+from segpp_deploy.workflows.validate import ValidateOptions, run_validate
+
+pytestmark = [pytest.mark.camvid, pytest.mark.slow]
+
+CAMVID_SIZE = Size(360, 480)
+
+
+def make_engine(folder: Path, weights: Path, mode: Preset, output: OutputKind, size: Size = CAMVID_SIZE) -> Path:
+    graph = folder / f"{mode}.onnx"
+    run_export(ExportOptions(graph, checkpoint=weights, mode=str(mode), size=size, output_kind=output))
+    return build_engine(graph, folder / f"{mode}.engine", BuildOptions(TargetName.CPU)).path
+
+
+@pytest.mark.parametrize(
+    ("mode", "least_agreement"),
+    [(Preset.ORIGINAL, 0.999), (Preset.HQ, 0.995), (Preset.FAST_REUSE, 0.995), (Preset.POOL_2X2, 0.995)],
+)
+def test_engine_follows_torch_of_the_same_mode(
+    mode: Preset, least_agreement: float, camvid_root: Path, camvid_weights: Path, tmp_path: Path
+) -> None:
+    engine = make_engine(tmp_path, camvid_weights, mode, OutputKind.LABELS)
+    result = run_validate(ValidateOptions(engine, f"camvid:{camvid_root}", limit=3))
+    reference = result.reference
+    assert reference is not None
+    assert reference.pixel_agreement >= least_agreement
+    assert result.segmentation.miou == pytest.approx(reference.miou, abs=0.005)
+    assert result.segmentation.miou > 0.4
+    assert reference.max_abs_logit_error is None
+
+
+def test_logits_and_windows(camvid_root: Path, camvid_weights: Path, tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, camvid_weights, Preset.ORIGINAL, OutputKind.LOGITS, Size(320, 320))
+    options = ValidateOptions(engine, f"camvid:{camvid_root}", 1, Inference.SLIDE)
+    reference = run_validate(options).reference
+    assert reference is not None
+    assert reference.max_abs_logit_error is not None
+    assert reference.max_abs_logit_error < 1e-3
+    assert reference.pixel_agreement > 0.999
+
+
+def test_predicted_labels_have_the_pictures_size(camvid_root: Path, camvid_weights: Path, tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, camvid_weights, Preset.FAST, OutputKind.LABELS, Size(192, 256))
+    picture = sorted((camvid_root / "images/val").iterdir())[0]
+    run_predict(PredictOptions(engine, picture, tmp_path / "out", labels_png=True))
+    labels = read_labels(tmp_path / f"out/{picture.stem}_labels.png")
+    assert labels.shape == (360, 480)
+    assert len(set(labels.ravel().tolist())) >= 4
