@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segpp_deploy.config import Lowering, OutputKind, Precision
-from segpp_deploy.engine.contract import format_shape, input_spec, output_spec
+from segpp_deploy.engine.contract import format_shape, input_spec, noise_images, output_spec
 from segpp_deploy.engine.graph_file import GraphFile, read_graph
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.target import (
@@ -91,9 +90,9 @@ def build_engine(
     report(_STEPS[0], 0, len(_STEPS))
     graph = read_graph(source)
     name = resolve_auto(options.target)
-    info = TARGETS[name]
+    precision = require_runnable(TARGETS[name], graph.metadata, source, options.precision)
+    settings = EngineSettings(precision, _check_threads(options.threads))
     target = open_target(name)
-    settings = EngineSettings(_check_graph(info, graph, options.precision), _check_threads(options.threads))
     start = time.perf_counter()
     record = manifest_path(output)
     with atomic_path(record) as temporary_record, atomic_path(output) as temporary:
@@ -145,22 +144,27 @@ def _check_threads(threads: int | None) -> int | None:
     return threads
 
 
-def _check_graph(info: TargetInfo, graph: GraphFile, requested: Precision | None) -> Precision:
-    """Return the engine's precision, if the target can run the graph."""
-    metadata = graph.metadata
+def require_runnable(
+    info: TargetInfo, metadata: ExportMetadata, source: Path, requested: Precision | None
+) -> Precision:
+    """Return the precision the engine will have: the requested one, or the graph's.
+
+    Raises:
+        SegppError: the target cannot run graphs of this lowering, or not in this precision.
+    """
     if metadata.lowering not in info.lowerings:
         wanted = info.lowerings[0]
         raise SegppError(
-            f"{graph.path} has the {metadata.lowering} lowering, which the target {info.name} cannot run.",
+            f"{source} has the {metadata.lowering} lowering, which the target {info.name} cannot run.",
             f"the {wanted} lowering.",
-            _export_command(metadata, wanted, graph.path),
+            _export_command(metadata, wanted, source),
         )
     precision = requested or metadata.precision
     in_graph = precision is metadata.precision and precision in info.graph_precisions
     by_runtime = metadata.precision is Precision.FP32 and precision in info.runtime_precisions
     if not (in_graph or by_runtime):
         raise SegppError(
-            f"The target {info.name} cannot run {graph.path}, whose precision is {metadata.precision}, in {precision}.",
+            f"The target {info.name} cannot run {source}, whose precision is {metadata.precision}, in {precision}.",
             f"one of: {', '.join(map(str, info.precisions))}, from a graph in fp32.",
             f"--precision {Precision.FP32}",
         )
@@ -177,7 +181,7 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
 
 def _try_engine(target: Target, engine: Path, settings: EngineSettings, graph: GraphFile) -> None:
     expected = output_spec(graph.metadata)
-    output = target.try_run(engine, settings, _noise(graph.metadata))
+    output = target.try_run(engine, settings, noise_images(graph.metadata))
     if output is None:
         return
     if not expected.accepts(output.dtype.name, output.shape):
@@ -195,12 +199,3 @@ def _trial_error(graph: GraphFile, what: str) -> SegppError:
         "a graph with finite weights that computes what its metadata says.",
         "Check the checkpoint and export it again.",
     )
-
-
-def _noise(metadata: ExportMetadata) -> NDArray[Any]:
-    spec = input_spec(metadata)
-    shape = tuple(1 if length is None else length for length in spec.shape)
-    generator = np.random.default_rng(0)
-    if spec.dtype == "uint8":
-        return generator.integers(0, 256, shape, np.uint8)
-    return generator.standard_normal(shape, np.float32)

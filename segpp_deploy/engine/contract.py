@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segpp_deploy.config import InputKind, OutputKind
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -58,3 +62,13 @@ def output_spec(metadata: ExportMetadata) -> TensorSpec:
     if metadata.output_kind is OutputKind.LABELS:
         return TensorSpec(name, "uint8", (metadata.batch, *metadata.size.hw))
     return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *metadata.tokens[0].grid))
+
+
+def noise_images(metadata: ExportMetadata) -> NDArray[Any]:
+    """Return random images (always the same ones) that fit the graph's input; one where the batch is open."""
+    spec = input_spec(metadata)
+    shape = tuple(1 if length is None else length for length in spec.shape)
+    generator = np.random.default_rng(0)
+    if spec.dtype == "uint8":
+        return generator.integers(0, 256, shape, np.uint8)
+    return generator.standard_normal(shape, np.float32)

@@ -25,7 +25,8 @@ def openvino_facts() -> RuntimeFacts:
     Raises:
         SegppError: it is not installed.
     """
-    return RuntimeFacts("openvino", import_runtime(_INFO).__version__)
+    version = str(import_runtime(_INFO).__version__)
+    return RuntimeFacts("openvino", version.partition("-")[0])  # the build and branch follow the dash
 
 
 def load_openvino(path: Path, settings: EngineSettings, profile: bool = False) -> Any:
@@ -76,8 +77,21 @@ def run_openvino(request: Any, image: NDArray[Any]) -> NDArray[Any]:
         ) from error
 
 
+def supports_bf16() -> bool:
+    """Whether this CPU computes in bfloat16 faster than in float32 (AVX-512 BF16 or AMX).
+
+    Raises:
+        SegppError: OpenVINO is not installed.
+    """
+    return _supports_bf16(import_runtime(_INFO).Core())
+
+
+def _supports_bf16(core: Any) -> bool:
+    return "BF16" in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+
+
 def _check_precision(core: Any, precision: Precision) -> None:
-    if precision is Precision.BF16 and "BF16" not in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES"):
+    if precision is Precision.BF16 and not _supports_bf16(core):
         raise SegppError(
             "This CPU cannot compute in bfloat16.",
             "a CPU with AVX-512 BF16 or AMX.",

@@ -153,6 +153,9 @@ class Target(Protocol):
     def runtime_facts(self) -> RuntimeFacts:
         """Return the installed runtime's facts, as manifests record them."""
 
+    def usable_precisions(self) -> tuple[Precision, ...]:
+        """Return the precisions this machine can compute engines in."""
+
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
         """Write the engine file `output`.
 
@@ -198,7 +201,7 @@ def open_target(name: TargetName) -> Target:
         raise SegppError(
             f"The target {name} is not available in this version of segpp-deploy.",
             f"one of: {usable}.",
-            "segpp-deploy doctor shows what works on this machine.",
+            f"--target {TargetName.CPU}",
         )
     module, _, implementation = info.implementation.partition(":")
     target: Target = getattr(importlib.import_module(module), implementation)()

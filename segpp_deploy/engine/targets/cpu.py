@@ -8,6 +8,7 @@ from typing import Any
 import onnx
 from numpy.typing import NDArray
 
+from segpp_deploy.config import Precision
 from segpp_deploy.engine.graph_file import GraphFile
 from segpp_deploy.engine.onnxruntime_loader import (
     LoadOptions,
@@ -32,6 +33,10 @@ class CpuTarget:
     def runtime_facts(self) -> RuntimeFacts:
         """Return the installed runtime's facts."""
         return self._facts
+
+    def usable_precisions(self) -> tuple[Precision, ...]:
+        """Return the precisions this machine can compute engines in."""
+        return TARGETS[self.name].precisions
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
         """Write the engine file."""

@@ -16,17 +16,13 @@ class CudaTarget(CpuTarget):
     provider = Provider.CUDA
 
     def __init__(self) -> None:
+        if not has_nvidia_gpu():
+            raise SegppError("No NVIDIA GPU was found.", "an NVIDIA GPU with its driver.", f"--target {TargetName.CPU}")
         info = TARGETS[self.name]
         if str(self.provider) not in import_runtime(info).get_available_providers():
             raise SegppError(
                 "The installed ONNX Runtime cannot use NVIDIA GPUs.",
                 "the package onnxruntime-gpu in the place of onnxruntime.",
                 f"pip uninstall -y onnxruntime && {info.install_command}",
-            )
-        if not has_nvidia_gpu():
-            raise SegppError(
-                "No NVIDIA GPU was found.",
-                "an NVIDIA GPU with its driver.",
-                "segpp-deploy build-engine --target cpu ...",
             )
         super().__init__()

@@ -7,9 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from segpp_deploy.config import Precision
 from segpp_deploy.engine.graph_file import GraphFile
-from segpp_deploy.engine.openvino_loader import load_openvino, openvino_facts, run_openvino
-from segpp_deploy.engine.target import EngineSettings, RuntimeFacts
+from segpp_deploy.engine.openvino_loader import load_openvino, openvino_facts, run_openvino, supports_bf16
+from segpp_deploy.engine.target import TARGETS, EngineSettings, RuntimeFacts, TargetName
 from segpp_deploy.engine.targets.onnx_engine import write_onnx_engine
 
 
@@ -22,6 +23,11 @@ class OpenVinoTarget:
     def runtime_facts(self) -> RuntimeFacts:
         """Return the installed runtime's facts."""
         return self._facts
+
+    def usable_precisions(self) -> tuple[Precision, ...]:
+        """Return the precisions this machine can compute engines in; bf16 only where the CPU has it."""
+        precisions = TARGETS[TargetName.OPENVINO].precisions
+        return tuple(p for p in precisions if p is not Precision.BF16 or supports_bf16())
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
         """Write the engine file."""
