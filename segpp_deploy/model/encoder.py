@@ -47,7 +47,7 @@ class EfficientAttention(nn.Module):
         self.query = nn.Linear(channels, channels)
         self.key = nn.Linear(channels, channels)
         self.value = nn.Linear(channels, channels)
-        self.output = nn.Linear(channels, channels)
+        self.output: nn.Module = nn.Linear(channels, channels)
         self.reduction: nn.Conv2d | None = None
         if reduction > 1:
             self.reduction = nn.Conv2d(channels, channels, reduction, reduction)
@@ -101,7 +101,7 @@ class EncoderLayer(nn.Module):
         self.norm1 = nn.LayerNorm(channels, eps=eps.blocks)
         self.attention = EfficientAttention(channels, heads, reduction, eps.embeddings)
         self.norm2 = nn.LayerNorm(channels, eps=eps.blocks)
-        self.feed_forward = MixFeedForward(channels)
+        self.feed_forward: nn.Module = MixFeedForward(channels)
 
     def forward(
         self, tokens: torch.Tensor, grid_hw: Grid, merge: StageMerge, layer: int, maps: StageMaps

@@ -2,6 +2,10 @@
 
 * Batch norm goes into the 1x1 convolution before it.
 * The attention scale goes into the query projection.
+* With a single head (stage 1) the output projection goes into the values: attention weights sum to one, so it commutes
+  with them, and it then runs on the few keys instead of on every query.
+* The feed-forward's linear layers become 1x1 convolutions: the same numbers, but the change of layout moves from the
+  four times wider hidden tokens to its input and output.
 * A 1x1 convolution commutes with bilinear upsampling (the interpolation weights sum to one), so each column block of
   the head's fusion convolution runs at its stage's own resolution and only the sums are upsampled.
 * Where a stage's projection is linear, it and its fusion block become one convolution.
@@ -15,8 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segpp_deploy.model.encoder import EfficientAttention
+from segpp_deploy.model.encoder import EfficientAttention, EncoderLayer, MixFeedForward
 from segpp_deploy.model.head import DecodeHead, ProjectionBlock, upsample
+from segpp_deploy.model.merging import to_grid, to_tokens
+from segpp_deploy.model.plan import Grid
 from segpp_deploy.model.segformer import SegFormer
 
 
@@ -32,11 +38,27 @@ class FoldedHead(nn.Module):
         """Four maps [B, C_s, h_s, w_s] -> [B, K, h_1, w_1]."""
         size_hw = (int(features[0].shape[2]), int(features[0].shape[3]))
         blocks = [stage(feature) for stage, feature in zip(self.stages, features, strict=True)]
-        fused = blocks[0]
-        for block in blocks[1:]:
-            fused = fused + upsample(block, size_hw)
-        out: torch.Tensor = self.predict(F.relu(fused))
+        coarse = upsample(blocks[1], size_hw)
+        for block in blocks[2:]:
+            coarse = coarse + upsample(block, size_hw)
+        # The convolution's own sum comes last, so that runtimes fuse convolution, add and ReLU into one pass.
+        out: torch.Tensor = self.predict(F.relu(blocks[0] + coarse))
         return out
+
+
+class FoldedFeedForward(nn.Module):
+    """The feed-forward with both linear layers as 1x1 convolutions on the grid."""
+
+    def __init__(self, feed_forward: MixFeedForward) -> None:
+        super().__init__()
+        self.expand = _as_conv(feed_forward.expand)
+        self.depthwise = feed_forward.depthwise
+        self.project = _as_conv(feed_forward.project)
+
+    def forward(self, tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:
+        """[B, N, C] -> [B, N, C]."""
+        hidden = F.gelu(self.depthwise(self.expand(to_grid(tokens, grid_hw))))
+        return to_tokens(self.project(hidden))
 
 
 def fold_model(model: SegFormer) -> SegFormer:
@@ -44,9 +66,12 @@ def fold_model(model: SegFormer) -> SegFormer:
     folded = copy.deepcopy(model).eval()
     if isinstance(folded.head, DecodeHead):
         folded.head = FoldedHead(folded.head)
-    for module in folded.modules():
+    for module in list(folded.modules()):
         if isinstance(module, EfficientAttention):
             _fold_query_scale(module)
+            _fold_output_into_values(module)
+        elif isinstance(module, EncoderLayer) and isinstance(module.feed_forward, MixFeedForward):
+            module.feed_forward = FoldedFeedForward(module.feed_forward)
     return folded
 
 
@@ -55,6 +80,17 @@ def _fold_query_scale(attention: EfficientAttention) -> None:
         attention.query.weight.mul_(attention.query_scale)
         attention.query.bias.mul_(attention.query_scale)
     attention.query_scale = 1.0
+
+
+def _fold_output_into_values(attention: EfficientAttention) -> None:
+    if attention.heads > 1 or not isinstance(attention.output, nn.Linear):
+        return
+    outer, value = attention.output, attention.value
+    weight, bias = outer.weight.detach().double(), outer.bias.detach().double()
+    with torch.no_grad():
+        value.bias.copy_(weight @ value.bias.double() + bias)
+        value.weight.copy_(weight @ value.weight.double())
+    attention.output = nn.Identity()
 
 
 def _fold_stages(head: DecodeHead) -> list[nn.Module]:
@@ -96,6 +132,11 @@ def _compose(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     assert second.bias is not None
     bias = outer @ first.bias.detach().double() + second.bias.detach().double()
     return _conv((outer @ inner)[:, :, None, None], bias)
+
+
+def _as_conv(linear: nn.Linear) -> nn.Conv2d:
+    """Return the 1x1 convolution with the weights of a linear layer."""
+    return _conv(linear.weight.detach()[:, :, None, None], linear.bias.detach())
 
 
 def _conv(weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
