@@ -22,3 +22,6 @@ LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", help="U
 CheckpointOption = Annotated[
     Path | None, typer.Option("--checkpoint", metavar="FILE|DIR", help="Weights, where the recorded place has changed.")
 ]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="CPU threads; one per physical core if absent.")
+]

@@ -58,7 +58,13 @@ def to_rich(table: Table) -> RichTable:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    result = RichTable(title=table.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    result = RichTable(
+        title=table.title or None,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_header=any(column.heading for column in table.columns),
+    )
     for column in table.columns:
         result.add_column(column.heading, justify="right" if column.is_number else "left")
     for row in table.rows:

@@ -1,0 +1,37 @@
+"""`segpp-deploy bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpp_deploy.cli.console import Output
+from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
+
+
+def bench(
+    engines: Annotated[list[Path], typer.Argument(metavar="ENGINE...", help="Files written by build-engine.")],
+    iterations: Annotated[int, typer.Option(metavar="N", help="Timed calls of each engine.")] = 50,
+    warmup: Annotated[int, typer.Option(metavar="N", help="Untimed calls before.")] = 5,
+    profile: Annotated[bool, typer.Option("--profile", help="Also take the time of each kind of operation.")] = False,
+    threads: ThreadsOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="REPORT_DIR", help="Also write bench.json and bench.md there.")
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Time engines on this machine; several take turns, and speed-ups are over the first.
+
+    Example: segpp-deploy bench original.engine fast.engine --iterations 100
+    """
+    from segpp_deploy.report.tables import to_rich
+    from segpp_deploy.workflows.bench import BenchOptions, run_bench
+
+    options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out)
+    output = Output(json, quiet)
+    with output.progress() as progress:
+        result = run_bench(options, progress)
+    output.result(result.to_dict(), *(to_rich(table) for table in result.tables()))

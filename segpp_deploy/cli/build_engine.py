@@ -1,0 +1,48 @@
+"""`segpp-deploy build-engine`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpp_deploy.cli.console import Output
+from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
+from segpp_deploy.config import Precision, parse_choice
+
+
+def build_engine(
+    source: Annotated[Path, typer.Argument(metavar="IN.onnx", help="A file written by export.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.engine", help="The file to write.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|cpu|openvino|cuda|tensorrt|tensorrt-rtx",
+            help="The runtime; see `segpp-deploy doctor`.",
+        ),
+    ] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(metavar="fp32|bf16|fp16|int8", help="Number format; the graph's if absent.")
+    ] = None,
+    threads: ThreadsOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Turn an exported ONNX file into an engine for one runtime, with a manifest beside it.
+
+    Example: segpp-deploy build-engine fast.onnx --target cpu -o fast.engine
+    """
+    from segpp_deploy.engine.build import BuildOptions
+    from segpp_deploy.engine.build import build_engine as run_build
+    from segpp_deploy.engine.target import TargetName
+
+    options = BuildOptions(
+        target=parse_choice(TargetName, target, "target"),
+        precision=parse_choice(Precision, precision, "precision") if precision else None,
+        threads=threads,
+    )
+    output = Output(json, quiet)
+    with output.progress() as progress:
+        result = run_build(source, out, options, progress)
+    output.result(result.to_dict(), f"Wrote {result.path} ({result.size_bytes / 2**20:.1f} MiB) and its manifest")

@@ -1,0 +1,35 @@
+"""`segpp-deploy demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segpp_deploy.cli.console import Output
+from segpp_deploy.cli.options import JsonFlag, QuietFlag
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the report goes.")] = Path(
+        "demo-report"
+    ),
+    images: Annotated[int, typer.Option(metavar="N", min=1, help="Held-out scenes to judge each mode on.")] = 24,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Take the model that comes with this package through every step on this machine's CPU.
+
+    Exports it unmerged and in four merge modes, builds CPU engines, checks each against PyTorch, times them in turns,
+    and writes a report with the accuracy x latency table and a picture.
+
+    Example: segpp-deploy demo --out demo-report
+    """
+    from segpp_deploy.report.tables import to_rich
+    from segpp_deploy.workflows.demo import DemoOptions, run_demo
+
+    output = Output(json, quiet)
+    with output.progress() as progress:
+        result = run_demo(DemoOptions(out, images), progress)
+    output.result(result.to_dict(), to_rich(result.table()), f"Report: {result.html}")

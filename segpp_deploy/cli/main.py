@@ -1,0 +1,86 @@
+"""The `segpp-deploy` command: the list of commands, and how one is run."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from segpp_deploy import __version__
+from segpp_deploy.cli.bench import bench
+from segpp_deploy.cli.build_engine import build_engine
+from segpp_deploy.cli.demo import demo
+from segpp_deploy.cli.doctor import doctor
+from segpp_deploy.cli.export import export
+from segpp_deploy.cli.failures import is_debugging, run_guarded
+from segpp_deploy.cli.inspect import inspect
+from segpp_deploy.cli.predict import predict
+from segpp_deploy.cli.validate import validate
+from segpp_deploy.errors import unknown_name_error
+
+PROGRAM = "segpp-deploy"
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "export": export,
+    "build-engine": build_engine,
+    "validate": validate,
+    "bench": bench,
+    "predict": predict,
+    "inspect": inspect,
+    "doctor": doctor,
+}
+
+
+def _make_app() -> typer.Typer:
+    app = typer.Typer(
+        name=PROGRAM,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_global_options)
+    for name, function in COMMANDS.items():
+        app.command(name)(function)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _global_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """From a SegFormer++ checkpoint to a fast, verified inference engine.
+
+    A usual way through: export, build-engine, validate, bench, predict.
+    """
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Run one command line without the program's name and return its exit code; errors go to stderr."""
+    if not is_debugging():
+        warnings.filterwarnings("ignore")  # of the libraries below us; users get our errors only
+    return run_guarded(lambda: _invoke(list(arguments) or ["--help"]))
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def _invoke(arguments: list[str]) -> None:
+    # Not app(): that would turn Ctrl-C, closed pipes and usage errors into its own messages and exit codes.
+    if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        raise unknown_name_error("command", arguments[0], COMMANDS)
+    command = get_command(_make_app())
+    with command.make_context(PROGRAM, arguments) as context:
+        command.invoke(context)
