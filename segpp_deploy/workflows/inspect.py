@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from segpp_deploy.config import Preset, Size, Task
+from segpp_deploy.config import Preset, Size
 from segpp_deploy.engine.build import require_runnable
 from segpp_deploy.engine.graph_file import graph_tensor, load_model, read_graph
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
@@ -147,13 +148,8 @@ def _read_checkpoint(file: str, size: Size) -> InspectResult:
         "classes": list(loaded.classes.names) if loaded.classes else None,
         "normalization": asdict(loaded.normalization) if loaded.normalization else None,
     }
-    noun = "heatmaps" if spec.task is Task.POSE else "labels"
-    return InspectResult(
-        file,
-        FileKind.CHECKPOINT,
-        facts,
-        next_step=f"segpp-deploy export --checkpoint {file} --output {noun} -o model.onnx",
-    )
+    next_step = shlex.join(["segpp-deploy", "export", "--checkpoint", file, "-o", "model.onnx"])
+    return InspectResult(file, FileKind.CHECKPOINT, facts, next_step=next_step)
 
 
 def _read_plan(file: str, size: Size) -> InspectResult:
@@ -169,10 +165,9 @@ def _read_plan(file: str, size: Size) -> InspectResult:
 
 
 def _read_card(file: str, size: Size) -> InspectResult:
-    card = load_card(file)
-    return InspectResult(
-        file, FileKind.CARD, card.model_dump(mode="json"), next_step=f"segpp-deploy export {file} -o model.onnx"
-    )
+    facts = load_card(file).model_dump(mode="json")
+    next_step = shlex.join(["segpp-deploy", "export", file, "-o", "model.onnx"])
+    return InspectResult(file, FileKind.CARD, facts, next_step=next_step)
 
 
 def _try(subject: str, check: Callable[[], object]) -> RunsHere:

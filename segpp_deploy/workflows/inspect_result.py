@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from segpp_deploy.config import Choice
+from segpp_deploy.engine.contract import TensorSpec
 from segpp_deploy.report.tables import Column, Table
 
 _TOKEN_COLUMNS = ("stage", "grid", "q_before", "q_after", "kv_before", "kv_after")
@@ -62,7 +63,8 @@ class InspectResult:
 
     def tables(self) -> tuple[Table, ...]:
         """Return the facts, the tokens, the operations and the targets, as far as there are any."""
-        facts = {**self.facts, **self.facts.get("metadata", {})}
+        metadata = self.facts.get("metadata", {})
+        facts = {**self.facts, **{name: value for name, value in metadata.items() if name not in self.facts}}
         tokens = facts.pop("tokens", None)
         operations = facts.pop("operations", None)
         for name in ("metadata", "palette", "plan"):
@@ -98,6 +100,8 @@ def _runs_table(entries: Iterable[RunsHere]) -> Table:
 def _fact_text(name: str, value: Any) -> str:
     if name in ("size", "input_size") and isinstance(value, (list, tuple)):
         return "x".join(map(str, value))
+    if name in ("input", "output") and isinstance(value, Mapping):
+        return str(TensorSpec(value["name"], value["dtype"], tuple(value["shape"])))
     if name == "batch" and value is None:
         return "dynamic"
     return _as_text(value)

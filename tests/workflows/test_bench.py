@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.engine.build import BuildOptions, build_engine
+from segpp_deploy.engine.target import TargetName
+from segpp_deploy.errors import SegppError
+from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.session.protocol import SessionOptions
+from segpp_deploy.workflows.bench import BenchOptions, run_bench
+from segpp_deploy.workflows.bench_worker import profile_engine, start_worker
+from tests.tiny_graphs import tiny_metadata, write_tiny
+
+
+@pytest.fixture(scope="module")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[TargetName, Path]:
+    folder = tmp_path_factory.mktemp("engines")
+    source = write_tiny(folder / "tiny.onnx", tiny_metadata(batch=2))
+    return {
+        name: build_engine(source, folder / f"{name}.engine", BuildOptions(name)).path
+        for name in (TargetName.CPU, TargetName.OPENVINO)
+    }
+
+
+def test_two_engines_take_turns(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    options = BenchOptions(tuple(engines.values()), iterations=4, warmup=1, threads=1, report_dir=tmp_path / "report")
+    result = run_bench(options, lambda *step: steps.append(step))
+    document = result.to_dict()
+    assert [entry["path"] for entry in document["engines"]] == [str(path) for path in engines.values()]
+    for entry in document["engines"]:
+        latency = entry["latency_ms"]
+        assert 0 < latency["min"] <= latency["median"] <= latency["p90"] <= latency["p95"] <= latency["p99"]
+        assert entry["throughput_ips"] == pytest.approx(2 * 1000 / latency["mean"])
+        assert entry["samples"] == 4
+        assert entry["batch"] == 2
+        assert entry["threads"] == 1
+        assert 20 * 2**20 < entry["peak_memory_bytes"] < 2**31
+        assert "operations" not in entry
+    assert document["engines"][0]["speedup"] == 1.0
+    assert document["environment"]["packages"]["onnxruntime"]
+    assert [step for step in steps if step[0] == "Timing"][-1] == ("Timing", 10, 10)
+    assert json.loads((tmp_path / "report/bench.json").read_text()) == json.loads(json.dumps(document))
+    assert to_markdown(result.tables()[0]) in (tmp_path / "report/bench.md").read_text()
+
+
+def test_profile(engines: dict[TargetName, Path]) -> None:
+    result = run_bench(BenchOptions((engines[TargetName.CPU],), iterations=2, warmup=1, profile=True))
+    operations = {entry["operation"] for entry in result.to_dict()["engines"][0]["operations"]}
+    assert "ReduceMax" in operations
+    assert "ReduceMax" in to_markdown(result.tables()[1])
+
+
+def test_engines_that_cannot_be_opened(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    with pytest.raises(SegppError, match="No such file"):
+        run_bench(BenchOptions((engines[TargetName.CPU], tmp_path / "none.engine")))
+    for work in (
+        lambda: start_worker(tmp_path / "none.engine", SessionOptions()).__enter__(),
+        lambda: profile_engine(tmp_path / "none.engine", SessionOptions(), 1, 0),
+    ):
+        with pytest.raises(SegppError, match="No such file") as caught:  # comes from the other process, whole
+            work()
+        assert "build-engine" in caught.value.fix
+
+
+def test_a_process_that_dies_is_reported(engines: dict[TargetName, Path]) -> None:
+    with start_worker(engines[TargetName.CPU], SessionOptions()) as worker:
+        assert worker.run_ms() > 0
+        worker._process.kill()
+        worker._process.join()
+        with pytest.raises(SegppError, match=r"died \(exit code -9\)") as caught:
+            worker.run_ms()
+    assert "memory" in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (BenchOptions(()), "No engine"),
+        (BenchOptions((Path("a.engine"),), iterations=0), "0 timed"),
+        (BenchOptions((Path("a.engine"),), warmup=-1), "-1 warm-up"),
+        (BenchOptions((Path("a.engine"),), threads=0), "0 threads"),
+    ],
+)
+def test_options_that_measure_nothing(options: BenchOptions, complaint: str) -> None:
+    with pytest.raises(SegppError, match=complaint):
+        run_bench(options)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from segpp_deploy.config import Precision
+from segpp_deploy.engine.target import TARGETS, TargetName
+from segpp_deploy.report.json_report import to_json
+from segpp_deploy.workflows import doctor
+from segpp_deploy.workflows.doctor import check_target, run_doctor
+
+
+def test_every_target_has_a_line() -> None:
+    result = run_doctor()
+    assert [status.target for status in result.targets] == list(TARGETS)
+    cpu = result.targets[0]
+    assert cpu.works
+    assert cpu.precisions == (Precision.FP32,)
+    document = json.loads(to_json(result.to_dict()))
+    assert document["works"] is True
+    assert document["auto_target"] in {"cpu", "cuda"}
+    assert document["targets"][0]["version"] == document["environment"]["packages"]["onnxruntime"]
+
+
+def test_what_does_not_work_has_a_reason_and_a_next_step() -> None:
+    broken = [status for status in run_doctor().targets if not status.works]
+    assert broken
+    for status in broken:
+        assert status.why_not
+        assert status.fix
+        assert status.version is None
+
+
+def test_missing_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, module, None)
+    result = run_doctor()
+    assert not result.works
+    missing = result.tables()[-1]
+    assert any("pip install 'segpp-deploy[openvino]'" in row for row in missing.rows)
+
+
+def test_bf16_only_where_the_cpu_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for has_it in (True, False):
+        monkeypatch.setattr("segpp_deploy.engine.targets.openvino.supports_bf16", lambda has_it=has_it: has_it)
+        assert (Precision.BF16 in check_target(TARGETS[TargetName.OPENVINO]).precisions) is has_it
+
+
+def test_missing_report_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda module: None)
+    result = run_doctor()
+    assert not result.reports
+    assert any("segpp-deploy[report]" in row[2] for row in result.tables()[-1].rows)
+
+
+def test_tables_name_the_machine() -> None:
+    machine, targets, *_ = run_doctor().tables()
+    assert dict(machine.rows)["CPU"]  # type: ignore[arg-type]
+    assert any("(auto)" in row[0] for row in targets.rows)
