@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def _process(work: Any, engine: Path, *arguments: Any) -> Iterator[tuple[Connect
     context = multiprocessing.get_context("spawn")  # runtimes do not survive a fork
     ours, theirs = context.Pipe()
     process = context.Process(target=_guard, args=(theirs, work, engine, *arguments), daemon=True)
-    process.start()
+    with _interrupts_ignored():
+        process.start()
     theirs.close()  # so that the process's death ends our wait
     try:
         yield ours, process
@@ -87,6 +89,19 @@ def _process(work: Any, engine: Path, *arguments: Any) -> Iterator[tuple[Connect
         ours.close()
         process.kill()
         process.join()
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process that starts inside ignores Ctrl-C: its parent, whom Ctrl-C reaches too, will end it."""
+    if threading.current_thread() is not threading.main_thread():  # where Python cannot change signals
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def _receive(pipe: Connection, engine: Path, process: Any) -> Any:
@@ -110,7 +125,6 @@ def _death(engine: Path, process: Any) -> SegppError:
 
 def _guard(pipe: Connection, work: Any, engine: Path, *arguments: Any) -> None:
     """Run the process's work; every error becomes an answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which ends this process
     try:
         work(pipe, engine, *arguments)
     except SegppError as error:

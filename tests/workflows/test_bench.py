@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,17 @@ def test_a_process_that_dies_is_reported(engines: dict[TargetName, Path]) -> Non
         with pytest.raises(SegppError, match=r"died \(exit code -9\)") as caught:
             worker.run_ms()
     assert "memory" in caught.value.expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_interrupts_are_the_parents_business(engines: dict[TargetName, Path]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with start_worker(engines[TargetName.CPU], SessionOptions()) as worker:
+        os.kill(worker._process.pid, signal.SIGINT)
+        assert worker.run_ms() > 0
+        process = worker._process
+    assert not process.is_alive()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize(
