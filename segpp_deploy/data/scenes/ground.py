@@ -79,23 +79,17 @@ def _label_ground(street: Street, lateral: Field, z: Field) -> NDArray[np.uint8]
         if side.frontage is Frontage.PARK:
             labels[outward > abs(street.front_line_m(side))] = SceneClass.VEGETATION
     labels[z > FAR_M] = SceneClass.VEGETATION
-    crossing = _junction_rows(street, z)
-    if crossing.any():
-        assert street.junction is not None
-        near = (z > street.junction.start_m - 2.5) & (z < street.junction.end_m + 2.5)
-        beside = near[:, None] & (labels == SceneClass.VEGETATION)
-        labels[beside] = SceneClass.PAVEMENT
+    crossing = np.zeros(z.shape, bool)
+    junction = street.junction
+    if junction is not None:
+        crossing = (z > junction.start_m) & (z < junction.end_m)
+        near = (z > junction.start_m - 2.5) & (z < junction.end_m + 2.5)
+        labels[near[:, None] & (labels == SceneClass.VEGETATION)] = SceneClass.PAVEMENT
         labels[crossing] = SceneClass.ROAD
     road = np.abs(lateral) < street.half_width_m
     labels[road & (z <= FAR_M)[:, None]] = SceneClass.ROAD
     labels[_paint_mask(street, lateral, z, crossing) & road] = SceneClass.LANE_MARKING
     return labels
-
-
-def _junction_rows(street: Street, z: Field) -> Mask:
-    if street.junction is None:
-        return np.zeros(z.shape, bool)
-    return np.asarray((z > street.junction.start_m) & (z < street.junction.end_m))
 
 
 def _paint_mask(street: Street, lateral: Field, z: Field, crossing: Mask) -> Mask:

@@ -100,14 +100,14 @@ def _line_with_blocks(rng: np.random.Generator, street: Street, side: Side) -> l
     start = float(rng.uniform(1.5, 4))
     while start < FAR_M - 10:
         end = start + float(rng.uniform(8, 20))
-        if street.is_clear_of_junction(start - 2.5, end + 2.5):
-            setback = side.sign * float(rng.choice((0.0, 0.0, 1.0, 2.5)))
-            depth = float(rng.uniform(9, 16))
-            blocks.append(Block(sample_building(rng), side.sign, lateral + setback, start, end, depth))
-            start = end + (float(rng.uniform(1, 6)) if rng.random() < 0.22 else 0.0)
-        else:
-            assert street.junction is not None
-            start = max(start + 1.0, street.junction.end_m + 2.5 if end > street.junction.end_m else start + 1.0)
+        junction = street.junction
+        if junction is not None and not street.is_clear_of_junction(start - 2.5, end + 2.5):
+            start = max(start + 1.0, junction.end_m + 2.5) if end > junction.end_m else start + 1.0
+            continue
+        setback = side.sign * float(rng.choice((0.0, 0.0, 1.0, 2.5)))
+        depth = float(rng.uniform(9, 16))
+        blocks.append(Block(sample_building(rng), side.sign, lateral + setback, start, end, depth))
+        start = end + (float(rng.uniform(1, 6)) if rng.random() < 0.22 else 0.0)
     return blocks
 
 
