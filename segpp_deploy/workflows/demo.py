@@ -26,7 +26,8 @@ from segpp_deploy.workflows.validate import Against, ValidateOptions, run_valida
 DEMO_MODEL = "segformer_b0_scenes"
 DEMO_SIZE = Size(512, 1024)
 DEMO_MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.FAST_REUSE, Preset.POOL_2X2)
-TORCH_IMAGES = 4  # compared with PyTorch, which is slow; the other images are judged by their labels only
+TORCH_IMAGES = 3  # compared with PyTorch, which is slow; the other images are judged by their labels only
+WARMUP = 3
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def run_demo(options: DemoOptions, progress: Progress = no_progress) -> DemoResu
     require_report_libraries()
     data = _write_scenes(options, progress)
     engines = {mode: _make_engine(options, mode, progress) for mode in options.modes}
-    timings = run_bench(BenchOptions(tuple(path for path, _ in engines.values()), options.iterations), progress)
+    paths = tuple(path for path, _ in engines.values())
+    timings = run_bench(BenchOptions(paths, options.iterations, WARMUP), progress)
     rows = _collect_rows(options, engines, data, timings, progress)
     result = DemoResult(
         model=options.model,
@@ -113,8 +115,12 @@ def _collect_rows(
     rows: list[DemoRow] = []
     unmerged = _attention_pairs(engines[options.modes[0]][1])
     for (mode, (engine, metadata)), timing in zip(engines.items(), timings.engines, strict=True):
-        judged = run_validate(ValidateOptions(engine, data, against=Against.NONE), _titled(progress, mode))
-        compared = run_validate(ValidateOptions(engine, data, limit=TORCH_IMAGES))
+        judged = run_validate(
+            ValidateOptions(engine, data, against=Against.NONE), _titled(progress, f"Validating {mode}")
+        )
+        compared = run_validate(
+            ValidateOptions(engine, data, limit=TORCH_IMAGES), _titled(progress, f"Comparing {mode} with PyTorch")
+        )
         assert compared.reference is not None
         rows.append(
             DemoRow(
@@ -130,9 +136,9 @@ def _collect_rows(
     return tuple(rows)
 
 
-def _titled(progress: Progress, mode: Preset) -> Progress:
+def _titled(progress: Progress, title: str) -> Progress:
     def report(step: str, done: int, total: int) -> None:
-        progress(f"Validating {mode}", done, total)
+        progress(title, done, total)
 
     return report
 

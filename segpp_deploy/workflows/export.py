@@ -135,7 +135,7 @@ def load_source(options: ExportOptions) -> SourceModel:
         classes=card_classes or loaded.classes or default_class_table(spec.num_outputs),
         normalization=(card.normalization_values() if card else None) or loaded.normalization or Normalization(),
         size=(card.input_size if card else None) or DEFAULT_SIZES[spec.task],
-        name=card.name if card and options.checkpoint is None else str(checkpoint),
+        name=str(options.model if options.checkpoint is None else checkpoint),
         sha256=loaded.sha256,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.cards import CARD_SUFFIXES, load_card, resolve_card_checkpoint
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.workflows.export import RANDOM_PREFIX, ExportOptions, load_source
@@ -53,10 +53,11 @@ def _random_model(metadata: ExportMetadata) -> SegFormer:
 
 def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:
     named = Path(metadata.checkpoint)
-    for candidate in (named, near.parent / named.name):
+    is_card_file = named.suffix in CARD_SUFFIXES
+    for candidate in () if is_card_file else (named, near.parent / named.name):
         if candidate.exists():
             return candidate
-    if named.suffix == "":  # a card's name
+    if is_card_file or named.suffix == "":  # or a card's name
         return resolve_card_checkpoint(load_card(metadata.checkpoint))
     raise SegppError(
         f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.",
