@@ -14,6 +14,7 @@ from segpp_deploy.engine.target import TargetName
 from segpp_deploy.files import write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.arch import ARCH_SPECS
+from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.workflows.bench import BenchOptions, run_bench
 from segpp_deploy.workflows.bench_result import BenchResult
@@ -58,6 +59,7 @@ def run_demo(options: DemoOptions, progress: Progress = no_progress) -> DemoResu
         SegppError: the shipped model or a library is missing, or the report cannot be written.
     """
     require_report_libraries()
+    resolve_card_checkpoint(load_card(options.model))  # what is missing is told before the work
     data = _write_scenes(options, progress)
     engines = {mode: _make_engine(options, mode, progress) for mode in options.modes}
     paths = tuple(path for path, _ in engines.values())

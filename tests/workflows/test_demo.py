@@ -103,3 +103,9 @@ def test_missing_library_is_told_before_the_work(tmp_path: Path, monkeypatch: py
     with pytest.raises(SegppError, match="needs matplotlib"):
         run_demo(DemoOptions(tmp_path / "report"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_model_is_told_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(SegppError, match="Unknown model 'nothing'"):
+        run_demo(DemoOptions(tmp_path / "report", model="nothing"))
+    assert list(tmp_path.iterdir()) == []
