@@ -136,9 +136,7 @@ def parse_size(text: str) -> Size:
     """
     match = re.fullmatch(r"(\d+)[xX](\d+)", text.strip())
     if match is None:
-        raise SegppError(
-            f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", "--size 512x1024"
-        )
+        raise SegppError(f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", "--size 512x1024")
     size = Size(int(match[1]), int(match[2]))
     if not (32 <= size.height <= MAX_SIDE_PX and 32 <= size.width <= MAX_SIDE_PX):
         raise SegppError(

@@ -31,9 +31,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     target = Path(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.stem}.", suffix=".tmp" + target.suffix
-        )
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=".tmp" + target.suffix)
         os.close(descriptor)
     except OSError as error:
         raise _write_error(target, error) from error
