@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Size
+from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Column, Table
 
 
@@ -80,10 +81,10 @@ def demo_table(rows: Sequence[DemoRow]) -> Table:
     cells = tuple(
         (
             row.mode,
-            f"{100 * row.attention_pairs:.0f} %",
-            f"{100 * row.miou:.2f} %",
+            format_percent(row.attention_pairs, 0),
+            format_percent(row.miou),
             f"{100 * (row.miou - rows[0].miou):+.2f}",
-            f"{100 * row.torch_agreement:.3f} %",
+            format_agreement(row.torch_agreement),
             f"{row.latency_ms:.0f} ms",
             f"{row.speedup:.2f}x",
             f"{row.peak_memory_bytes / 2**20:.0f} MiB",

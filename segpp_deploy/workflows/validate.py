@@ -12,6 +12,7 @@ from segpp_deploy.data.datasets import SegmentationDataset, parse_dataset, requi
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.agreement import LogitAgreement, PixelAgreement
 from segpp_deploy.evaluate.segmentation import ConfusionMatrix, SegmentationResult
+from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.session.open import open_session
 from segpp_deploy.session.protocol import Session
@@ -105,17 +106,17 @@ class ValidationResult:
         found = self.segmentation
         summary = [
             ("images", str(found.images)),
-            ("mIoU", _percent(found.miou)),
-            ("pixel accuracy", _percent(found.pixel_accuracy)),
+            ("mIoU", format_percent(found.miou)),
+            ("pixel accuracy", format_percent(found.pixel_accuracy)),
         ]
         if self.reference:
             error = self.reference.max_abs_logit_error
             summary += [
-                (f"mIoU of {self.reference.name}", _percent(self.reference.miou)),
-                (f"pixels as {self.reference.name}", _percent(self.reference.pixel_agreement, digits=3)),
+                (f"mIoU of {self.reference.name}", format_percent(self.reference.miou)),
+                (f"pixels as {self.reference.name}", format_agreement(self.reference.pixel_agreement)),
                 ("largest logit error", "not compared" if error is None else f"{error:.2e}"),
             ]
-        per_class = tuple((name, _percent(iou)) for name, iou in found.per_class_iou.items())
+        per_class = tuple((name, format_percent(iou)) for name, iou in found.per_class_iou.items())
         title = f"{self.engine} ({self.mode}) on {self.data}"
         return (
             Table(title, (Column("measure", False), Column("value")), tuple(summary)),
@@ -218,7 +219,3 @@ class _Judge:
             pixel_agreement=self._agreement.fraction(),
             max_abs_logit_error=error,
         )
-
-
-def _percent(fraction: float, digits: int = 2) -> str:
-    return "-" if fraction != fraction else f"{100 * fraction:.{digits}f} %"
