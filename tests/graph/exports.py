@@ -1,0 +1,59 @@
+"""Exported files that several test modules share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from segpp_deploy.config import (
+    InputKind,
+    Lowering,
+    Normalization,
+    OutputKind,
+    Preset,
+    Size,
+    default_class_table,
+)
+from segpp_deploy.graph.export import ExportRequest, ExportResult, export_graph
+from segpp_deploy.model.plan import PRESETS, MergePlan
+from segpp_deploy.model.segformer import SegFormer
+
+Array = npt.NDArray[np.generic]
+
+
+def request(size: Size, outputs: int, **changes: object) -> ExportRequest:
+    """An export request with float input, logits output, batch 1."""
+    values: dict[str, object] = {
+        "batch": 1,
+        "input_kind": InputKind.FLOAT,
+        "output_kind": OutputKind.LOGITS,
+        "lowering": Lowering.PORTABLE,
+        "classes": default_class_table(outputs),
+        "normalization": Normalization(),
+        "checkpoint": "test weights",
+        "checkpoint_sha256": "0" * 64,
+    }
+    return ExportRequest(size=size, **{**values, **changes})  # type: ignore[arg-type]
+
+
+def export(model: SegFormer, plan: MergePlan | Preset, target: Path, size: Size, **changes: object) -> ExportResult:
+    """Export `model` with `plan`."""
+    model.plan = PRESETS[plan] if isinstance(plan, Preset) else plan
+    return export_graph(model, request(size, model.spec.num_outputs, **changes), target)
+
+
+def smooth_pictures(size: Size, batch: int = 1, seed: int = 5) -> torch.Tensor:
+    """Normalised float pictures [B, 3, H, W] without the near-ties of white noise."""
+    coarse = torch.randn(batch, 3, size.height // 8, size.width // 8, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.interpolate(coarse, size=size.hw, mode="bicubic")
+
+
+def run_onnxruntime(path: Path, image: Array) -> Array:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    outputs: list[Array] = session.run(None, {"image": image})
+    return outputs[0]

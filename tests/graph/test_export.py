@@ -1,0 +1,162 @@
+"""Exported graphs: the contract, the custom nodes, and parity with PyTorch on real runtimes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size
+from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.deployable import Deployable
+from segpp_deploy.graph.export import export_graph
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens
+from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.ops import DOMAIN
+from tests.graph.exports import export, request, run_onnxruntime, smooth_pictures
+from tests.model.random_models import random_model
+from tests.model.test_segformer import MIXED
+
+SIZE = Size(128, 192)
+RAGGED = Size(136, 200)
+LOGIT_BAR = 1e-4
+
+
+@pytest.fixture(scope="module")
+def model() -> SegFormer:
+    return random_model(Dialect.MMSEG)
+
+
+@pytest.mark.parametrize("plan", [*PRESETS.values(), MIXED], ids=lambda plan: plan.name)
+def test_portable_graph_equals_pytorch(plan: MergePlan, model: SegFormer, tmp_path: Path) -> None:
+    result = export(model, plan, tmp_path / "model.onnx", RAGGED, batch=None)
+    assert set(domains(result.path)) == {""}
+    for batch in (1, 3):
+        pictures = smooth_pictures(RAGGED, batch)
+        with torch.inference_mode():
+            expected = model(pictures).numpy()
+        np.testing.assert_allclose(run_onnxruntime(result.path, pictures.numpy()), expected, atol=LOGIT_BAR)
+
+
+def test_linear_heads_and_deeper_backbones(tmp_path: Path) -> None:
+    model = random_model(Dialect.HUGGING_FACE, Arch.B2, head_channels=768)
+    result = export(model, Preset.FAST_REUSE, tmp_path / "model.onnx", SIZE)
+    pictures = smooth_pictures(SIZE)
+    with torch.inference_mode():
+        expected = model(pictures).numpy()
+    np.testing.assert_allclose(run_onnxruntime(result.path, pictures.numpy()), expected, atol=LOGIT_BAR)
+
+
+@pytest.mark.parametrize("preset", [Preset.FAST, Preset.DOWNSAMPLE])
+def test_uint8_to_labels(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
+    result = export(model, preset, tmp_path / "m.onnx", SIZE, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS)
+    image = ((smooth_pictures(SIZE).permute(0, 2, 3, 1) + 3) * 40).clamp(0, 255).to(torch.uint8)
+    labels = run_onnxruntime(result.path, image.numpy())
+    assert labels.shape == (1, *SIZE.hw)
+    assert labels.dtype == np.uint8
+    reference = Deployable(model, InputKind.UINT8, OutputKind.LABELS, Normalization())
+    with torch.inference_mode():
+        assert (labels == reference(image).numpy()).mean() >= 0.999
+
+
+def test_plugin_graph_holds_exactly_the_custom_nodes(model: SegFormer, tmp_path: Path) -> None:
+    result = export(
+        model, Preset.FAST, tmp_path / "m.onnx", SIZE, lowering=Lowering.PLUGIN, output_kind=OutputKind.LABELS
+    )
+    nodes = [node for node in onnx.load(result.path).graph.node if node.domain == DOMAIN]
+    # B0 has two layers a stage: stages 1 and 2 merge keys and values, stages 3 and 4 merge queries and restore them.
+    assert Counter(node.op_type for node in nodes) == {
+        "TokenMatch": 8,
+        "TokenMerge": 8,
+        "TokenUnmerge": 4,
+        "UpsampleArgmax": 1,
+    }
+    for node in nodes:
+        lookup = {attribute.name: attribute.s for attribute in node.attribute if attribute.name.startswith("plugin")}
+        assert lookup == {"plugin_version": b"1", "plugin_namespace": b"segpp"}
+        assert len(node.input) == {"TokenUnmerge": 3, "TokenMerge": 2}.get(node.op_type, 1)
+
+
+@pytest.mark.parametrize(("preset", "matches"), [(Preset.FAST, 8), (Preset.FAST_REUSE, 4), (Preset.ORIGINAL, 0)])
+def test_reuse_matches_once_per_stage(preset: Preset, matches: int, model: SegFormer, tmp_path: Path) -> None:
+    result = export(model, preset, tmp_path / "m.onnx", SIZE, lowering=Lowering.PLUGIN)
+    graph = onnx.load(result.path).graph
+    assert sum(node.op_type == "TokenMatch" for node in graph.node) == matches
+
+
+@pytest.mark.parametrize("lowering", list(Lowering))
+def test_every_tensor_has_a_shape(lowering: Lowering, model: SegFormer, tmp_path: Path) -> None:
+    result = export(model, Preset.HQ, tmp_path / "m.onnx", SIZE, lowering=lowering, batch=None)
+    graph = onnx.load(result.path).graph
+    known = {value.name: value for value in [*graph.value_info, *graph.output]}
+    for node in graph.node:
+        for name in node.output:
+            for dim in known[name].type.tensor_type.shape.dim:
+                assert dim.HasField("dim_value") or dim.dim_param == "batch", name
+
+
+def test_tensor_names_survive_lowering(model: SegFormer, tmp_path: Path) -> None:
+    """Calibration ranges are recorded on the portable graph and applied to either lowering, by name."""
+    names = []
+    for lowering in Lowering:
+        path = export(model, Preset.FAST, tmp_path / f"{lowering}.onnx", SIZE, lowering=lowering).path
+        names.append({name for node in onnx.load(path).graph.node for name in node.output})
+    portable, plugin = names
+    assert plugin <= portable
+
+
+def test_metadata_round_trip(model: SegFormer, tmp_path: Path) -> None:
+    result = export(model, MIXED, tmp_path / "m.onnx", SIZE, batch=None)
+    stored = {entry.key: entry.value for entry in onnx.load(result.path).metadata_props}
+    assert ExportMetadata.from_properties(stored, "m.onnx") == result.metadata
+    assert result.metadata.plan == MIXED
+    assert list(result.metadata.tokens) == count_tokens(MIXED, SIZE.hw)
+    assert set(stored) == {f"segpp.{key}" for key in result.metadata.to_dict()}
+
+
+@pytest.mark.parametrize(
+    ("properties", "message"),
+    [
+        ({}, "holds no segpp"),
+        ({"segpp.arch": "b0"}, "is not JSON"),
+        ({"segpp.arch": '"b0"'}, "KeyError"),
+        ({"segpp.arch": '"b9"'}, "ValueError"),
+    ],
+)
+def test_bad_metadata(properties: dict[str, str], message: str) -> None:
+    with pytest.raises(SegppError, match=message):
+        ExportMetadata.from_properties(properties, "m.onnx")
+
+
+def test_names_must_fit_the_model(model: SegFormer, tmp_path: Path) -> None:
+    with pytest.raises(SegppError, match="4 class names"):
+        export_graph(model, request(SIZE, 4), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupted_writing_leaves_the_old_file(
+    model: SegFormer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "m.onnx"
+    target.write_bytes(b"old")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(onnx, "save", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        export(model, Preset.ORIGINAL, target, Size(64, 64))
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def domains(path: Path) -> list[str]:
+    loaded = onnx.load(path)
+    assert not loaded.functions
+    return [entry.domain for entry in loaded.opset_import]

@@ -1,0 +1,50 @@
+"""Portable graphs in other runtimes: they build in TensorRT-RTX, and agree in OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpp_deploy.config import InputKind, OutputKind, Preset, Size
+from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.segformer import SegFormer
+from tests.graph.exports import export, run_onnxruntime, smooth_pictures
+from tests.graph.rtx_builder import build_with_rtx
+from tests.model.random_models import random_model
+
+SMALL = Size(136, 200)
+
+
+@pytest.fixture(scope="module")
+def model() -> SegFormer:
+    return random_model(Dialect.MMSEG)
+
+
+@pytest.mark.parametrize("preset", [Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE])
+def test_builds_in_tensorrt_rtx(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
+    result = export(
+        model, preset, tmp_path / "m.onnx", SMALL, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS
+    )
+    assert build_with_rtx(result.path) > 1_000_000
+
+
+def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) -> None:
+    """1024x2048 has 8192 tokens in stage 3: a sort of all of them would be refused (TopK k > 3840)."""
+    result = export(model, Preset.FAST, tmp_path / "m.onnx", Size(1024, 2048))
+    assert build_with_rtx(result.path) > 1_000_000
+
+
+def test_dynamic_batch_builds_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) -> None:
+    result = export(model, Preset.FAST, tmp_path / "m.onnx", SMALL, batch=None)
+    assert build_with_rtx(result.path, batches=(1, 2, 4)) > 1_000_000
+
+
+@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D])
+def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    path = export(model, preset, tmp_path / "m.onnx", SMALL).path
+    pictures = smooth_pictures(SMALL).numpy()
+    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
