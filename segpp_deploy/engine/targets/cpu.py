@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import onnx
 from numpy.typing import NDArray
 
 from segpp_deploy.config import Precision
@@ -19,6 +18,7 @@ from segpp_deploy.engine.onnxruntime_loader import (
 )
 from segpp_deploy.engine.target import TARGETS, EngineSettings, RuntimeFacts, TargetName
 from segpp_deploy.engine.targets.onnx_engine import write_onnx_engine
+from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form
 
 
 class CpuTarget:
@@ -40,11 +40,7 @@ class CpuTarget:
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
         """Write the engine file."""
-        write_onnx_engine(self.rewrite(graph.model), output)
-
-    def rewrite(self, model: onnx.ModelProto) -> onnx.ModelProto:
-        """Return the graph in the form that this provider runs fastest; the place for rewrites of its own."""
-        return model
+        write_onnx_engine(to_onnxruntime_form(graph.model), output)
 
     def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:
         """Load and run an engine file once."""

@@ -52,10 +52,11 @@ def _find_nearest(
     at_destinations = write.op("Gather", tokens, write.constant(destinations, np.int64), axis=1)
     unit = write.op("Div", at_destinations, _norm(write, at_destinations))
     products = write.op("MatMul", at_sources, write.op("Transpose", unit, perm=[0, 2, 1]))
+    # One TopK instead of ReduceMax and ArgMax: a single pass, and its tie rule (lowest index) is the op's.
+    best, nearest = write.multi_op("TopK", products, write.constant([1], np.int64), num_outputs=2, axis=2)
     last = write.constant([-1], np.int64)
-    best = write.op("ReduceMax", products, last, keepdims=0)
-    best = write.op("Div", best, write.op("Squeeze", _norm(write, at_sources), last))
-    return best, write.op("ArgMax", products, axis=2, keepdims=0)
+    cosine = write.op("Squeeze", write.op("Div", best, _norm(write, at_sources)), last)
+    return cosine, write.op("Squeeze", nearest, last)
 
 
 def _norm(write: NodeWriter, tokens: ir.Value) -> ir.Value:
