@@ -184,17 +184,17 @@ def check_equal(sessions: dict[str, onnxruntime.InferenceSession], image: Any) -
 
 
 def show(rows: list[dict[str, Any]]) -> None:
-    """Print the rows as a table."""
-    table = Table("model", "variant", "best ms", "median ms", "ratio best", "ratio median", "bar")
-    for row in rows:
-        table.add_row(
-            row["model"],
-            row["variant"],
-            *(f"{row[key]:.1f}" for key in ("best_ms", "median_ms")),
-            *(f"{row[key]:.2f}" for key in ("ratio_best", "ratio_median")),
-            str(row["bar"] or ""),
-        )
-    Console().print(table)
+    """Print a table per group."""
+    for model in dict.fromkeys(row["model"] for row in rows):
+        table = Table("variant", "best ms", "median ms", "ratio best", "ratio median", "bar", title=model)
+        for row in (row for row in rows if row["model"] == model):
+            table.add_row(
+                row["variant"],
+                *(f"{row[key]:.1f}" for key in ("best_ms", "median_ms")),
+                *(f"{row[key]:.2f}" for key in ("ratio_best", "ratio_median")),
+                str(row["bar"] or ""),
+            )
+        Console().print(table)
 
 
 if __name__ == "__main__":
