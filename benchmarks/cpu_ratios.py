@@ -59,6 +59,7 @@ class Transformers(nn.Module):
         config = SegformerConfig(num_labels=CLASSES, decoder_hidden_size=model.spec.head_channels)  # B0 by default
         self.inner = SegformerForSemanticSegmentation(config).eval()
         self.inner.load_state_dict(to_dialect(model, Dialect.TRANSFORMERS))
+        self.eval()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """[B, 3, H, W] -> [B, K, H/4, W/4]."""
