@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,18 @@ from typing import Any
 from segpp_deploy.evaluate.environment import describe_environment
 from segpp_deploy.files import write_text
 
+Row = dict[str, Any]
 RESULTS = Path(__file__).resolve().parent / "results"
+MEASURED = (":/segpp_deploy", ":/benchmarks", ":!/benchmarks/results")
 
 
 def record(name: str, results: dict[str, Any]) -> Path:
     """Write `results/NAME.json` whole and return its path."""
     document = {
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "measured": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "measured": _now(),
         "commit": _commit(),
-        "environment": asdict(describe_environment()),
+        "environment": dataclasses.asdict(describe_environment()),
         **results,
     }
     path = RESULTS / f"{name}.json"
@@ -31,9 +34,36 @@ def record(name: str, results: dict[str, Any]) -> Path:
     return path
 
 
+def record_rows(name: str, rows: list[Row], key: Callable[[Row], Any], facts: dict[str, Any]) -> Path:
+    """Write rows into `results/NAME.json` beside those recorded before, replacing the ones with the same key.
+
+    So a long benchmark can be measured in parts. Each row says its own time and commit; rows measured on another
+    machine, with other versions or under other `facts` are dropped. The rows stand in the order of their keys.
+    """
+    stamped = [{**row, "measured": _now(), "commit": _commit()} for row in rows]
+    merged = {key(row): row for row in [*_earlier_rows(name, facts), *stamped]}
+    return record(name, {**facts, "rows": [merged[which] for which in sorted(merged)]})
+
+
+def _earlier_rows(name: str, facts: dict[str, Any]) -> list[Row]:
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return []
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    expected = json.loads(json.dumps({"environment": dataclasses.asdict(describe_environment()), **facts}))
+    rows: list[Row] = earlier["rows"]
+    return rows if all(earlier.get(fact) == value for fact, value in expected.items()) else []
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _commit() -> str:
-    """Return the commit, marked where tracked files differ from it."""
-    here = {"cwd": RESULTS.parent, "capture_output": True, "text": True}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, **here).stdout.strip()  # type: ignore[call-overload]
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], check=False, **here).returncode  # type: ignore[call-overload]
-    return commit + ("+changes" if changed else "")
+    """Return the commit, marked where the code that is measured differs from it."""
+    changed = _git("diff", "--quiet", "HEAD", "--", *MEASURED).returncode
+    return _git("rev-parse", "--short", "HEAD").stdout.strip() + ("+changes" if changed else "")
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=RESULTS.parent, capture_output=True, text=True, check=False)

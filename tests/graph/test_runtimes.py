@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+from exporting import export, run_onnxruntime, smooth_pictures
+from random_models import random_model
+from rtx_builder import RtxRefusedError, build_with_rtx
 
 from segpp_deploy.config import InputKind, OutputKind, Preset, Size
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
-from tests.graph.exports import export, run_onnxruntime, smooth_pictures
-from tests.graph.rtx_builder import build_with_rtx
-from tests.model.random_models import random_model
 
 SMALL = Size(136, 200)
+needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")
 
 
 @pytest.fixture(scope="module")
@@ -22,23 +24,26 @@ def model() -> SegFormer:
     return random_model(Dialect.MMSEG)
 
 
+@needs_rtx
 @pytest.mark.parametrize("preset", [Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE])
 def test_builds_in_tensorrt_rtx(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     result = export(
         model, preset, tmp_path / "m.onnx", SMALL, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS
     )
-    assert build_with_rtx(result.path) > 1_000_000
+    assert build_with_rtx(result.path).engine_bytes > 1_000_000
 
 
+@needs_rtx
 def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) -> None:
     """1024x2048 has 8192 tokens in stage 3: a sort of all of them would be refused (TopK k > 3840)."""
     result = export(model, Preset.FAST, tmp_path / "m.onnx", Size(1024, 2048))
-    assert build_with_rtx(result.path) > 1_000_000
+    assert build_with_rtx(result.path).engine_bytes > 1_000_000
 
 
+@needs_rtx
 def test_dynamic_batch_builds_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) -> None:
     result = export(model, Preset.FAST, tmp_path / "m.onnx", SMALL, batch=None)
-    assert build_with_rtx(result.path, batches=(1, 2, 4)) > 1_000_000
+    assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 
 @pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D])
@@ -48,3 +53,10 @@ def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) ->
     pictures = smooth_pictures(SMALL).numpy()
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
+
+
+@needs_rtx
+def test_tensorrt_rtx_says_why_it_refuses(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"no graph")
+    with pytest.raises(RtxRefusedError, match=r"."):
+        build_with_rtx(tmp_path / "m.onnx")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from random_models import random_model
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Arch, Normalization, Preset, Task
@@ -16,7 +17,6 @@ from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.checkpoint import load_backbone, load_checkpoint
 from segpp_deploy.model.dialects import TABLES, Dialect, to_dialect
 from segpp_deploy.model.plan import PRESETS
-from tests.model.random_models import random_model
 
 State = dict[str, torch.Tensor]
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from random_models import random_model
 
 from segpp_deploy.config import Arch
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects import TABLES, Dialect, detect_table, to_canonical, to_dialect, with_encoder_prefix
 from segpp_deploy.model.segformer import ModelSpec, SegFormer
-from tests.model.random_models import random_model, relative_error
+from tests.model.closeness import relative_error
 from tests.model.reference_networks import mmseg_logits, nvlabs_logits
 
 TOLERANCE = 5e-6

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from random_models import randomise
 from safetensors.torch import load_file, save_file
 
 from segpp_deploy.config import Arch
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
-from tests.model.random_models import randomise, relative_error
+from tests.model.closeness import relative_error
 
 transformers = pytest.importorskip("transformers")
 

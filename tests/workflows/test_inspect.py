@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from random_models import random_model
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Lowering, Size
@@ -16,7 +17,6 @@ from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.workflows.inspect import run_inspect
 from segpp_deploy.workflows.inspect_result import FileKind, InspectResult
-from tests.model.random_models import random_model
 from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
 
 CARD = """

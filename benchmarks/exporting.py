@@ -1,4 +1,4 @@
-"""Exported files that several test modules share."""
+"""Exports with few words, and inputs for them; what benchmarks and tests share."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def request(size: Size, outputs: int, **changes: object) -> ExportRequest:
 
 
 def export(model: SegFormer, plan: MergePlan | Preset, target: Path, size: Size, **changes: object) -> ExportResult:
-    """Export `model` with `plan`."""
+    """Export `model` with `plan`, which it keeps."""
     model.plan = PRESETS[plan] if isinstance(plan, Preset) else plan
     return export_graph(model, request(size, model.spec.num_outputs, **changes), target)
 
@@ -51,7 +51,13 @@ def smooth_pictures(size: Size, batch: int = 1, seed: int = 5) -> torch.Tensor:
     return torch.nn.functional.interpolate(coarse, size=size.hw, mode="bicubic")
 
 
+def to_bytes(pictures: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Pictures as `smooth_pictures` gives them -> uint8 [B, H, W, 3]."""
+    return ((pictures.permute(0, 2, 3, 1) + 3) * 40).clamp(0, 255).to(torch.uint8).contiguous().numpy()
+
+
 def run_onnxruntime(path: Path, image: Array) -> Array:
+    """Load the file with ONNX Runtime's default settings and run it once."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -33,8 +33,3 @@ def random_model(dialect: Dialect, arch: Arch = Arch.B0, outputs: int = 5, head_
     model = build_segformer(spec)
     randomise(model)
     return model
-
-
-def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Largest difference as a share of the expected values' range."""
-    return float((found - expected).abs().max() / (expected.max() - expected.min()))

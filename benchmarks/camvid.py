@@ -1,0 +1,88 @@
+"""CamVid, B0, CPU engines: every mode against PyTorch in the same mode, and against the engine `original`.
+
+Through the public workflow: export (uint8 picture to labels, 360x480), build, validate on the validation split.
+
+    python benchmarks/camvid.py                       all 101 frames (a quarter of an hour)
+    python benchmarks/camvid.py --limit 3 --no-record    a quick look
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import camvid_data
+from recording import Row, record
+from result_tables import show
+
+from segpp_deploy.config import Preset, Size
+from segpp_deploy.engine.build import BuildOptions, build_engine
+from segpp_deploy.engine.target import TargetName
+from segpp_deploy.workflows.export import ExportOptions, run_export
+from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions, run_validate
+
+SIZE = Size(360, 480)
+MODES = tuple(mode for mode in Preset if mode is not Preset.N1D)
+LEAST_AGREEMENT = {mode: 0.999 if mode is Preset.ORIGINAL else 0.995 for mode in MODES}
+MOST_MIOU_DIFFERENCE = {Preset.ORIGINAL: 0.0005}
+
+
+def main() -> int:
+    """Measure, print, record; 1 if a mode misses its bar, 2 without the data."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--modes", nargs="+", choices=list(map(str, MODES)), default=list(map(str, MODES)))
+    parser.add_argument("--limit", type=int, help="use the first so many frames")
+    parser.add_argument("--no-record", action="store_true", help="print only")
+    arguments = parser.parse_args()
+    if missing := camvid_data.explain_missing():
+        parser.error(missing)
+    with tempfile.TemporaryDirectory() as folder:
+        original = make_engine(Preset.ORIGINAL, Path(folder))
+        rows = [measure(Preset(mode), original, Path(folder), arguments.limit) for mode in arguments.modes]
+    show("camvid", {"rows": rows})
+    if not arguments.no_record:
+        record("camvid", {"size": str(SIZE), "target": str(TargetName.CPU), "rows": rows})
+    return int(not all(row["passed"] for row in rows))
+
+
+def make_engine(mode: Preset, folder: Path) -> Path:
+    """Export and build one mode, unless that is done."""
+    engine = folder / f"{mode}.engine"
+    if not engine.exists():
+        graph = folder / f"{mode}.onnx"
+        run_export(ExportOptions(graph, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=SIZE))
+        build_engine(graph, engine, BuildOptions(TargetName.CPU))
+    return engine
+
+
+def measure(mode: Preset, original: Path, folder: Path, limit: int | None) -> Row:
+    """Validate one mode twice: against PyTorch, and against the engine `original`."""
+    engine, data = make_engine(mode, folder), f"camvid:{camvid_data.FRAMES}"
+    validation = run_validate(ValidateOptions(engine, data, limit))
+    torch_reference = _required(validation.reference)
+    beside_original = _required(run_validate(ValidateOptions(engine, data, limit, against=original)).reference)
+    found = validation.segmentation
+    difference = abs(found.miou - torch_reference.miou)
+    return {
+        "mode": str(mode),
+        "images": found.images,
+        "miou": found.miou,
+        "pixel_accuracy": found.pixel_accuracy,
+        "torch_miou": torch_reference.miou,
+        "agreement_with_torch": torch_reference.pixel_agreement,
+        "agreement_with_original": beside_original.pixel_agreement,
+        "least_agreement_with_torch": LEAST_AGREEMENT[mode],
+        "most_miou_difference": MOST_MIOU_DIFFERENCE.get(mode),
+        "passed": torch_reference.pixel_agreement >= LEAST_AGREEMENT[mode]
+        and difference <= MOST_MIOU_DIFFERENCE.get(mode, 1.0),
+    }
+
+
+def _required(reference: ReferenceComparison | None) -> ReferenceComparison:
+    assert reference is not None
+    return reference
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

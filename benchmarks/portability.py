@@ -1,0 +1,115 @@
+"""Every portable graph in three runtimes: TensorRT-RTX builds it (no GPU needed), OpenVINO agrees with ONNX Runtime.
+
+Uint8 pictures in, labels out, random weights. Agreement is the share of pixels with the same class in both runtimes,
+both in float32, on one smooth random picture.
+
+    python benchmarks/portability.py                                      everything (half an hour)
+    python benchmarks/portability.py --arch b0 --mode hq --size 480x640    a part; it is merged into the record
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from exporting import export, smooth_pictures, to_bytes
+from random_models import random_model
+from recording import Row, record_rows
+from result_tables import show
+from rtx_builder import RtxRefusedError, build_with_rtx
+
+from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
+from segpp_deploy.engine.onnxruntime_loader import LoadOptions, load_onnxruntime, run_onnxruntime
+from segpp_deploy.engine.openvino_loader import load_openvino, run_openvino
+from segpp_deploy.engine.target import EngineSettings
+from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate.agreement import PixelAgreement
+from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.segformer import SegFormer
+
+ARCHS = (Arch.B0, Arch.B2)
+MODES = tuple(mode for mode in Preset if mode is not Preset.HQ_REUSE)  # the same operators as fast-reuse
+SIZES = ("480x640", "1024x2048")
+LEAST_AGREEMENT = 0.999
+COMPUTE_CAPABILITY = "8.9"
+CLASSES = 19
+
+
+def main() -> int:
+    """Measure, print, record after every graph; 1 if a runtime refuses or disagrees."""
+    arguments = parse_arguments()
+    rows: list[Row] = []
+    for arch in map(Arch, arguments.arch):
+        model = random_model(Dialect.MMSEG, arch, outputs=CLASSES)
+        for mode, size in product(map(Preset, arguments.mode), map(parse_size, arguments.size)):
+            print(arch, mode, size, file=sys.stderr)
+            with tempfile.TemporaryDirectory() as folder:
+                row = measure(model, mode, size, Path(folder) / "m.onnx")
+            facts = {"least_agreement": LEAST_AGREEMENT, "compute_capability": COMPUTE_CAPABILITY}
+            record_rows("portability", [row], row_key, facts)
+            rows.append(row)
+    show("portability", {"rows": rows})
+    return int(not all(row["passed"] for row in rows))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    archs, modes = list(map(str, ARCHS)), list(map(str, MODES))
+    parser.add_argument("--arch", nargs="+", choices=archs, default=archs)
+    parser.add_argument("--mode", nargs="+", choices=modes, default=modes)
+    parser.add_argument("--size", nargs="+", choices=SIZES, default=SIZES)
+    return parser.parse_args()
+
+
+def measure(model: SegFormer, mode: Preset, size: Size, path: Path) -> Row:
+    """Export one graph and try it in every runtime."""
+    export(model, mode, path, size, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS)
+    row: Row = {"arch": str(model.spec.arch), "mode": str(mode), "size": str(size), **try_rtx(path)}
+    row |= try_openvino(path, size)
+    row["passed"] = row["rtx_error"] is None and (row["openvino_agreement"] or 0) >= LEAST_AGREEMENT
+    return row
+
+
+def try_rtx(path: Path) -> Row:
+    """Build with TensorRT-RTX."""
+    try:
+        build = build_with_rtx(path)
+    except RtxRefusedError as error:
+        return {"rtx_layers": None, "rtx_engine_bytes": None, "rtx_build_seconds": None, "rtx_error": str(error)}
+    return {
+        "rtx_layers": build.layers,
+        "rtx_engine_bytes": build.engine_bytes,
+        "rtx_build_seconds": round(build.seconds, 2),
+        "rtx_error": None,
+    }
+
+
+def try_openvino(path: Path, size: Size) -> Row:
+    """Compile with OpenVINO and compare its labels with ONNX Runtime's."""
+    picture = to_bytes(smooth_pictures(size))
+    expected = run_onnxruntime(load_onnxruntime(path, LoadOptions()), picture)
+    try:
+        compiled = load_openvino(path, EngineSettings(Precision.FP32, threads=None))
+        found = run_openvino(compiled.create_infer_request(), picture)
+    except SegppError as error:
+        return {"openvino_agreement": None, "openvino_error": error.what}
+    agreement = PixelAgreement()
+    agreement.update(expected, found)
+    return {
+        "openvino_agreement": agreement.fraction(),
+        "openvino_error": None,
+        "classes_in_picture": len(np.unique(expected)),
+    }
+
+
+def row_key(row: Row) -> tuple[int, ...]:
+    """Identify a row, in the order in which rows are listed."""
+    return ARCHS.index(row["arch"]), MODES.index(row["mode"]), SIZES.index(row["size"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

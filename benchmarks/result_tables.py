@@ -1,0 +1,128 @@
+"""The recorded results as tables, the same on the terminal and in docs/measurements.md."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from segpp_deploy.report.numbers import format_agreement, format_percent
+from segpp_deploy.report.tables import Column, Table, to_rich
+
+Document = dict[str, Any]  # the content of a result file; `rows` and the facts beside them
+_PIPE_WIDTH = 140
+
+
+def show(name: str, document: Document) -> None:
+    """Print the tables of one benchmark."""
+    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    for table in TABLES[name](document):
+        console.print(to_rich(table))
+
+
+def cpu_ratios(document: Document) -> list[Table]:
+    """A table per model; the first row of each is the baseline."""
+    by_model = defaultdict(list)
+    for row in document["rows"]:
+        cells = (
+            row["variant"],
+            f"{row['best_ms']:.0f}",
+            f"{row['median_ms']:.0f}",
+            f"{row['ratio_best']:.2f}",
+            f"{row['ratio_median']:.2f}",
+            "" if row["bar"] is None else f"{row['bar']:.2f}",
+        )
+        by_model[row["model"]].append(cells)
+    columns = _columns("variant", "best ms", "median ms", "times as fast (best)", "(median)", "at least")
+    return [Table(model, columns, tuple(rows)) for model, rows in by_model.items()]
+
+
+def parity(document: Document) -> list[Table]:
+    """A row per model and mode, over the sizes and batches measured."""
+    groups = defaultdict(list)
+    for row in document["rows"]:
+        groups[row["title"], row["mode"]].append(row)
+    rows = [
+        (
+            *names,
+            f"{sum(row['passed'] for row in group)} of {len(group)}",
+            f"{max(row['max_abs_error'] for row in group):.1e}",
+            f"{max(attempt['logit_range'] for row in group for attempt in row['tries']):.0f}",
+            str(sum(len(row["tries"]) > 1 for row in group)),
+            f"{max(attempt['max_abs_error'] for row in group for attempt in row['tries']):.1e}",
+        )
+        for names, group in groups.items()
+    ]
+    headings = ("passed", "largest error", "range of logits", "met a tie", "largest error, ties included")
+    return [Table("", (Column("model", False), *_columns("mode", *headings)), tuple(rows))]
+
+
+def portability(document: Document) -> list[Table]:
+    """A row per graph."""
+    rows = [
+        (
+            row["arch"].upper(),
+            row["mode"],
+            row["size"],
+            *_rtx_cells(row),
+            "refused" if row["openvino_agreement"] is None else format_agreement(row["openvino_agreement"]),
+        )
+        for row in document["rows"]
+    ]
+    columns = (Column("model", False), Column("mode", False), Column("size", False))
+    numbers = ("TensorRT-RTX layers", "engine MB", "build s", "OpenVINO agrees with ONNX Runtime")
+    return [Table("", (*columns, *map(Column, numbers)), tuple(rows))]
+
+
+def _rtx_cells(row: Document) -> tuple[str, str, str]:
+    if row["rtx_error"] is not None:
+        return "refused", "", ""
+    return str(row["rtx_layers"]), f"{row['rtx_engine_bytes'] / 1e6:.1f}", f"{row['rtx_build_seconds']:.1f}"
+
+
+def camvid(document: Document) -> list[Table]:
+    """A row per mode."""
+    rows = [
+        (
+            row["mode"],
+            format_percent(row["miou"]),
+            format_percent(row["torch_miou"]),
+            format_percent(row["pixel_accuracy"]),
+            format_agreement(row["agreement_with_torch"]),
+            format_agreement(row["least_agreement_with_torch"]),
+            format_agreement(row["agreement_with_original"]),
+        )
+        for row in document["rows"]
+    ]
+    headings = ("mIoU", "PyTorch's mIoU", "pixel accuracy", "pixels as PyTorch", "at least", "pixels as `original`")
+    return [Table("", _columns("mode", *headings), tuple(rows))]
+
+
+def memory(document: Document) -> list[Table]:
+    """A row per engine."""
+    rows = [
+        (
+            f"{row['arch'].upper()}, {row['head_channels']}-channel head",
+            row["mode"],
+            f"{row['peak_bytes'] / 2**30:.2f}",
+            "" if row["most_bytes"] is None else f"{row['most_bytes'] / 2**30:.0f}",
+        )
+        for row in document["rows"]
+    ]
+    return [Table("", (Column("model", False), *_columns("mode", "peak GiB", "at most")), tuple(rows))]
+
+
+def _columns(label: str, *numbers: str) -> tuple[Column, ...]:
+    return (Column(label, is_number=False), *map(Column, numbers))
+
+
+TABLES: dict[str, Callable[[Document], list[Table]]] = {
+    "cpu_ratios": cpu_ratios,
+    "camvid": camvid,
+    "parity": parity,
+    "portability": portability,
+    "memory": memory,
+}

@@ -1,0 +1,178 @@
+"""The benchmark scripts' own logic: what is recorded and merged, what passes, and that the page shows the records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import camvid
+import parity
+import portability
+import pytest
+import recording
+import write_measurements
+from rtx_builder import RtxRefusedError
+
+from segpp_deploy.config import Preset, Size
+from segpp_deploy.evaluate.segmentation import SegmentationResult
+from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
+
+ENVIRONMENT = {
+    "cpu": "A CPU",
+    "cpu_cores": 2,
+    "memory_bytes": 8 << 30,
+    "os": "Linux",
+    "python": "CPython 3.12.0",
+    "packages": {"onnxruntime": "1.2.3"},
+}
+DOCUMENT = {"environment": ENVIRONMENT, "measured": "2026-01-02 03:04 UTC", "commit": "abc"}
+MEMORY_ROW = {"arch": "b5", "head_channels": 768, "mode": "fast", "peak_bytes": 3 << 30, "most_bytes": None}
+RTX_ROW = {
+    "arch": "b0",
+    "mode": "hq",
+    "size": "480x640",
+    "rtx_layers": 10,
+    "rtx_engine_bytes": 2_000_000,
+    "rtx_build_seconds": 1.5,
+    "rtx_error": None,
+    "openvino_agreement": 0.99999,
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of result files."""
+    folder = tmp_path / "benchmarks/results"
+    monkeypatch.setattr(recording, "RESULTS", folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def record_sizes(facts: dict[str, Any], **sizes: int) -> list[dict[str, Any]]:
+    rows = [{"name": name, "size": size} for name, size in sizes.items()]
+    path = recording.record_rows("sizes", rows, lambda row: row["name"], facts)
+    return [{key: row[key] for key in ("name", "size")} for row in json.loads(path.read_text())["rows"]]
+
+
+def test_parts_of_a_benchmark_are_merged(results: Path) -> None:
+    record_sizes({"bar": 1}, b=2, c=3)
+    assert record_sizes({"bar": 1}, a=1, b=4) == [
+        {"name": "a", "size": 1},
+        {"name": "b", "size": 4},
+        {"name": "c", "size": 3},
+    ]
+    assert record_sizes({"bar": 2}, d=5) == [{"name": "d", "size": 5}]
+
+
+def test_rows_of_another_machine_are_dropped(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record_sizes({}, a=1)
+    path = results / "sizes.json"
+    path.write_text(path.read_text().replace('"cpu_cores": ', '"cpu_cores": 99'))
+    assert record_sizes({}, b=2) == [{"name": "b", "size": 2}]
+
+
+def test_rows_say_when_and_from_what(results: Path) -> None:
+    path = recording.record_rows("x", [{"name": "a"}], lambda row: row["name"], {})
+    document = json.loads(path.read_text())
+    assert document["rows"][0].keys() == {"name", "measured", "commit"}
+    assert document["command"].startswith("python benchmarks/")
+    assert document["environment"]["packages"]["torch"]
+
+
+def attempts_in_parity(monkeypatch: pytest.MonkeyPatch, mode: Preset, errors: list[float]) -> list[dict[str, Any]]:
+    """Rows of one combination per batch, where every comparison gives the next of `errors`."""
+    left: Iterator[float] = iter(errors)
+    monkeypatch.setattr(parity, "export", lambda *_, **__: SimpleNamespace(path=None))
+    monkeypatch.setattr(parity, "load_onnxruntime", lambda *_: None)
+    monkeypatch.setattr(parity, "compare", lambda *_: {"max_abs_error": next(left), "logit_range": 1.0})
+    monkeypatch.setattr(parity, "BATCHES", (1,))
+    return list(parity.measure("b0", None, mode, Size(64, 64)))  # type: ignore[arg-type]
+
+
+def test_ties_are_tried_again_and_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = attempts_in_parity(monkeypatch, Preset.FAST, [0.5, 1e-5])
+    assert row["passed"]
+    assert [attempt["max_abs_error"] for attempt in row["tries"]] == [0.5, 1e-5]
+    assert row["max_abs_error"] == 1e-5
+
+
+def test_three_pictures_that_miss_the_bar_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = attempts_in_parity(monkeypatch, Preset.HQ, [0.5, 0.4, 0.6])
+    assert not row["passed"]
+    assert row["max_abs_error"] == 0.4
+
+
+@pytest.mark.parametrize("mode", [Preset.ORIGINAL, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE])
+def test_modes_without_matching_get_one_try(mode: Preset, monkeypatch: pytest.MonkeyPatch) -> None:
+    (row,) = attempts_in_parity(monkeypatch, mode, [0.5])
+    assert not row["passed"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "agreement", "torch_miou", "passed"),
+    [
+        (Preset.ORIGINAL, 0.9995, 0.6004, True),
+        (Preset.ORIGINAL, 0.9995, 0.6006, False),
+        (Preset.ORIGINAL, 0.9985, 0.6, False),
+        (Preset.FAST, 0.9955, 0.61, True),
+        (Preset.FAST, 0.9945, 0.6, False),
+    ],
+)
+def test_camvid_bars(
+    mode: Preset, agreement: float, torch_miou: float, passed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def validate(options: ValidateOptions) -> SimpleNamespace:
+        reference = ReferenceComparison("torch", torch_miou, agreement, None)
+        return SimpleNamespace(segmentation=SegmentationResult(0.6, 0.9, {}, 1), reference=reference)
+
+    monkeypatch.setattr(camvid, "run_validate", validate)
+    monkeypatch.setattr(camvid, "make_engine", lambda mode, folder: folder)
+    assert camvid.measure(mode, Path(), Path(), None)["passed"] is passed
+
+
+def test_a_refused_graph_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise RtxRefusedError("TopK")
+
+    monkeypatch.setattr(portability, "export", lambda *_, **__: None)
+    monkeypatch.setattr(portability, "build_with_rtx", refuse)
+    monkeypatch.setattr(portability, "try_openvino", lambda *_: {"openvino_agreement": 1.0, "openvino_error": None})
+    model = SimpleNamespace(spec=SimpleNamespace(arch="b0"))
+    row = portability.measure(model, Preset.HQ, Size(64, 64), Path())  # type: ignore[arg-type]
+    assert not row["passed"]
+    assert row["rtx_error"] == "TopK"
+    page = render("portability", row, least_agreement=0.999, compute_capability="8.9")
+    assert "| B0 | hq | 64x64 | refused |" in page
+
+
+def render(name: str, row: dict[str, Any], **facts: Any) -> str:
+    return write_measurements.render_page({name: {**DOCUMENT, **facts, "rows": [row]}})
+
+
+def test_page_shows_figures_and_conditions() -> None:
+    page = render("memory", MEMORY_ROW, target="cpu", runs=2, size="1024x2048")
+    assert "| B5, 768-channel head | fast | 3.00 |" in page
+    assert "commit abc: A CPU, 2 cores, 8 GiB, Linux, CPython 3.12.0, onnxruntime 1.2.3." in page
+    assert "## Speed" not in page
+
+
+def test_page_rounds_agreement_down() -> None:
+    page = render("portability", RTX_ROW, least_agreement=0.999, compute_capability="8.9")
+    assert "| B0 | hq | 480x640 | 10 | 2.0 | 1.5 | 99.999 % |" in page
+
+
+def test_page_is_what_the_results_say() -> None:
+    written = write_measurements.PAGE.read_text()
+    assert written == write_measurements.render_page(write_measurements.read_results()), (
+        "run python benchmarks/write_measurements.py"
+    )
+
+
+@pytest.mark.parametrize("name", ["camvid", "memory", "parity", "portability"])
+def test_recorded_results_hold_their_bars(name: str) -> None:
+    rows = write_measurements.read_results()[name]["rows"]
+    assert rows
+    assert all(row["passed"] for row in rows)
