@@ -68,9 +68,13 @@ def measure(weights: Path, seeds: range) -> dict[Preset, NDArray[np.float64]]:
     return {mode: iou_percent(confusion) for mode, confusion in confusions.items()}
 
 
-def make_card(weights: Path, step: int, scores: dict[Preset, NDArray[np.float64]], seeds: range) -> ModelCard:
+def make_card(weights: Path, scores: dict[Preset, NDArray[np.float64]], seeds: range) -> ModelCard:
     """Describe the written file."""
     recipe = Recipe()
+    crops = ", then ".join(
+        f"{stage.steps} steps of {PROCESSES} x {stage.batch_per_process} crops {stage.crop_height}x{stage.crop_width}"
+        for stage in recipe.stages
+    )
     data = f"generated scenes, seeds {seeds.start} .. {seeds.stop - 1}, {DEFAULT_SCENE_SIZE}"
     original = zip(SCENE_CLASSES.names, scores[Preset.ORIGINAL], strict=True)
     return ModelCard(
@@ -97,8 +101,7 @@ def make_card(weights: Path, step: int, scores: dict[Preset, NDArray[np.float64]
         licence="Apache-2.0",
         provenance=(
             "Trained from random weights by models/training/train_scenes.py: "
-            f"{step} steps of {PROCESSES} x {recipe.batch_per_process} crops "
-            f"{recipe.crop_height}x{recipe.crop_width} (bfloat16 autocast on a CPU) from the scenes of the seeds "
+            f"{crops} (bfloat16 autocast on a CPU) from the scenes of the seeds "
             f"0 .. {recipe.scenes - 1}; one set of weights, trained without merging, serves every mode."
         ),
         notes=(
@@ -123,9 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     weights = options.models / f"{NAME}.safetensors"
     step = write_weights(options.run, weights)
+    if step != Recipe().steps:
+        raise SystemExit(f"The run stopped at step {step} of {Recipe().steps}. Go on with train_scenes.py --resume.")
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + options.scenes)
     scores = measure(weights, seeds)
-    write_card(make_card(weights, step, scores, seeds), options.models / f"{NAME}.yaml")
+    write_card(make_card(weights, scores, seeds), options.models / f"{NAME}.yaml")
     for mode, iou in scores.items():
         print(f"{mode!s:12} mIoU {iou.mean():.2f}  " + " ".join(f"{value:.1f}" for value in iou))
 

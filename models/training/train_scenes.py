@@ -1,6 +1,6 @@
 """Train the demo model: SegFormer-B0 from random weights on generated street scenes, on a CPU in about an hour.
 
-    python models/training/train_scenes.py --steps 2600 --out runs/scenes-b0
+    python models/training/train_scenes.py --out runs/scenes-b0
 
 The run is seeded step by step and writes a checkpoint it can go on from (`--resume`). `publish_scenes.py` turns its
 last checkpoint into the files that `models/` ships, with the accuracy on held-out seeds.
@@ -73,11 +73,12 @@ def loss_of(model: SegFormer, images: torch.Tensor, labels: torch.Tensor, weight
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Linear warm-up, then a half cosine to zero."""
-    if step < WARM_UP_STEPS:
-        return recipe.peak_rate * (step + 1) / WARM_UP_STEPS
-    progress = (step - WARM_UP_STEPS) / max(1, recipe.steps - WARM_UP_STEPS)
-    return float(recipe.peak_rate * 0.5 * (1 + np.cos(np.pi * progress)))
+    """In each stage a linear warm-up, then a half cosine to zero."""
+    stage, done = recipe.stage_at(step)
+    if done < WARM_UP_STEPS:
+        return stage.peak_rate * (done + 1) / WARM_UP_STEPS
+    progress = (done - WARM_UP_STEPS) / max(1, stage.steps - WARM_UP_STEPS)
+    return float(stage.peak_rate * 0.5 * (1 + np.cos(np.pi * progress)))
 
 
 def new_model(seed: int) -> SegFormer:
@@ -95,7 +96,7 @@ def make_optimizer(model: SegFormer, recipe: Recipe) -> torch.optim.AdamW:
     decayed = [p for p in model.parameters() if p.ndim > 1]
     free = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.peak_rate)
+    return torch.optim.AdamW(groups, lr=recipe.stages[0].peak_rate)
 
 
 def average_gradients(model: SegFormer) -> None:
@@ -178,11 +179,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path("runs/scenes"), help="folder of the rendered scenes")
     parser.add_argument("--out", type=Path, default=Path("runs/scenes-b0"), help="folder of the checkpoints")
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--scenes", type=int, default=Recipe.scenes)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in --out")
     options = parser.parse_args()
-    recipe = Recipe(scenes=options.scenes, steps=options.steps)
+    recipe = Recipe(scenes=options.scenes)
     options.out.mkdir(parents=True, exist_ok=True)
     open_cache(options.cache, recipe.scenes, workers=PROCESSES)
     rendezvous = (options.out / "rendezvous").absolute()

@@ -69,12 +69,15 @@ def test_checkpoint_restores_a_run(scripts: dict[str, ModuleType], tmp_path: Pat
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
-def test_learning_rate_warms_up_and_ends_at_zero(scripts: dict[str, ModuleType]) -> None:
-    recipe, rate_at = scripts["scene_crops"].Recipe(steps=500), scripts["train_scenes"].rate_at
-    rates = [rate_at(step, recipe) for step in range(recipe.steps + 1)]
-    assert max(rates) == pytest.approx(recipe.peak_rate)
-    assert rates[0] < 0.02 * recipe.peak_rate
-    assert rates[-1] == pytest.approx(0, abs=1e-12)
+def test_learning_rate_warms_up_and_ends_at_zero_in_each_stage(scripts: dict[str, ModuleType]) -> None:
+    stage, recipe_type = scripts["scene_crops"].Stage, scripts["scene_crops"].Recipe
+    recipe = recipe_type(stages=(stage(500, 64, 64, 1, 1e-3), stage(300, 64, 96, 1, 2e-4)))
+    rates = [scripts["train_scenes"].rate_at(step, recipe) for step in range(recipe.steps + 1)]
+    assert max(rates[:500]) == pytest.approx(1e-3)
+    assert max(rates[500:]) == pytest.approx(2e-4)
+    for first, last in ((0, 499), (500, 800)):
+        assert rates[first] < 0.02 * max(rates[first : last + 1])
+        assert rates[last] < 1e-7
 
 
 def test_cache_goes_on_where_it_stopped(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
@@ -96,7 +99,8 @@ def test_cache_of_another_size_is_refused(scripts: dict[str, ModuleType], tmp_pa
 
 def test_batches_repeat_by_step_and_differ_by_process(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     cache = scripts["scene_cache"].open_cache(tmp_path, 2, workers=1, size=SIZE)
-    recipe = scripts["scene_crops"].Recipe(crop_height=32, crop_width=48, batch_per_process=2)
+    stages = (scripts["scene_crops"].Stage(9, 32, 48, 2, 1e-3),)
+    recipe = scripts["scene_crops"].Recipe(stages=stages)
     images, labels = scripts["scene_crops"].make_batch(cache, recipe, step=5, rank=0)
     again, _ = scripts["scene_crops"].make_batch(cache, recipe, step=5, rank=0)
     other, _ = scripts["scene_crops"].make_batch(cache, recipe, step=5, rank=1)
