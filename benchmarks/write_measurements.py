@@ -97,10 +97,9 @@ def describe_conditions(name: str, section: Section, document: Document) -> str:
     commits = dict.fromkeys(row.get("commit", document["commit"]) for row in document["rows"])
     versions = ", ".join(f"{package} {packages[package]}" for package in section.packages if package in packages)
     memory = f"{machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else "unknown memory"
-    return (
-        f"[{name}.json](../benchmarks/results/{name}.json), {document['measured']}, commit {', '.join(commits)}: "
-        f"{machine['cpu']}, {machine['cpu_cores']} cores, {memory}, {machine['os']}, {machine['python']}, {versions}."
-    )
+    script = f"`python benchmarks/{name}.py`, [{name}.json](../benchmarks/results/{name}.json)"
+    system = f"{machine['cpu']}, {machine['cpu_cores']} cores, {memory}, {machine['os']}, {machine['python']}"
+    return f"{script}, {document['measured']}, commit {', '.join(commits)}: {system}, {versions}."
 
 
 def read_results() -> dict[str, Document]:
