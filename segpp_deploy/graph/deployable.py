@@ -7,7 +7,7 @@ from torch import nn
 
 from segpp_deploy.config import InputKind, Normalization, OutputKind
 from segpp_deploy.model.segformer import SegFormer
-from segpp_deploy.ops import upsample_argmax
+from segpp_deploy.ops.upsample_argmax import upsample_argmax
 
 
 class Deployable(nn.Module):

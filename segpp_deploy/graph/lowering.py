@@ -6,8 +6,9 @@ import onnx_ir as ir
 from onnx_ir import convenience
 from onnx_ir.passes import common as passes
 
-from segpp_deploy.ops import DOMAIN
-from segpp_deploy.ops.portable import LOWERINGS, Matches, NodeWriter
+from segpp_deploy.ops.declaration import DOMAIN
+from segpp_deploy.ops.portable.registry import LOWERINGS
+from segpp_deploy.ops.portable.writer import Matches, NodeWriter
 
 
 class LowerToPortable(ir.passes.InPlacePass):

@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
-from segpp_deploy.ops.portable import NodeWriter
+from segpp_deploy.ops.portable.writer import NodeWriter
 
 LABELS_DTYPE = ir.DataType.UINT8
 

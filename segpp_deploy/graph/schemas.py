@@ -8,8 +8,8 @@ import onnx
 from onnx import TensorProto, defs, helper
 from onnx.shape_inference import InferenceContext
 
-from segpp_deploy.ops import DECLARATIONS, DOMAIN, OPSET_VERSION, PLUGIN_VERSION, OpDeclaration
-from segpp_deploy.ops.declaration import FLOATS, Dim, Tensor
+from segpp_deploy.ops.declaration import DOMAIN, FLOATS, OPSET_VERSION, PLUGIN_VERSION, Dim, OpDeclaration, Tensor
+from segpp_deploy.ops.registry import DECLARATIONS
 
 PLUGIN_LOOKUP = {"plugin_version": PLUGIN_VERSION, "plugin_namespace": DOMAIN}
 """Attributes by which TensorRT's parser looks a plugin up."""

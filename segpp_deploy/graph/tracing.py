@@ -15,7 +15,8 @@ from onnxscript.values import Opset
 
 from segpp_deploy.graph.deployable import Deployable
 from segpp_deploy.graph.schemas import PLUGIN_LOOKUP, register_schemas
-from segpp_deploy.ops import DECLARATIONS, DOMAIN, OPSET_VERSION, OpDeclaration
+from segpp_deploy.ops.declaration import DOMAIN, OPSET_VERSION, OpDeclaration
+from segpp_deploy.ops.registry import DECLARATIONS
 
 ONNX_OPSET = 20  # the first with one Gelu node instead of five
 MAX_BATCH = 256

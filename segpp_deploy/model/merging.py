@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from segpp_deploy.model.plan import BsmMerge, Grid, PoolMerge, SideMerge
-from segpp_deploy.ops import token_match, token_merge, token_unmerge
+from segpp_deploy.ops.token_match import token_match
+from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_unmerge import token_unmerge
 
 
 def to_grid(tokens: torch.Tensor, grid_hw: Grid) -> torch.Tensor:

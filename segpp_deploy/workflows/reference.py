@@ -6,10 +6,17 @@ from pathlib import Path
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.cards import CARD_SUFFIXES, load_card, resolve_card_checkpoint
+from segpp_deploy.model.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.segformer import SegFormer
-from segpp_deploy.workflows.export import RANDOM_PREFIX, ExportOptions, load_source
+from segpp_deploy.session.torch_session import TorchSession
+from segpp_deploy.workflows.export import RANDOM_PREFIX, load_source
+from segpp_deploy.workflows.export_options import ExportOptions
+
+
+def open_reference(metadata: ExportMetadata, checkpoint: Path | None, near: Path) -> TorchSession:
+    """Return the model of `load_model_for` behind the exported file's contract."""
+    return TorchSession(load_model_for(metadata, checkpoint, near), metadata)
 
 
 def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path) -> SegFormer:
@@ -57,10 +64,14 @@ def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:
     for candidate in () if is_card_file else (named, near.parent / named.name):
         if candidate.exists():
             return candidate
-    if is_card_file or named.suffix == "":  # or a card's name
-        return resolve_card_checkpoint(load_card(metadata.checkpoint))
+    reason = ""
+    if is_card_file or metadata.checkpoint in list_cards():
+        try:
+            return resolve_card_checkpoint(load_card(metadata.checkpoint))
+        except SegppError as error:
+            reason = f" {error.what}"
     raise SegppError(
-        f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.",
+        f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.{reason}",
         "the PyTorch weights, to compare the engine with.",
-        "--checkpoint FILE",
+        "Say where they are with --checkpoint FILE, or leave the comparison out with --against none.",
     )

@@ -16,9 +16,7 @@ from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.session.open import open_session
 from segpp_deploy.session.protocol import Session
-from segpp_deploy.session.torch_session import TorchSession
 from segpp_deploy.workflows.progress import Progress, no_progress
-from segpp_deploy.workflows.reference import load_model_for
 from segpp_deploy.workflows.segmenter import Segmentation, Segmenter, chunks
 
 
@@ -155,8 +153,9 @@ def _open_reference(options: ValidateOptions, session: Session) -> Session | Non
     if options.against is Against.NONE:
         return None
     if options.against is Against.TORCH:
-        model = load_model_for(session.metadata, options.checkpoint, options.engine)
-        return TorchSession(model, session.metadata)
+        from segpp_deploy.workflows.reference import open_reference  # PyTorch is slow to load
+
+        return open_reference(session.metadata, options.checkpoint, options.engine)
     reference = open_session(Path(options.against))
     expected, got = len(session.metadata.classes), len(reference.metadata.classes)
     if got != expected:

@@ -16,7 +16,11 @@ from onnx import TensorProto, helper
 
 from segpp_deploy.graph.lowering import lower_to_portable
 from segpp_deploy.graph.schemas import register_schemas
-from segpp_deploy.ops import DOMAIN, token_match, token_merge, token_unmerge, upsample_argmax
+from segpp_deploy.ops.declaration import DOMAIN
+from segpp_deploy.ops.token_match import token_match
+from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_unmerge import token_unmerge
+from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from tests.ops.cases import MatchCase, match_cases
 
 Array = npt.NDArray[np.generic]

@@ -6,7 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from segpp_deploy.ops import DECLARATIONS, token_match, token_merge, token_unmerge, upsample_argmax
+from segpp_deploy.ops.registry import DECLARATIONS
+from segpp_deploy.ops.token_match import token_match
+from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_unmerge import token_unmerge
+from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from tests.ops import brute_force
 from tests.ops.cases import MatchCase, match_cases
 

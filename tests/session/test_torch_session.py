@@ -10,7 +10,7 @@ import torch
 from segpp_deploy.config import Arch, InputKind, OutputKind
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
-from segpp_deploy.ops import upsample_argmax
+from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from segpp_deploy.session.torch_session import TorchSession
 from tests.tiny_graphs import CLASSES, tiny_metadata
 

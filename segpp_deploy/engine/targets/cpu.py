@@ -18,7 +18,6 @@ from segpp_deploy.engine.onnxruntime_loader import (
 )
 from segpp_deploy.engine.target import TARGETS, EngineSettings, RuntimeFacts, TargetName
 from segpp_deploy.engine.targets.onnx_engine import write_onnx_engine
-from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form
 
 
 class CpuTarget:
@@ -40,6 +39,8 @@ class CpuTarget:
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
         """Write the engine file."""
+        from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form  # slow to load; only building needs it
+
         write_onnx_engine(to_onnxruntime_form(graph.model), output)
 
     def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:

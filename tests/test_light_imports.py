@@ -1,0 +1,28 @@
+"""Commands load the heavy libraries they use and no others: PyTorch alone takes seconds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "onnx_ir", "cv2", "onnxruntime", "openvino", "matplotlib", "safetensors")
+CPU_SESSION = ("segpp_deploy.engine.targets.cpu", "segpp_deploy.session.onnxruntime_session")
+
+
+@pytest.mark.parametrize(
+    ("modules", "needed"),
+    [
+        (("segpp_deploy.workflows.predict", *CPU_SESSION), {"cv2"}),
+        (("segpp_deploy.workflows.bench", *CPU_SESSION), set()),
+        (("segpp_deploy.workflows.validate", *CPU_SESSION), {"cv2"}),
+        (("segpp_deploy.workflows.inspect", "segpp_deploy.workflows.doctor", *CPU_SESSION), set()),
+        (("segpp_deploy.engine.build", "segpp_deploy.graph.onnxruntime_form"), {"onnx_ir"}),
+    ],
+    ids=["predict", "bench", "validate", "inspect and doctor", "build-engine"],
+)
+def test_only_what_is_needed_is_loaded(modules: tuple[str, ...], needed: set[str]) -> None:
+    program = f"import sys, {', '.join(modules)}; print(*(name for name in {HEAVY} if name in sys.modules))"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert set(output.split()) <= needed

@@ -1,0 +1,44 @@
+"""The PyTorch model of an engine is found again, or the message says how to name it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from segpp_deploy.config import OutputKind, Preset, Size
+from segpp_deploy.errors import SegppError
+from segpp_deploy.model.plan import PRESETS
+from segpp_deploy.workflows.export import RANDOM_PREFIX
+from segpp_deploy.workflows.reference import load_model_for, open_reference
+from tests.workflows.fake_session import make_metadata
+
+METADATA = make_metadata(OutputKind.LOGITS, size=Size(64, 64))
+
+
+def test_random_weights_are_drawn_again() -> None:
+    metadata = replace(METADATA, checkpoint=f"{RANDOM_PREFIX}7", plan=PRESETS[Preset.HQ])
+    first, second = (load_model_for(metadata, None, Path("a.engine")) for _ in range(2))
+    assert first.plan == PRESETS[Preset.HQ]
+    for mine, theirs in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert open_reference(metadata, None, Path("a.engine")).metadata == metadata
+
+
+@pytest.mark.parametrize("named", ["moved.pth", "moved-folder", "moved/card.yaml", "no_such_card", "v1.5/folder.d"])
+def test_moved_weights_are_asked_for(named: str, tmp_path: Path) -> None:
+    with pytest.raises(SegppError, match="is not here") as caught:
+        load_model_for(replace(METADATA, checkpoint=named), None, tmp_path / "a.engine")
+    assert named in caught.value.what
+    assert "--checkpoint FILE" in caught.value.fix
+
+
+@pytest.mark.camvid
+def test_found_beside_the_engine_and_checked(camvid_weights: Path, tmp_path: Path) -> None:
+    copy = tmp_path / camvid_weights.name
+    copy.write_bytes(camvid_weights.read_bytes())
+    metadata = replace(METADATA, checkpoint=f"elsewhere/{copy.name}", checkpoint_sha256="0" * 64)
+    with pytest.raises(SegppError, match="are not the ones it was exported from"):
+        load_model_for(metadata, None, tmp_path / "a.engine")
