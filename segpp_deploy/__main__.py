@@ -1,6 +1,17 @@
-"""`python -m segpp_deploy`: the same entry point as the `segpp-deploy` script."""
+"""Where the program starts: the `segpp-deploy` script and `python -m segpp_deploy` both call `main`."""
 
-from segpp_deploy.cli.main import main
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules load ends the process, without a traceback
+    from segpp_deploy.cli.main import run_command
+
+    sys.exit(run_command(sys.argv[1:]))
+
 
 if __name__ == "__main__":
     main()

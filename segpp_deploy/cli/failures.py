@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from segpp_deploy.cli.interrupts import EXIT_CODE, MESSAGE, InterruptWatch, watch_interrupts
 from segpp_deploy.errors import SegppError, suggest_name
 
 DEBUG_VARIABLE = "SEGPP_DEBUG"
@@ -25,7 +26,7 @@ class ExitCode(IntEnum):
     OK = 0
     CHECK_FAILED = 1
     BAD_INPUT = 2
-    INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+    INTERRUPTED = EXIT_CODE
     OUTPUT_CLOSED = 141  # 128 + SIGPIPE: the reader of a pipe went away
 
 
@@ -36,13 +37,18 @@ def run_guarded(action: Callable[[], object]) -> int:
         >>> int(run_guarded(lambda: None))
         0
     """
+    with watch_interrupts() as watch:
+        return _run(action, watch)
+
+
+def _run(action: Callable[[], object], watch: InterruptWatch) -> int:
     try:
         action()
         sys.stdout.flush()
     except typer.Exit as request:
         return request.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _report("Interrupted; nothing was left half-written.", ExitCode.INTERRUPTED)
+        return _report(MESSAGE, ExitCode.INTERRUPTED)
     except BrokenPipeError:
         _silence_stdout()
         return ExitCode.OUTPUT_CLOSED
@@ -51,6 +57,8 @@ def run_guarded(action: Callable[[], object]) -> int:
             raise
         return ExitCode.OUTPUT_CLOSED
     except Exception as error:
+        if watch.was_interrupted:
+            return _report(MESSAGE, ExitCode.INTERRUPTED)
         failure = describe(error)
         return _report(str(failure), failure.exit_code)
     return ExitCode.OK

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -70,11 +69,6 @@ def run_command(arguments: Sequence[str]) -> int:
     if not is_debugging():
         warnings.filterwarnings("ignore")  # of the libraries below us; users get our errors only
     return run_guarded(lambda: _invoke(list(arguments) or ["--help"]))
-
-
-def main() -> None:
-    """Run the command line of this process."""
-    sys.exit(run_command(sys.argv[1:]))
 
 
 def _invoke(arguments: list[str]) -> None:

@@ -83,8 +83,8 @@ def test_usage_errors_have_three_parts(arguments, parts, capsys) -> None:
 
 
 def test_closed_pipe_is_quiet() -> None:
-    program = "import sys; from segpp_deploy.cli.main import main; sys.argv[1:] = ['export', '--help']; main()"
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [sys.executable, "-m", "segpp_deploy", "export", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()  # before the first byte is written
     _, err = process.communicate(timeout=60)
