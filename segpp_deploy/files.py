@@ -46,6 +46,23 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def require_writable(target: Path) -> None:
+    """Check, before long work begins, that the file `target` can be written; nothing is left behind.
+
+    Raises:
+        SegppError: it is a directory, or the nearest directory above it that exists takes no files.
+    """
+    target = Path(target)
+    if target.is_dir():
+        raise SegppError(f"Cannot write {target}: it is a directory.", "a file name.", f"-o {target / 'NAME'}")
+    try:
+        folder = next(parent for parent in target.absolute().parents if parent.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _write_error(target, error) from error
+
+
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(target) as temporary:
@@ -70,14 +87,15 @@ def sha256_of(path: Path) -> str:
 def require_file(path: Path, kind: str, fix: str) -> Path:
     """Return `path` if it is a readable, non-empty file, else raise a `SegppError` naming `kind`."""
     path = Path(path)
+    expected = f"{'an' if kind[0] in 'aeioAEIO' else 'a'} {kind}."
     if not path.exists():
-        raise SegppError(f"No such file: {path}.", f"a {kind}.", fix)
+        raise SegppError(f"No such file: {path}.", expected, fix)
     if path.is_dir():
-        raise SegppError(f"{path} is a directory.", f"a {kind}.", fix)
+        raise SegppError(f"{path} is a directory.", expected, fix)
     if not os.access(path, os.R_OK):
         raise SegppError(f"{path} is not readable.", f"a readable {kind}.", f"chmod u+r {path}")
     if path.stat().st_size == 0:
-        raise SegppError(f"{path} is empty (0 bytes).", f"a {kind}.", fix)
+        raise SegppError(f"{path} is empty (0 bytes).", expected, fix)
     return path
 
 

@@ -35,7 +35,7 @@ def export(
     ] = None,
     mode: Annotated[
         str, typer.Option(metavar=_names(Preset) + "|PLAN.yaml", help="Which tokens are merged; see docs/merging.md.")
-    ] = "original",
+    ] = str(Preset.ORIGINAL),
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels; the card's if absent.")] = None,
     batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Images per call.")] = "1",
     input_kind: Annotated[
@@ -57,9 +57,7 @@ def export(
 
     Example: segpp-deploy export --checkpoint weights.pth --mode fast --size 512x1024 -o fast.onnx
     """
-    from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.report.tokens import tokens_table
-    from segpp_deploy.workflows.export import ExportOptions, export_to_dict, run_export
+    from segpp_deploy.workflows.export_options import ExportOptions
 
     options = ExportOptions(
         output=out,
@@ -78,6 +76,10 @@ def export(
     )
     output = Output(json, quiet)
     output.note(f"Exporting to {out}")
+    from segpp_deploy.report.tables import to_rich
+    from segpp_deploy.report.tokens import tokens_table
+    from segpp_deploy.workflows.export import export_to_dict, run_export
+
     result = run_export(options)
     for note in result.notes:
         output.note(note)

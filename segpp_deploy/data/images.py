@@ -91,11 +91,11 @@ def is_image_name(path: Path) -> bool:
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
-def write_image(path: Path, rgb: ByteImage) -> None:
-    """Write uint8 [H, W, 3] RGB, whole or not at all; the suffix chooses the format.
+def require_image_name(path: Path) -> Path:
+    """Return `path` if `write_image` can write a file of that name.
 
     Raises:
-        SegppError: an unknown suffix, or the file system refuses.
+        SegppError: an unknown suffix.
     """
     path = Path(path)
     if not is_image_name(path):
@@ -104,6 +104,16 @@ def write_image(path: Path, rgb: ByteImage) -> None:
             f"a name ending in {', '.join(IMAGE_SUFFIXES)}.",
             f"-o {path.with_suffix('.png')}",
         )
+    return path
+
+
+def write_image(path: Path, rgb: ByteImage) -> None:
+    """Write uint8 [H, W, 3] RGB, whole or not at all; the suffix chooses the format.
+
+    Raises:
+        SegppError: an unknown suffix, or the file system refuses.
+    """
+    path = require_image_name(path)
     write_bytes(path, _encode(path.suffix.lower(), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)))
 
 
@@ -135,11 +145,11 @@ def read_labels(path: Path) -> ByteImage:
     return _label_samples(path, decoded, header)
 
 
-def write_labels(path: Path, labels: ByteImage, classes: ClassTable | None = None) -> None:
-    """Write uint8 [H, W] as an 8-bit PNG; given `classes`, viewers show their colours (indices stay exact).
+def require_labels_name(path: Path) -> Path:
+    """Return `path` if `write_labels` can write a file of that name.
 
     Raises:
-        SegppError: the name does not end in .png, or the file system refuses.
+        SegppError: the name does not end in .png.
     """
     path = Path(path)
     if path.suffix.lower() != ".png":
@@ -148,6 +158,16 @@ def write_labels(path: Path, labels: ByteImage, classes: ClassTable | None = Non
             "a name ending in .png (lossy formats would alter the indices).",
             f"-o {path.with_suffix('.png')}",
         )
+    return path
+
+
+def write_labels(path: Path, labels: ByteImage, classes: ClassTable | None = None) -> None:
+    """Write uint8 [H, W] as an 8-bit PNG; given `classes`, viewers show their colours (indices stay exact).
+
+    Raises:
+        SegppError: the name does not end in .png, or the file system refuses.
+    """
+    path = require_labels_name(path)
     if labels.ndim != 2 or labels.dtype != np.uint8:
         raise ValueError(f"labels must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
     data = _encode(".png", labels)

@@ -72,6 +72,22 @@ def read_frames(path: Path) -> Iterator[ByteImage]:
             got_frame, frame = capture.read()
 
 
+def require_video_name(target: Path) -> Path:
+    """Return `target` if `open_video_writer` can write a file of that name.
+
+    Raises:
+        SegppError: a suffix without an encoder.
+    """
+    target = Path(target)
+    if target.suffix.lower() not in _CODEC_OF_SUFFIX:
+        raise SegppError(
+            f"Cannot write a video named {target.name!r}.",
+            f"a name ending in {', '.join(_CODEC_OF_SUFFIX)}.",
+            f"-o {target.with_suffix('.mp4')}",
+        )
+    return target
+
+
 class VideoWriter:
     """Takes RGB frames of one size; get one from `open_video_writer`."""
 
@@ -109,13 +125,7 @@ def open_video_writer(target: Path, fps: float, size: Size) -> Iterator[VideoWri
         SegppError: a suffix without an encoder, an unwritable place, no frame written, or frames lost on
             the way to the disk (the encoder itself reports no error when a disk fills up).
     """
-    target = Path(target)
-    if target.suffix.lower() not in _CODEC_OF_SUFFIX:
-        raise SegppError(
-            f"Cannot write a video named {target.name!r}.",
-            f"a name ending in {', '.join(_CODEC_OF_SUFFIX)}.",
-            f"-o {target.with_suffix('.mp4')}",
-        )
+    target = require_video_name(target)
     with atomic_path(target) as temporary:
         writer = VideoWriter(target, temporary, fps, size)
         try:

@@ -127,9 +127,9 @@ def _describe(
 
 
 def _check_output(source: Path, output: Path) -> None:
-    suggestion = f"-o {shlex.quote(str(output.with_suffix('.engine')))}"
     if output.is_dir() or manifest_path(output).is_dir():
         raise SegppError(f"{output} or its manifest is a directory.", "a file name.", f"-o {output / 'model.engine'}")
+    suggestion = f"-o {shlex.quote(str(output.with_suffix('.engine')))}"
     if source.exists() and output.exists() and source.samefile(output):
         raise SegppError(f"The engine would overwrite its source {source}.", "another file name.", suggestion)
     if output.suffix in _FOREIGN_SUFFIXES:

@@ -100,7 +100,12 @@ def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> Expo
 
 
 def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, ExportMetadata]:
-    """Return the ONNX graph in memory and its metadata, without writing anything."""
+    """Return the ONNX graph in memory and its metadata, without writing anything.
+
+    Raises:
+        SegppError: the size is too small for the plan.
+    """
+    metadata = _describe(model, request)  # first: it finds out whether the plan fits the size
     deployed = fold_model(model) if request.fold else model
     module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization)
     graph = trace(module, request.size.hw, request.batch)
@@ -108,7 +113,7 @@ def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, Exp
         graph = lower_to_portable(graph)
     passes.ClearMetadataAndDocStringPass()(graph)
     graph.producer_name, graph.producer_version = "segpp-deploy", __version__
-    return graph, _describe(model, request)
+    return graph, metadata
 
 
 def _describe(model: SegFormer, request: ExportRequest) -> ExportMetadata:

@@ -11,7 +11,7 @@ from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import describe_environment
 from segpp_deploy.evaluate.latency import InterleavedLatency
-from segpp_deploy.files import write_text
+from segpp_deploy.files import require_writable, write_text
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.session.protocol import OperationTime, SessionOptions
@@ -20,6 +20,7 @@ from segpp_deploy.workflows.bench_worker import EngineWorker, profile_engine, st
 from segpp_deploy.workflows.progress import Progress, no_progress
 
 _PROFILE_RUNS = 10
+REPORT_NAME = "bench.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
             written.
     """
     _check_options(options)
+    if options.report_dir is not None:
+        require_writable(options.report_dir / REPORT_NAME)
     manifests = [verify_engine(engine) for engine in options.engines]
     session_options = SessionOptions(options.threads)
     with ExitStack() as stack:
@@ -87,7 +90,7 @@ def write_report(result: BenchResult, folder: Path) -> None:
     environment = result.environment
     machine = f"{environment.cpu}, {environment.cpu_cores} cores, {environment.os}, Python {environment.python}"
     sections = [f"## {table.title}\n\n{to_markdown(table)}" for table in result.tables()]
-    write_text(folder / "bench.json", to_json(result.to_dict()) + "\n")
+    write_text(folder / REPORT_NAME, to_json(result.to_dict()) + "\n")
     write_text(folder / "bench.md", "\n\n".join(["# Benchmark", machine, *sections]) + "\n")
 
 

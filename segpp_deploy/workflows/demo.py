@@ -20,7 +20,8 @@ from segpp_deploy.workflows.bench import BenchOptions, run_bench
 from segpp_deploy.workflows.bench_result import BenchResult
 from segpp_deploy.workflows.demo_report import draw_modes, require_report_libraries, write_report
 from segpp_deploy.workflows.demo_result import DemoResult, DemoRow
-from segpp_deploy.workflows.export import ExportOptions, run_export
+from segpp_deploy.workflows.export import run_export
+from segpp_deploy.workflows.export_options import ExportOptions
 from segpp_deploy.workflows.progress import Progress, no_progress
 from segpp_deploy.workflows.validate import Against, ValidateOptions, run_validate
 

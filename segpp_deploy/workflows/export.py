@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,8 +10,6 @@ import torch
 from segpp_deploy.config import (
     Arch,
     ClassTable,
-    InputKind,
-    Lowering,
     Normalization,
     OutputKind,
     Size,
@@ -20,49 +17,16 @@ from segpp_deploy.config import (
     default_class_table,
 )
 from segpp_deploy.errors import SegppError
+from segpp_deploy.files import require_writable
 from segpp_deploy.graph.export import ExportRequest, ExportResult, export_graph
 from segpp_deploy.model.card_schema import ModelCard
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.plan_file import load_plan
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
+from segpp_deploy.workflows.export_options import ExportOptions
 
 DEFAULT_SIZES = {Task.SEG: Size(512, 1024), Task.POSE: Size(384, 288)}
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What the user asked for; None means: take it from the card or the checkpoint, or the default.
-
-    Args:
-        output: the ONNX file to write.
-        model: name or path of a model card.
-        checkpoint: weights file or Hugging Face directory; replaces the card's.
-        arch: backbone; checked against the weights.
-        task: segmentation or pose.
-        num_classes: classes or keypoints; checked against the weights.
-        mode: preset name or plan file.
-        size: input size in pixels.
-        batch: images per call, None for a dynamic batch axis.
-        input_kind: see `InputKind`.
-        output_kind: see `OutputKind`.
-        lowering: see `Lowering`.
-        random_weights_seed: use seeded random weights instead of a checkpoint, to study latency.
-    """
-
-    output: Path
-    model: str | None = None
-    checkpoint: Path | None = None
-    arch: Arch | None = None
-    task: Task | None = None
-    num_classes: int | None = None
-    mode: str = "fast"
-    size: Size | None = None
-    batch: int | None = 1
-    input_kind: InputKind = InputKind.UINT8
-    output_kind: OutputKind | None = None
-    lowering: Lowering = Lowering.PORTABLE
-    random_weights_seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,9 +45,11 @@ def run_export(options: ExportOptions) -> ExportResult:
     """Export the model that `options` describe.
 
     Raises:
-        SegppError: the source is missing or wrong, the plan is unknown, or the file cannot be written.
+        SegppError: the source is missing or wrong, the plan is unknown, or the file cannot be written; all of it
+            before the long part begins, as far as it can be known then.
     """
     plan = load_plan(options.mode)
+    require_writable(options.output)
     source = load_source(options)
     source.model.plan = plan
     request = ExportRequest(
@@ -184,8 +150,3 @@ def _output_kind(asked: OutputKind | None, task: Task) -> OutputKind:
 def _required(card: ModelCard | None) -> ModelCard:
     assert card is not None
     return card
-
-
-def with_mode(options: ExportOptions, mode: str, output: Path) -> ExportOptions:
-    """Return the same options for another mode and file."""
-    return replace(options, mode=mode, output=output)

@@ -10,10 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Size
-from segpp_deploy.data.images import ByteImage, list_images, read_image, write_image, write_labels
+from segpp_deploy.data.images import (
+    ByteImage,
+    list_images,
+    read_image,
+    require_image_name,
+    require_labels_name,
+    write_image,
+    write_labels,
+)
 from segpp_deploy.data.overlay import draw_overlay
-from segpp_deploy.data.video import VideoWriter, is_video_name, open_video_writer, probe_video, read_frames
+from segpp_deploy.data.video import (
+    VideoWriter,
+    is_video_name,
+    open_video_writer,
+    probe_video,
+    read_frames,
+    require_video_name,
+)
 from segpp_deploy.errors import SegppError
+from segpp_deploy.files import require_writable
 from segpp_deploy.session.open import open_session
 from segpp_deploy.workflows.progress import Progress, no_progress
 from segpp_deploy.workflows.segmenter import Segmenter, chunks
@@ -87,6 +103,7 @@ def run_predict(options: PredictOptions, progress: Progress = no_progress) -> Pr
     is_video = source.is_file() and is_video_name(source)
     pictures = [] if is_video else list_images(source)
     targets = [_plan_outputs(options, source, is_video)] if is_video else _plan_all(options, pictures)
+    _check_outputs(targets[0], is_video)
     with closing(open_session(options.engine)) as session:
         segmenter = Segmenter(session)
         start = time.perf_counter()
@@ -128,6 +145,14 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
     if source.resolve() in (overlay.resolve(), labels.resolve()):
         raise SegppError(f"The output would replace the input {source}.", "another place.", "-o predictions")
     return PredictedFile(source, overlay if options.overlay else None, labels if options.labels_png else None)
+
+
+def _check_outputs(target: PredictedFile, is_video: bool) -> None:
+    """Find out before the engine is loaded what would go wrong when the first file is written."""
+    if target.overlay:
+        require_writable(require_video_name(target.overlay) if is_video else require_image_name(target.overlay))
+    if target.labels:
+        require_writable(target.labels / "frame.png" if is_video else require_labels_name(target.labels))
 
 
 def _predict_pictures(segmenter: Segmenter, targets: list[PredictedFile], progress: Progress) -> int:

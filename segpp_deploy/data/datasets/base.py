@@ -154,7 +154,7 @@ def require_directory(path: Path, kind: str) -> Path:
     if not path.is_dir():
         raise SegppError(
             f"{path} is not a directory." if path.exists() else f"No such directory: {path}.",
-            f"a part of a {kind} data set.",
+            f"a directory of the {kind} layout.",
             f"Check the path in --data {kind}:PATH.",
         )
     return path

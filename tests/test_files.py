@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import atomic_path, require_file, require_writable, write_text
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+
+    def write_half() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    pytest.raises(KeyboardInterrupt, write_half)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_files_get_the_usual_permissions(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "x")
+    (tmp_path / "b.txt").touch()
+    assert (tmp_path / "a.txt").stat().st_mode == (tmp_path / "b.txt").stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["new.txt", "new/folders/new.txt"])
+def test_a_writable_place_is_left_as_it_was(name: str, tmp_path: Path) -> None:
+    require_writable(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_relative_names_are_writable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    require_writable(Path("a.txt"))
+    with pytest.raises(SegppError, match="is a directory"):
+        require_writable(Path(""))
+
+
+def test_places_that_take_no_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for target in (tmp_path, tmp_path / "file" / "below.txt"):
+        with pytest.raises(SegppError, match="Cannot write") as caught:
+            require_writable(target)
+        assert caught.value.fix
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(SegppError, match="Cannot write"):
+        require_writable(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("ONNX file", "an ONNX file."), ("video", "a video.")])
+def test_the_article_fits(kind: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(SegppError) as caught:
+        require_file(tmp_path / "none", kind, "fix")
+    assert caught.value.expected == expected
