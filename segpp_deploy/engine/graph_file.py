@@ -50,7 +50,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     """
     require_file(path, "ONNX file written by `segpp-deploy export`", _EXPORT)
     try:
-        model = onnx.load(str(path), load_external_data=False)
+        model = onnx.load(str(path), format="protobuf", load_external_data=False)
     except DecodeError as error:
         raise _not_onnx(path) from error
     if not model.ir_version or not model.graph.node:

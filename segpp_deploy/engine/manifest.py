@@ -112,7 +112,7 @@ def read_manifest(engine: Path) -> Manifest:
         raise _missing_manifest(engine, path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _bad_manifest(engine, f"{path} is not JSON: {error}.", None) from error
     if not isinstance(values, dict):
         raise _bad_manifest(engine, f"{path} holds no mapping.", None)

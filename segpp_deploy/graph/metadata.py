@@ -112,12 +112,12 @@ class ExportMetadata:
             SegppError: a field is missing or cannot be read; `where` names the file.
         """
         try:
-            return cls(
+            metadata = cls(
                 arch=Arch(values["arch"]),
                 task=Task(values["task"]),
                 plan=parse_plan(values["plan"], values["mode"], where),
                 tokens=tuple(StageTokens(**{**stage, "grid": tuple(stage["grid"])}) for stage in values["tokens"]),
-                size=Size(*values["size"]),
+                size=Size(*map(int, values["size"])),
                 batch=values["batch"],
                 input_kind=InputKind(values["input"]),
                 output_kind=OutputKind(values["output"]),
@@ -129,12 +129,14 @@ class ExportMetadata:
                 checkpoint_sha256=values["checkpoint_sha256"],
                 tool_version=values["tool_version"],
             )
+            _check_lengths(values)
         except (KeyError, TypeError, ValueError) as error:
             raise SegppError(
                 f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
                 "the segpp.* properties that `segpp-deploy export` writes.",
                 "segpp-deploy export -o model.onnx",
             ) from error
+        return metadata
 
     def to_properties(self) -> dict[str, str]:
         """Return ONNX metadata properties: one `segpp.*` key per field, values as JSON."""
@@ -166,3 +168,10 @@ class ExportMetadata:
                 "segpp-deploy export -o model.onnx",
             )
         return cls.from_dict(values, where)
+
+
+def _check_lengths(values: Mapping[str, Any]) -> None:
+    lengths = {"tokens": 4, "size": 2, "palette": len(values["classes"]), "mean": 3, "std": 3}
+    for name, expected in lengths.items():
+        if len(values[name]) != expected:
+            raise ValueError(f"{name} has {len(values[name])} entries, not {expected}")

@@ -8,9 +8,10 @@ from typing import Any
 
 from segpp_deploy.config import Choice
 from segpp_deploy.engine.contract import TensorSpec
+from segpp_deploy.model.plan import StageTokens
 from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.report.tokens import tokens_table
 
-_TOKEN_COLUMNS = ("stage", "grid", "q_before", "q_after", "kv_before", "kv_after")
 _SHOWN_NAMES = 12
 
 
@@ -73,22 +74,13 @@ class InspectResult:
         rows = tuple((name.replace("_", " "), _fact_text(name, value)) for name, value in facts.items() if value != [])
         tables = [Table(f"{self.path}: {self.kind}", (text, text), rows)]
         if tokens:
-            tables.append(_tokens_table(tokens))
+            tables.append(tokens_table([StageTokens(**stage) for stage in tokens], "Tokens per stage"))
         if operations:
             columns = (Column("operation", is_number=False), Column("nodes"))
             tables.append(Table("Operations", columns, tuple((name, str(count)) for name, count in operations.items())))
         if self.runs_here:
             tables.append(_runs_table(self.runs_here))
         return tuple(tables)
-
-
-def _tokens_table(tokens: Iterable[Mapping[str, Any]]) -> Table:
-    columns = tuple(Column(name.replace("_", " ")) for name in _TOKEN_COLUMNS)
-    rows = tuple(
-        tuple(_fact_text("size" if name == "grid" else name, stage[name]) for name in _TOKEN_COLUMNS)
-        for stage in tokens
-    )
-    return Table("Tokens", columns, rows)
 
 
 def _runs_table(entries: Iterable[RunsHere]) -> Table:

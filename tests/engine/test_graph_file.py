@@ -112,3 +112,13 @@ def test_external_weights_stay_in_their_folder(tmp_path: Path) -> None:
     onnx.save(model, str(tmp_path / "a.onnx"))
     with pytest.raises(SegppError, match="cannot be read"):
         read_graph(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("suffix", [".json", ".txt", ".textproto", ".onnxtxt"])
+def test_the_name_does_not_choose_the_format(suffix: str, tmp_path: Path) -> None:
+    whole = write_tiny(tmp_path / "a.onnx")
+    assert read_graph(whole.rename(tmp_path / f"a{suffix}")).metadata == tiny_metadata()
+    other = tmp_path / f"b{suffix}"
+    other.write_text('{"schema_version": 1}')
+    with pytest.raises(SegppError, match="is not an ONNX file"):
+        read_graph(other)

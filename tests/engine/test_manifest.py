@@ -65,7 +65,9 @@ def test_an_export_or_a_manifest_is_no_engine(built: BuildResult, tmp_path: Path
     assert "tiny.engine" in caught.value.fix
 
 
-@pytest.mark.parametrize("text", ["", "{", "not json", "[1]", "null", "\x00\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "not json", "[1]", "null", "\x00\xff", "[" * 100_000], ids=lambda text: text[:9] or "empty"
+)
 def test_not_json(built: BuildResult, text: str) -> None:
     built.manifest_path.write_bytes(text.encode("latin-1"))
     with pytest.raises(SegppError, match=r"is not JSON|holds no mapping"):

@@ -20,8 +20,9 @@ from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens
 from segpp_deploy.model.segformer import SegFormer
-from segpp_deploy.ops import DOMAIN
+from segpp_deploy.ops.declaration import DOMAIN
 from tests.model.test_segformer import MIXED
+from tests.tiny_graphs import tiny_metadata
 
 SIZE = Size(128, 192)
 RAGGED = Size(136, 200)
@@ -130,6 +131,21 @@ def test_metadata_round_trip(model: SegFormer, tmp_path: Path) -> None:
     ],
 )
 def test_bad_metadata(properties: dict[str, str], message: str) -> None:
+    with pytest.raises(SegppError, match=message):
+        ExportMetadata.from_properties(properties, "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("size", "[64]", "TypeError"),
+        ("size", '["a", 64]', "ValueError"),
+        ("tokens", "[]", "tokens has 0 entries, not 4"),
+        ("palette", "[[0, 0, 0]]", "palette has 1 entries"),
+    ],
+)
+def test_edited_metadata(key: str, value: str, message: str) -> None:
+    properties = tiny_metadata().to_properties() | {f"segpp.{key}": value}
     with pytest.raises(SegppError, match=message):
         ExportMetadata.from_properties(properties, "m.onnx")
 

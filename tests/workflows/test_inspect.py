@@ -117,7 +117,7 @@ def test_plan_file_and_preset(tmp_path: Path) -> None:
     result = run_inspect(str(plan), Size(1024, 1024))
     assert result.kind is FileKind.PLAN
     assert result.to_dict()["tokens"][2]["q_after"] == 410
-    assert "| 3 | 64x64 | 4096 | 410 |" in text_of(result)
+    assert "| 3 | 64x64 | 4096 -> 410 | 1024 |" in text_of(result)
     assert run_inspect("fast", Size(512, 1024)).to_dict()["mode"] == "fast"
 
 
