@@ -18,7 +18,8 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
             temporary.write_text("half")
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, write_half)
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
