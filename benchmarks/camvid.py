@@ -9,6 +9,7 @@ Through the public workflow: export (uint8 picture to labels, 360x480), build, v
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def make_engine(mode: Preset, folder: Path) -> Path:
 
 def measure(mode: Preset, original: Path, folder: Path, limit: int | None) -> Row:
     """Validate one mode twice: against PyTorch, and against the engine `original`."""
+    print(mode, file=sys.stderr)
     engine, data = make_engine(mode, folder), f"camvid:{camvid_data.FRAMES}"
     validation = run_validate(ValidateOptions(engine, data, limit))
     torch_reference = _required(validation.reference)
