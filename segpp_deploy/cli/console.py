@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,10 +29,12 @@ class Output:
 
     def result(self, data: Mapping[str, Any], *people: RenderableType) -> None:
         """Print the command's result: `data` under --json, else the renderables in `people`."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a name that stdout cannot show is no reason to fail
         if self.json:
             from segpp_deploy.report.json_report import to_json
 
-            print(to_json(data))
+            print(to_json(data, ascii_only=not _is_utf8(sys.stdout.encoding)))
             return
         console = _console(sys.stdout.isatty())
         for item in people:
@@ -81,6 +85,10 @@ class _BarProgress:
                 self._bar.remove_task(self._task)
             self._step, self._task = step, self._bar.add_task(step, total=total)
         self._bar.update(self._task, completed=done, total=total)
+
+
+def _is_utf8(encoding: str | None) -> bool:
+    return codecs.lookup(encoding or "utf-8").name == "utf-8"
 
 
 def _console(is_terminal: bool) -> Console:

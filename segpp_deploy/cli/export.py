@@ -80,7 +80,7 @@ def export(
     from segpp_deploy.report.tokens import tokens_table
     from segpp_deploy.workflows.export import export_to_dict, run_export
 
-    result = run_export(options)
+    result = run_export(options, output.note)
     for note in result.notes:
         output.note(note)
     facts = result.metadata

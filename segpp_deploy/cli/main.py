@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "inspect": inspect,
     "doctor": doctor,
 }
+_SILENT = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}  # read when OpenCV is loaded
 
 
 def _make_app() -> typer.Typer:
@@ -68,6 +70,8 @@ def run_command(arguments: Sequence[str]) -> int:
     """Run one command line without the program's name and return its exit code; errors go to stderr."""
     if not is_debugging():
         warnings.filterwarnings("ignore")  # of the libraries below us; users get our errors only
+        for variable, silent in _SILENT.items():
+            os.environ.setdefault(variable, silent)
     return run_guarded(lambda: _invoke(list(arguments) or ["--help"]))
 
 

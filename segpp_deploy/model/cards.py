@@ -56,16 +56,19 @@ def load_card(name_or_path: str) -> ModelCard:
     raise unknown_name_error("model", name_or_path, [*list_cards(), "a card file (*.yaml)"])
 
 
-def _ignore(_message: str) -> None: ...
+def keep_quiet(_message: str) -> None:
+    """Tell nobody."""
 
 
-def resolve_card_checkpoint(card: ModelCard, *, download: bool = True, tell: Callable[[str], None] = _ignore) -> Path:
+def resolve_card_checkpoint(
+    card: ModelCard, *, download: bool = True, tell: Callable[[str], None] = keep_quiet
+) -> Path:
     """Return the path of the card's weights: beside the card, or in the cache, downloaded if need be.
 
     Args:
         card: from `load_card`.
         download: whether the network may be used.
-        tell: is given one line when the hash of a first download is recorded.
+        tell: is given a line when a download begins, and when the hash of a first one is recorded.
 
     Raises:
         SegppError: the card names no weights, the file is missing, the download fails, or the hash is another.

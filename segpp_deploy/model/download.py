@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, sha256_of, write_text
+from segpp_deploy.files import atomic_path, require_writable, sha256_of, write_text
 
 CACHE_VARIABLE = "SEGPP_CACHE"
 TIMEOUT_S = 30.0
@@ -45,6 +45,8 @@ def fetch(url: str, target: Path, expected_sha256: str | None, tell: Callable[[s
     if target.is_file():
         check_sha256(target, expected, f"Delete {target} to download it again.")
         return target
+    _require_cache(target)
+    tell(f"Downloading {url} to {target}")
     with atomic_path(target) as temporary:
         _download(url, temporary)
         found = sha256_of(temporary)
@@ -56,6 +58,14 @@ def fetch(url: str, target: Path, expected_sha256: str | None, tell: Callable[[s
         tell(f"First download of {url}: its SHA-256 {found} is recorded in {record} and checked from now on.")
         write_text(record, found + "\n")
     return target
+
+
+def _require_cache(target: Path) -> None:
+    try:
+        require_writable(target)
+    except SegppError as error:
+        fix = f"Name another in the environment variable {CACHE_VARIABLE}, or give the weights with --checkpoint FILE."
+        raise SegppError(error.what, "a directory that downloads can be kept in.", fix) from error
 
 
 def check_sha256(path: Path, expected: str | None, fix: str) -> None:

@@ -10,8 +10,10 @@ from pathlib import PurePath
 from typing import Any
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Any, *, ascii_only: bool = False) -> str:
     """Return indented JSON; paths and enums as strings, NumPy numbers as numbers, NaN and infinity as null.
+
+    `ascii_only` writes other characters as escapes, for streams that cannot take them.
 
     Raises:
         TypeError: a type that has no obvious JSON form.
@@ -23,7 +25,7 @@ def to_json(value: Any) -> str:
           "path": "a/b"
         }
     """
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain(value), indent=2, ensure_ascii=ascii_only, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

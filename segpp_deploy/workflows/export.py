@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.export import ExportRequest, ExportResult, export_graph
 from segpp_deploy.model.card_schema import ModelCard
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.cards import keep_quiet, load_card, resolve_card_checkpoint
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.plan_file import load_plan
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
@@ -41,8 +42,8 @@ class SourceModel:
     sha256: str
 
 
-def run_export(options: ExportOptions) -> ExportResult:
-    """Export the model that `options` describe.
+def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet) -> ExportResult:
+    """Export the model that `options` describe; `tell` is given what to know about a download.
 
     Raises:
         SegppError: the source is missing or wrong, the plan is unknown, or the file cannot be written; all of it
@@ -50,7 +51,7 @@ def run_export(options: ExportOptions) -> ExportResult:
     """
     plan = load_plan(options.mode)
     require_writable(options.output)
-    source = load_source(options)
+    source = load_source(options, tell)
     source.model.plan = plan
     request = ExportRequest(
         size=options.size or source.size,
@@ -72,7 +73,7 @@ def export_to_dict(result: ExportResult) -> dict[str, Any]:
     return {"path": str(result.path), "sha256": result.sha256, "notes": list(result.notes), **described}
 
 
-def load_source(options: ExportOptions) -> SourceModel:
+def load_source(options: ExportOptions, tell: Callable[[str], None] = keep_quiet) -> SourceModel:
     """Load the weights from a card, a checkpoint or a seed.
 
     Raises:
@@ -87,7 +88,7 @@ def load_source(options: ExportOptions) -> SourceModel:
             "a model card, a checkpoint, or --random-weights.",
             "segpp-deploy export segformer_b0_scenes -o model.onnx, or --checkpoint FILE",
         )
-    checkpoint = options.checkpoint or resolve_card_checkpoint(_required(card))
+    checkpoint = options.checkpoint or resolve_card_checkpoint(_required(card), tell=tell)
     loaded = load_checkpoint(
         checkpoint,
         arch=options.arch or (card.arch if card else None),

@@ -7,6 +7,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -246,6 +248,31 @@ class TestPictures:
         (tmp_path / "bad.png").write_bytes(content)
         assert "bad.png" in failing("predict", engine, tmp_path / "bad.png", "-o", tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+    def test_libraries_add_nothing_to_the_message(self, engine: Path, tmp_path: Path) -> None:
+        (tmp_path / "bad.mp4").write_text("no video" * 100)
+        command = [
+            sys.executable,
+            "-m",
+            "segpp_deploy",
+            "predict",
+            engine,
+            tmp_path / "bad.mp4",
+            "-o",
+            tmp_path / "out",
+        ]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2
+        assert len(ended.stderr.splitlines()) == 3, ended.stderr
+
+    @pytest.mark.parametrize("option", [["-o", "x.gif"], ["-o", "x.jpg", "--labels-png"], ["-o", "file/x.png"]])
+    def test_unwritable_names(
+        self, option: list[str], engine: Path, failing: Failing, tmp_path: Path, monkeypatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        write_image(Path("p.png"), np.zeros((8, 8, 3), np.uint8))
+        Path("file").touch()
+        assert failing("predict", engine, "p.png", *option).startswith("Cannot write")  # before "Segmenting"
 
     @pytest.mark.parametrize(
         "pixels",

@@ -45,6 +45,18 @@ def test_quiet_keeps_the_result_only(capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr() == ("done\n", "")
 
 
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("ascii", "straße"), ("cp1252", "日本"), ("utf-8", "a\udcc3"), ("utf-8", "ß")]
+)
+def test_names_that_stdout_cannot_show(encoding: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(console.sys, "stdout", stream)
+    Output(json=True).result({"path": name})
+    stream.seek(0)
+    assert json.loads(stream.read()) == {"path": name}
+    Output().result({}, name, to_rich(Table("", (Column("name", False),), ((name,),))))
+
+
 def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     screen = io.StringIO()
     make_console = lambda **_: Console(file=screen, force_terminal=True, width=100)  # noqa: E731

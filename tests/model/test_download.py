@@ -81,11 +81,12 @@ def test_the_first_download_records_its_hash_and_says_so(server: Server, tmp_pat
     digest = hashlib.sha256(WEIGHTS).hexdigest()
     assert path.read_bytes() == WEIGHTS
     assert path.with_name(path.name + ".sha256").read_text().strip() == digest
-    assert len(told) == 1
-    assert digest in told[0]
+    assert len(told) == 2
+    assert told[0] == f"Downloading {server.url} to {path}"
+    assert digest in told[1]
 
     assert resolve(tmp_path, server.url, told=told) == path
-    assert (server.requests, len(told)) == (1, 1)
+    assert (server.requests, len(told)) == (1, 2)
 
 
 def test_a_hash_in_the_card_is_checked_and_nothing_is_recorded(server: Server, tmp_path: Path) -> None:
@@ -140,6 +141,15 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         error = failure(tmp_path, url)
     assert "could not be downloaded" in error.what
     assert "--checkpoint" in error.fix
+
+
+def test_a_cache_that_takes_no_files(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEGPP_CACHE", str(tmp_path / "file"))
+    error = failure(tmp_path, server.url)
+    assert "Cannot write" in error.what
+    assert "SEGPP_CACHE" in error.fix
+    assert server.requests == 0
 
 
 def test_without_permission_to_download(server: Server, tmp_path: Path) -> None:

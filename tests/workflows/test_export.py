@@ -12,6 +12,7 @@ from segpp_deploy.cli.export import export
 from segpp_deploy.config import Arch, OutputKind, Preset, Size, Task
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph import export as graph_export
+from segpp_deploy.model import download
 from segpp_deploy.workflows.export import DEFAULT_SIZES, load_source, run_export
 from segpp_deploy.workflows.export_options import ExportOptions
 
@@ -64,3 +65,12 @@ def test_random_weights_leave_the_random_state_alone() -> None:
     source = load_source(ExportOptions(Path("a.onnx"), arch=Arch.B1, num_classes=5, random_weights_seed=0))
     assert torch.equal(torch.rand(1), expected)
     assert (source.model.spec.arch, len(source.classes), source.size) == (Arch.B1, 5, DEFAULT_SIZES[Task.SEG])
+
+
+def test_the_user_is_told_of_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGPP_CACHE", str(tmp_path))
+    monkeypatch.setattr(download, "_download", lambda url, target: target.write_bytes(b"no weights"))
+    told: list[str] = []
+    with pytest.raises(SegppError, match="is no checkpoint"):
+        run_export(ExportOptions(tmp_path / "a.onnx", model="segformerpp_b5_cityscapes"), told.append)
+    assert [line.split()[0] for line in told] == ["Downloading", "First"]
