@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import camvid_data
-from recording import Row, record
+from recording import Row, record_rows
 from result_tables import show
 
 from segpp_deploy.config import Preset, Size
@@ -30,7 +30,7 @@ MOST_MIOU_DIFFERENCE = {Preset.ORIGINAL: 0.0005}
 
 
 def main() -> int:
-    """Measure, print, record; 1 if a mode misses its bar, 2 without the data."""
+    """Measure, print, record after every mode; 1 if a mode misses its bar, 2 without the data."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--modes", nargs="+", choices=list(map(str, MODES)), default=list(map(str, MODES)))
     parser.add_argument("--limit", type=int, help="use the first so many frames")
@@ -38,12 +38,16 @@ def main() -> int:
     arguments = parser.parse_args()
     if missing := camvid_data.explain_missing():
         parser.error(missing)
+    facts = {"size": str(SIZE), "target": str(TargetName.CPU), "limit": arguments.limit}
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         original = make_engine(Preset.ORIGINAL, Path(folder))
-        rows = [measure(Preset(mode), original, Path(folder), arguments.limit) for mode in arguments.modes]
+        for mode in map(Preset, arguments.modes):
+            print(mode, file=sys.stderr)
+            rows.append(measure(mode, original, Path(folder), arguments.limit))
+            if not arguments.no_record:
+                record_rows("camvid", rows[-1:], lambda row: MODES.index(row["mode"]), facts)
     show("camvid", {"rows": rows})
-    if not arguments.no_record:
-        record("camvid", {"size": str(SIZE), "target": str(TargetName.CPU), "rows": rows})
     return int(not all(row["passed"] for row in rows))
 
 
@@ -59,7 +63,6 @@ def make_engine(mode: Preset, folder: Path) -> Path:
 
 def measure(mode: Preset, original: Path, folder: Path, limit: int | None) -> Row:
     """Validate one mode twice: against PyTorch, and against the engine `original`."""
-    print(mode, file=sys.stderr)
     engine, data = make_engine(mode, folder), f"camvid:{camvid_data.FRAMES}"
     validation = run_validate(ValidateOptions(engine, data, limit))
     torch_reference = _required(validation.reference)
