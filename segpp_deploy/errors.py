@@ -44,6 +44,16 @@ class CheckFailedError(SegppError):
     exit_code = 1
 
 
+def one_line(error: Exception) -> str:
+    """Return a library's message without its line breaks, to be part of ours.
+
+    Example:
+        >>> one_line(ValueError("bad node\\n  in line 1"))
+        'bad node in line 1'
+    """
+    return " ".join(str(error).split())
+
+
 def suggest_name(name: str, valid: Iterable[str]) -> str:
     """Return "Did you mean 'x'?" for the closest valid name, or an empty string.
 

@@ -76,6 +76,14 @@ def describe(error: BaseException) -> SegppError:
             "enough free memory for this model and size.",
             "Use a smaller --size, --batch 1, or close other programs.",
         )
+    if isinstance(error, RecursionError):
+        return SegppError("The input is nested too deeply to be read.", "a file with a few levels.", "Check the file.")
+    if isinstance(error, OSError):
+        return SegppError(
+            f"The operating system refused: {error}.",
+            "files that can be read, and room for what is written.",
+            "Check the file, its permissions and the free space (df -h).",
+        )
     summary = f"{type(error).__name__}: {error}".splitlines()[0]
     return SegppError(
         f"Internal error: {summary}",

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from segpp_deploy.errors import SegppError, suggest_name, unknown_name_error
+from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
 from segpp_deploy.files import require_file
 from segpp_deploy.model.card_schema import ModelCard
 from segpp_deploy.model.download import cached_path, check_sha256, fetch
@@ -97,7 +97,7 @@ def _read_card(path: Path) -> ModelCard:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SegppError(f"{path} is not YAML: {error}.", "a model card.", f"Correct {path}.") from error
+        raise SegppError(f"{path} is not YAML: {one_line(error)}.", "a model card.", f"Correct {path}.") from error
     if not isinstance(content, dict):
         raise SegppError(f"{path} holds no mapping.", "a model card.", f"Correct {path}.")
     try:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from segpp_deploy.config import Choice, Preset
-from segpp_deploy.errors import SegppError, suggest_name, unknown_name_error
+from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
 from segpp_deploy.files import require_file
 from segpp_deploy.model.plan import PRESETS, Bsm, MergePlan, N1d, N2d, SideSpec, StageSpec
 
@@ -51,7 +51,9 @@ def load_plan(mode: str) -> MergePlan:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SegppError(f"{path} is not YAML: {error}.", "a plan file.", f"For example: {EXAMPLE}") from error
+        raise SegppError(
+            f"{path} is not YAML: {one_line(error)}.", "a plan file.", f"For example: {EXAMPLE}"
+        ) from error
     return parse_plan(content, name=path.stem, where=path.name)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from rich.console import Group
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,14 @@ def to_markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-def to_rich(table: Table) -> RichTable:
-    """Return the table for a terminal."""
+def to_rich(table: Table) -> Group:
+    """Return the title, as wide as the terminal, and the table below it."""
     from rich import box
+    from rich.console import Group
     from rich.table import Table as RichTable
     from rich.text import Text
 
     result = RichTable(
-        title=table.title or None,
-        title_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         show_header=any(column.heading for column in table.columns),
@@ -69,7 +68,7 @@ def to_rich(table: Table) -> RichTable:
         result.add_column(column.heading, justify="right" if column.is_number else "left")
     for row in table.rows:
         result.add_row(*(Text(cell) for cell in row))
-    return result
+    return Group(*([Text(table.title, style="italic")] if table.title else []), result)
 
 
 def _markdown_row(cells: tuple[str, ...]) -> str:

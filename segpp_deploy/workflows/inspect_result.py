@@ -94,6 +94,8 @@ def _fact_text(name: str, value: Any) -> str:
         return "x".join(map(str, value))
     if name in ("input", "output") and isinstance(value, Mapping):
         return str(TensorSpec(value["name"], value["dtype"], tuple(value["shape"])))
+    if name == "notes":
+        return "\n".join(value)
     if name == "batch" and value is None:
         return "dynamic"
     return _as_text(value)

@@ -251,17 +251,8 @@ class TestPictures:
 
     def test_libraries_add_nothing_to_the_message(self, engine: Path, tmp_path: Path) -> None:
         (tmp_path / "bad.mp4").write_text("no video" * 100)
-        command = [
-            sys.executable,
-            "-m",
-            "segpp_deploy",
-            "predict",
-            engine,
-            tmp_path / "bad.mp4",
-            "-o",
-            tmp_path / "out",
-        ]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "segpp_deploy", "predict", engine, tmp_path / "bad.mp4"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert ended.returncode == 2
         assert len(ended.stderr.splitlines()) == 3, ended.stderr
 

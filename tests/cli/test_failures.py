@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import subprocess
 import sys
 
@@ -26,6 +28,8 @@ CASES = [
     (KeyboardInterrupt(), 130, ["Interrupted; nothing was left half-written."]),
     (MemoryError(), 2, ["This machine ran out of memory.", "  Fix: Use a smaller --size"]),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2, ["This machine ran out of memory."]),
+    (OSError(errno.ENOSPC, "No space left on device"), 2, ["The operating system refused: [Errno 28] No space left"]),
+    (RecursionError("maximum recursion depth exceeded"), 2, ["nested too deeply"]),
     (KeyError("secret"), 2, ["Internal error: KeyError: 'secret'", "SEGPP_DEBUG=1"]),
     (ValueError("first line\nsecond line"), 2, ["Internal error: ValueError: first line\n"]),
 ]
@@ -90,3 +94,14 @@ def test_closed_pipe_is_quiet() -> None:
     _, err = process.communicate(timeout=60)
     assert err == b""
     assert process.returncode == failures.ExitCode.OUTPUT_CLOSED
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_is_like_the_null_device(closed: str) -> None:
+    command = f"{sys.executable} -m segpp_deploy inspect fast --json {closed}"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    if closed == ">&-":
+        assert ended.stdout == ""
+    else:
+        assert json.loads(ended.stdout)["mode"] == "fast"

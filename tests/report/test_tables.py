@@ -24,6 +24,12 @@ def test_terminal_table_shows_every_cell_literally() -> None:
         assert cell in text
 
 
+def test_a_title_may_be_wider_than_its_table() -> None:
+    console = Console(file=io.StringIO(), width=60)
+    console.print(to_rich(Table("a title of forty characters and one more", TABLE.columns, ())))
+    assert console.file.getvalue().startswith("a title of forty characters and one more\n")
+
+
 def test_ragged_row_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells for 2 columns"):
         Table("", TABLE.columns, (("fast",),))
