@@ -2,8 +2,8 @@
 
 Through the public workflow: export (uint8 picture to labels, 360x480), build, validate on the validation split.
 
-    python benchmarks/camvid.py                       all 101 frames (a quarter of an hour)
-    python benchmarks/camvid.py --limit 3 --no-record    a quick look
+    python benchmarks/camvid.py              all 101 frames (a quarter of an hour)
+    python benchmarks/camvid.py --limit 3    a quick look; nothing is recorded
 """
 
 from __future__ import annotations
@@ -33,19 +33,18 @@ def main() -> int:
     """Measure, print, record after every mode; 1 if a mode misses its bar, 2 without the data."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--modes", nargs="+", choices=list(map(str, MODES)), default=list(map(str, MODES)))
-    parser.add_argument("--limit", type=int, help="use the first so many frames")
-    parser.add_argument("--no-record", action="store_true", help="print only")
+    parser.add_argument("--limit", type=int, help="use the first so many frames, and do not record")
     arguments = parser.parse_args()
     if missing := camvid_data.explain_missing():
         parser.error(missing)
-    facts = {"size": str(SIZE), "target": str(TargetName.CPU), "limit": arguments.limit}
+    facts = {"size": str(SIZE), "target": str(TargetName.CPU)}
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         original = make_engine(Preset.ORIGINAL, Path(folder))
         for mode in map(Preset, arguments.modes):
             print(mode, file=sys.stderr)
             rows.append(measure(mode, original, Path(folder), arguments.limit))
-            if not arguments.no_record:
+            if arguments.limit is None:
                 record_rows("camvid", rows[-1:], lambda row: MODES.index(row["mode"]), facts)
     show("camvid", {"rows": rows})
     return int(not all(row["passed"] for row in rows))
