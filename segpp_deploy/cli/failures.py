@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from segpp_deploy.cli.interrupts import EXIT_CODE, MESSAGE, InterruptWatch, watch_interrupts
+from segpp_deploy.cli.interrupts import MESSAGE, InterruptWatch, watch_interrupts
 from segpp_deploy.errors import SegppError, suggest_name
 
 DEBUG_VARIABLE = "SEGPP_DEBUG"
@@ -26,7 +26,6 @@ class ExitCode(IntEnum):
     OK = 0
     CHECK_FAILED = 1
     BAD_INPUT = 2
-    INTERRUPTED = EXIT_CODE
     OUTPUT_CLOSED = 141  # 128 + SIGPIPE: the reader of a pipe went away
 
 
@@ -48,7 +47,7 @@ def _run(action: Callable[[], object], watch: InterruptWatch) -> int:
     except typer.Exit as request:
         return request.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return _report(MESSAGE, ExitCode.INTERRUPTED)
+        return _report(MESSAGE, ExitCode.BAD_INPUT)
     except BrokenPipeError:
         _silence_stdout()
         return ExitCode.OUTPUT_CLOSED
@@ -58,7 +57,7 @@ def _run(action: Callable[[], object], watch: InterruptWatch) -> int:
         return ExitCode.OUTPUT_CLOSED
     except Exception as error:
         if watch.was_interrupted:
-            return _report(MESSAGE, ExitCode.INTERRUPTED)
+            return _report(MESSAGE, ExitCode.BAD_INPUT)
         failure = describe(error)
         return _report(str(failure), failure.exit_code)
     return ExitCode.OK

@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-EXIT_CODE = 130  # 128 + SIGINT, as shells report it
-MESSAGE = "Interrupted; nothing was left half-written."
+from segpp_deploy.errors import SegppError
+
+EXIT_CODE = 2
+MESSAGE = str(
+    SegppError("Interrupted; nothing was left half-written.", "the command to run to its end.", "Run it again.")
+)
 
 _IMPORT_SYSTEM = "importlib._bootstrap"
 _HERE = __name__.rpartition(".")[0]

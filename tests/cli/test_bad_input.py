@@ -19,6 +19,8 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from segpp_deploy.cli.failures import ExitCode
+from segpp_deploy.cli.interrupts import MESSAGE
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.data.images import write_image, write_labels
 
@@ -312,6 +314,6 @@ class TestWriting:
             raise KeyboardInterrupt
 
         monkeypatch.setattr(onnx, "save", interrupt)
-        assert run_command([*self.EXPORT, str(tmp_path / "a.onnx")]) == 130
-        assert capsys.readouterr().err == "Interrupted; nothing was left half-written.\n"
+        assert run_command([*self.EXPORT, str(tmp_path / "a.onnx")]) == ExitCode.BAD_INPUT
+        assert capsys.readouterr().err == f"{MESSAGE}\n"
         assert list(tmp_path.iterdir()) == []

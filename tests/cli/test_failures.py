@@ -25,7 +25,7 @@ def raising(error: BaseException) -> object:
 CASES = [
     (SegppError("What.", "expected.", "fix."), 2, ["What.", "  Expected: expected.", "  Fix: fix."]),
     (CheckFailedError("Gate missed.", "at most 0.1.", "relax it."), 1, ["Gate missed."]),
-    (KeyboardInterrupt(), 130, ["Interrupted; nothing was left half-written."]),
+    (KeyboardInterrupt(), 2, ["Interrupted; nothing was left half-written.", "Expected:", "Fix:"]),
     (MemoryError(), 2, ["This machine ran out of memory.", "  Fix: Use a smaller --size"]),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2, ["This machine ran out of memory."]),
     (OSError(errno.ENOSPC, "No space left on device"), 2, ["The operating system refused: [Errno 28] No space left"]),

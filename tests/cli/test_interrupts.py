@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: exit code 130, one line or none, no traceback."""
+"""Ctrl-C at any moment: exit code 2, one message or none, no traceback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def press_ctrl_c_in_a_library() -> None:
 @pytest.mark.parametrize("action", [press_ctrl_c, press_ctrl_c_in_a_library])
 def test_the_interrupt_is_what_is_reported(action, capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    assert run_guarded(action) == ExitCode.INTERRUPTED
+    assert run_guarded(action) == ExitCode.BAD_INPUT
     assert capsys.readouterr().err == f"{MESSAGE}\n"
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -60,7 +60,7 @@ def test_a_library_that_swallows_it_while_it_loads(tmp_path: Path) -> None:
         "raise SystemExit(run_guarded(scope['command']))\n"
     )
     ended = run_python(program, tmp_path)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.INTERRUPTED, "", f"{MESSAGE}\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.BAD_INPUT, "", f"{MESSAGE}\n")
 
 
 def test_before_the_command_line_is_loaded(tmp_path: Path) -> None:
