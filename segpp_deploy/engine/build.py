@@ -15,6 +15,7 @@ import numpy as np
 from segpp_deploy.config import Lowering, OutputKind, Precision
 from segpp_deploy.engine.contract import format_shape, input_spec, noise_images, output_spec
 from segpp_deploy.engine.graph_file import GraphFile, read_graph
+from segpp_deploy.engine.machine import require_threads
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.target import (
     TARGETS,
@@ -91,7 +92,7 @@ def build_engine(
     graph = read_graph(source)
     name = resolve_auto(options.target)
     precision = require_runnable(TARGETS[name], graph.metadata, source, options.precision)
-    settings = EngineSettings(precision, _check_threads(options.threads))
+    settings = EngineSettings(precision, require_threads(options.threads))
     target = open_target(name)
     start = time.perf_counter()
     record = manifest_path(output)
@@ -136,12 +137,6 @@ def _check_output(source: Path, output: Path) -> None:
         raise SegppError(
             f"An engine is one file, and not what {output.suffix} files hold.", "another suffix.", suggestion
         )
-
-
-def _check_threads(threads: int | None) -> int | None:
-    if threads is not None and threads < 1:
-        raise SegppError(f"{threads} threads cannot compute.", "1 or more.", "--threads 2")
-    return threads
 
 
 def require_runnable(

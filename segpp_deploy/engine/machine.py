@@ -9,6 +9,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from segpp_deploy.errors import SegppError
+
+MAX_THREADS = 1024
+
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _DEVICES = Path("/dev")
@@ -25,6 +29,17 @@ def physical_cores() -> int:
     cores = count_physical_cores(_read(_CPU_INFO), logical) or len(logical)
     quota = parse_cpu_quota(_read(_CPU_QUOTA))
     return max(1, cores if quota is None else min(cores, math.ceil(quota)))
+
+
+def require_threads(threads: int | None) -> int | None:
+    """Return a number of CPU threads that makes sense on some machine; None leaves the choice open.
+
+    Raises:
+        SegppError: less than one, or so many that starting them would take the machine down.
+    """
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise SegppError(f"{threads} threads cannot compute.", f"1 to {MAX_THREADS}.", f"--threads {physical_cores()}")
+    return threads
 
 
 def count_physical_cores(cpu_info: str, logical: set[int]) -> int:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpp_deploy.engine.machine import physical_cores
+from segpp_deploy.engine.machine import physical_cores, require_threads
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import describe_environment
@@ -125,5 +125,4 @@ def _check_options(options: BenchOptions) -> None:
             "at least 1 timed and 0 warm-up runs.",
             "--iterations 50 --warmup 5",
         )
-    if options.threads is not None and options.threads < 1:
-        raise SegppError(f"{options.threads} threads cannot compute.", "1 or more.", "--threads 2")
+    require_threads(options.threads)

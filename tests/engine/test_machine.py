@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.engine import machine
+from segpp_deploy.errors import SegppError
 
 
 def cpu_info(cores: list[tuple[int, int, int]]) -> str:
@@ -53,3 +54,11 @@ def test_gpu_device_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name:
     assert not machine.has_nvidia_gpu()
     (tmp_path / name).touch()
     assert machine.has_nvidia_gpu() is expected
+
+
+@pytest.mark.parametrize("threads", [-1, 0, 100_000])
+def test_impossible_numbers_of_threads(threads: int) -> None:
+    with pytest.raises(SegppError, match=f"{threads} threads cannot compute"):
+        machine.require_threads(threads)
+    assert machine.require_threads(None) is None
+    assert machine.require_threads(machine.physical_cores()) == machine.physical_cores()
