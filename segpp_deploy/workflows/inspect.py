@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from onnx import ModelProto
 
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.engine.build import require_runnable
@@ -55,11 +56,11 @@ def detect_kind(file: str) -> FileKind:
         return FileKind.PLAN if _is_plan(path) else FileKind.CARD
     if manifest_path(path).exists() or path.suffix in (".engine", ".json"):
         return FileKind.ENGINE
+    if path.suffix == ".onnx":
+        return FileKind.GRAPH
     try:
         load_model(path)
     except SegppError:
-        if path.suffix == ".onnx":
-            raise
         raise _unknown(f"{file} is no file that this program writes or reads.") from None
     return FileKind.GRAPH
 
@@ -90,33 +91,36 @@ def _is_plan(path: Path) -> bool:
 
 def _read_onnx(file: str, size: Size) -> InspectResult:
     path = Path(file)
-    model = load_model(path)
-    operations: dict[str, int] = {}
-    for node in model.graph.node:
-        name = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
-        operations[name] = operations.get(name, 0) + 1
-    facts: dict[str, Any] = {
-        "size_bytes": path.stat().st_size,
-        "sha256": sha256_of(path),
-        "inputs": [str(graph_tensor(value)) for value in model.graph.input],
-        "outputs": [str(graph_tensor(value)) for value in model.graph.output],
-        "opsets": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
-        "operations": dict(sorted(operations.items(), key=lambda entry: (-entry[1], entry[0]))),
-    }
     try:
-        metadata = read_graph(path).metadata
+        graph = read_graph(path)
     except SegppError as error:
+        facts = _graph_facts(path, load_model(path), sha256_of(path))
         return InspectResult(file, FileKind.GRAPH, facts, (RunsHere("any target", False, error.what, error.fix),))
-    facts["metadata"] = metadata.to_dict()
+    metadata = graph.metadata
     return InspectResult(
         file,
         FileKind.GRAPH,
-        facts,
+        {**_graph_facts(path, graph.model, graph.sha256), "metadata": metadata.to_dict()},
         tuple(
             _try(f"target {info.name}", lambda info=info: _require_target(info, metadata, path))  # type: ignore[misc]
             for info in TARGETS.values()
         ),
     )
+
+
+def _graph_facts(path: Path, model: ModelProto, sha256: str) -> dict[str, Any]:
+    operations: dict[str, int] = {}
+    for node in model.graph.node:
+        name = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+        operations[name] = operations.get(name, 0) + 1
+    return {
+        "size_bytes": path.stat().st_size,
+        "sha256": sha256,
+        "inputs": [str(graph_tensor(value)) for value in model.graph.input],
+        "outputs": [str(graph_tensor(value)) for value in model.graph.output],
+        "opsets": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
+        "operations": dict(sorted(operations.items(), key=lambda entry: (-entry[1], entry[0]))),
+    }
 
 
 def _require_target(info: TargetInfo, metadata: Any, path: Path) -> None:
