@@ -38,7 +38,7 @@ class Output:
             return
         console = _console(sys.stdout.isatty())
         for item in people:
-            console.print(item, highlight=False, soft_wrap=isinstance(item, str), markup=False)
+            console.print(item, highlight=False, soft_wrap=isinstance(item, str), markup=False, crop=False)
 
     def note(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -64,8 +64,10 @@ def to_rich(table: Table) -> Group:
         pad_edge=False,
         show_header=any(column.heading for column in table.columns),
     )
-    for column in table.columns:
-        result.add_column(column.heading, justify="right" if column.is_number else "left")
+    for index, column in enumerate(table.columns):  # in a narrow terminal text breaks, but no number does
+        widest = max((len(row[index]) for row in table.rows), default=0) if column.is_number else None
+        justify: Literal["left", "right"] = "right" if column.is_number else "left"
+        result.add_column(column.heading, justify=justify, overflow="fold", min_width=widest)
     for row in table.rows:
         result.add_row(*(Text(cell) for cell in row))
     return Group(*([Text(table.title, style="italic")] if table.title else []), result)

@@ -30,6 +30,16 @@ def test_a_title_may_be_wider_than_its_table() -> None:
     assert console.file.getvalue().startswith("a title of forty characters and one more\n")
 
 
+def test_nothing_is_cut_in_a_narrow_terminal() -> None:
+    columns = (Column("engine", False), *(Column(f"percentile {number}") for number in range(4)))
+    console = Console(file=io.StringIO(), width=50)
+    console.print(to_rich(Table("", columns, (("original.engine", *["1234.5"] * 4),))))
+    text = console.file.getvalue()
+    assert text.count("1234.5") == 4
+    assert "…" not in text
+    assert "original.engine" in "".join(line[:9].strip() for line in text.splitlines())
+
+
 def test_ragged_row_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells for 2 columns"):
         Table("", TABLE.columns, (("fast",),))
