@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def open_cache(folder: Path, count: int, workers: int, size: Size = DEFAULT_SCEN
     missing = np.flatnonzero(arrays["done"][:count] == 0)
     if missing.size == 0:
         return SceneCache(arrays["images"][:count], arrays["labels"][:count])
-    with ProcessPoolExecutor(workers) as pool:
+    # Spawned, because a fork of a process with threads (torch, OpenCV) can inherit a lock that nobody will release.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for finished, _ in enumerate(pool.map(partial(_render, folder, size), missing.tolist(), chunksize=16)):
             if finished % 100 == 0:
                 print(f"rendered {finished} of {len(missing)}", flush=True)
