@@ -171,8 +171,8 @@ def test_page_is_what_the_results_say() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["camvid", "memory", "parity", "portability"])
-def test_recorded_results_hold_their_bars(name: str) -> None:
-    rows = write_measurements.read_results()[name]["rows"]
+def test_recorded_results_hold_their_bars() -> None:
+    recorded = write_measurements.read_results()
+    rows = [row for document in recorded.values() for row in document["rows"] if "passed" in row]
     assert rows
-    assert all(row["passed"] for row in rows)
+    assert not [row for row in rows if not row["passed"]]
