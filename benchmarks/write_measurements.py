@@ -54,14 +54,15 @@ SECTIONS = {
         "The largest error of any logit: exported graphs on ONNX Runtime against the unfolded PyTorch model, both "
         "float32; the bar is {bar:.0e}. Four sizes (512x512, 480x640, 384x288, 512x1024) in batches of 1 and 3 make "
         "eight combinations. Where two similarities are nearly equal, rounding decides which tokens merge: a "
-        "combination that met such a tie was tried with other pictures, {max_tries} times at most.",
+        "combination that met such a tie was tried with other pictures, {max_tries} times at most. What is not listed "
+        "was not measured.",
         ("torch", "onnx", "onnxruntime"),
     ),
     "portability": Section(
         "One graph, three runtimes",
         "Portable graphs (uint8 pictures in, labels out, random weights) that TensorRT-RTX parses and builds for "
         "compute capability {compute_capability} without a GPU, and on which OpenVINO and ONNX Runtime agree, both in "
-        "float32, for at least {least_agreement:.1%} of the pixels.",
+        "float32, for at least {least_agreement:.1%} of the pixels. What is not listed was not measured.",
         ("onnx", "onnxruntime", "openvino", "tensorrt_rtx"),
     ),
     "memory": Section(
