@@ -73,9 +73,7 @@ def normalise(images: NDArray[np.uint8]) -> torch.Tensor:
     return (tensor - mean) / std
 
 
-def _augment(
-    cache: SceneCache, stage: Stage, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _augment(cache: SceneCache, stage: Stage, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Cut a random crop at a random scale out of a random scene, mirror it, change its colours."""
     index = int(rng.integers(len(cache)))
     height, width = cache.labels.shape[1:]
