@@ -73,10 +73,6 @@ class ExportMetadata:
         """Image pixels per output pixel of logits or heatmaps."""
         return 8 if self.plan.downsample else 4
 
-    def with_lowering(self, lowering: Lowering) -> ExportMetadata:
-        """Return a copy with another lowering."""
-        return replace(self, lowering=lowering)
-
     def with_precision(self, precision: Precision) -> ExportMetadata:
         """Return a copy with another precision."""
         return replace(self, precision=precision)
