@@ -1,0 +1,27 @@
+// segpp::TokenMatch: which row of the merged sequence each token goes to.
+#pragma once
+
+#include "types.h"
+
+namespace segpp {
+
+struct TokenMatchProblem {
+  int batch;
+  int grid_h;
+  int grid_w;
+  int channels;
+  int stride_y;
+  int stride_x;
+  int num_removed;  // 1 .. number of sources
+};
+
+// Bytes of device memory that token_match needs, aligned to 256.
+std::size_t token_match_workspace_size(const TokenMatchProblem& problem) noexcept;
+
+// tokens [B, grid_h * grid_w, C] -> row_of_token [B, grid_h * grid_w] int32 in [0, N - num_removed).
+// Cosine similarity with float32 accumulation; the nearest destination, ties to the lowest one; the num_removed
+// most similar sources merge, ties to the lowest token; tokens that stay are numbered in token order.
+cudaError_t token_match(const TokenMatchProblem& problem, DataType type, const void* tokens,
+                        std::int32_t* row_of_token, void* workspace, cudaStream_t stream) noexcept;
+
+}  // namespace segpp

@@ -1,0 +1,22 @@
+// segpp::UpsampleArgmax: class logits to full-size labels without writing the full-size logits.
+#pragma once
+
+#include "types.h"
+
+namespace segpp {
+
+struct UpsampleArgmaxProblem {
+  int batch;
+  int classes;  // at most 255
+  int in_height;
+  int in_width;
+  int out_height;
+  int out_width;
+};
+
+// logits [B, K, h, w] -> labels [B, H, W] uint8: bilinear resize (align_corners = false) in float32, then argmax,
+// ties to the lowest class.
+cudaError_t upsample_argmax(const UpsampleArgmaxProblem& problem, DataType type, const void* logits,
+                            std::uint8_t* labels, cudaStream_t stream) noexcept;
+
+}  // namespace segpp
