@@ -56,21 +56,23 @@ def tiny_metadata(
     input_kind: InputKind = InputKind.UINT8,
     batch: int | None = 1,
     lowering: Lowering = Lowering.PORTABLE,
+    size: Size = SIZE,
+    num_classes: int = CLASSES,
 ) -> ExportMetadata:
-    """Metadata as an export of B0 with three classes at 64x96 has it."""
+    """Metadata as an export of B0 has it, by default with three classes at 64x96."""
     plan = PRESETS[Preset.ORIGINAL]
     return ExportMetadata(
         arch=Arch.B0,
-        task=Task.SEG,
+        task=Task.POSE if output_kind is OutputKind.HEATMAPS else Task.SEG,
         plan=plan,
-        tokens=tuple(count_tokens(plan, SIZE.hw)),
-        size=SIZE,
+        tokens=tuple(count_tokens(plan, size.hw)),
+        size=size,
         batch=batch,
         input_kind=input_kind,
         output_kind=output_kind,
         lowering=lowering,
         precision=Precision.FP32,
-        classes=default_class_table(CLASSES),
+        classes=default_class_table(num_classes),
         normalization=Normalization(),
         checkpoint="b0.pth",
         checkpoint_sha256="",

@@ -7,21 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy import __version__
-from segpp_deploy.config import (
-    Arch,
-    InputKind,
-    Lowering,
-    Normalization,
-    OutputKind,
-    Precision,
-    Preset,
-    Size,
-    Task,
-    default_class_table,
-)
+from segpp_deploy.config import InputKind, OutputKind, Size
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.plan import PRESETS, count_tokens
+from tests.tiny_graphs import tiny_metadata
 
 SMALL = Size(32, 64)
 
@@ -33,24 +21,7 @@ def make_metadata(
     input_kind: InputKind = InputKind.UINT8,
     num_classes: int = 2,
 ) -> ExportMetadata:
-    plan = PRESETS[Preset.ORIGINAL]
-    return ExportMetadata(
-        arch=Arch.B0,
-        task=Task.POSE if output_kind is OutputKind.HEATMAPS else Task.SEG,
-        plan=plan,
-        tokens=tuple(count_tokens(plan, size.hw)),
-        size=size,
-        batch=batch,
-        input_kind=input_kind,
-        output_kind=output_kind,
-        lowering=Lowering.PORTABLE,
-        precision=Precision.FP32,
-        classes=default_class_table(num_classes),
-        normalization=Normalization(),
-        checkpoint="",
-        checkpoint_sha256="",
-        tool_version=__version__,
-    )
+    return tiny_metadata(output_kind, input_kind, batch, size=size, num_classes=num_classes)
 
 
 class BrightnessSession:
