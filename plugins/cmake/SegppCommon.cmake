@@ -1,0 +1,36 @@
+# What both builds share: where the headers are, and warnings.
+
+# Headers of others are system headers: their warnings are not ours.
+add_library(segpp_cuda_headers INTERFACE)
+if(NOT SEGPP_CUDA_INCLUDE_DIR)
+  unset(SEGPP_CUDA_INCLUDE_DIR CACHE)
+  find_path(SEGPP_CUDA_INCLUDE_DIR cuda_runtime_api.h
+    HINTS ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES} ENV CUDA_HOME ENV CUDA_PATH
+    PATHS /usr/local/cuda
+    PATH_SUFFIXES include)
+endif()
+if(NOT SEGPP_CUDA_INCLUDE_DIR)
+  message(FATAL_ERROR "No cuda_runtime_api.h. Name its directory with -DSEGPP_CUDA_INCLUDE_DIR=...")
+endif()
+target_include_directories(segpp_cuda_headers SYSTEM INTERFACE "${SEGPP_CUDA_INCLUDE_DIR}")
+if(EXISTS "${SEGPP_CUDA_INCLUDE_DIR}/cccl")  # since CUDA 13; cuda_fp16.h needs <nv/target> from it
+  target_include_directories(segpp_cuda_headers SYSTEM INTERFACE "${SEGPP_CUDA_INCLUDE_DIR}/cccl")
+endif()
+
+add_library(segpp_tensorrt_headers INTERFACE)
+if(NOT SEGPP_TENSORRT_INCLUDE_DIR)
+  unset(SEGPP_TENSORRT_INCLUDE_DIR CACHE)
+  find_path(SEGPP_TENSORRT_INCLUDE_DIR NvInfer.h HINTS ENV TENSORRT_ROOT PATH_SUFFIXES include)
+endif()
+if(SEGPP_TENSORRT_INCLUDE_DIR)
+  target_include_directories(segpp_tensorrt_headers SYSTEM INTERFACE "${SEGPP_TENSORRT_INCLUDE_DIR}")
+endif()
+
+add_library(segpp_settings INTERFACE)
+target_include_directories(segpp_settings INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_options(segpp_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror>)
+target_link_libraries(segpp_settings INTERFACE segpp_cuda_headers)
+if(SEGPP_MUTATION)
+  string(TOUPPER "${SEGPP_MUTATION}" mutation)
+  target_compile_definitions(segpp_settings INTERFACE "SEGPP_MUTATION_${mutation}=1")
+endif()
