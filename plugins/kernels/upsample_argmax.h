@@ -19,4 +19,11 @@ struct UpsampleArgmaxProblem {
 cudaError_t upsample_argmax(const UpsampleArgmaxProblem& problem, DataType type, const void* logits,
                             std::uint8_t* labels, cudaStream_t stream) noexcept;
 
+// What labels are written as. TensorRT takes no uint8 from a plugin; float16 holds every class exactly.
+enum class LabelType : int { kUint8 = 0, kFloat16 = 1 };
+
+// The same, with labels [B, H, W] of `label_type`.
+cudaError_t upsample_argmax(const UpsampleArgmaxProblem& problem, DataType type, const void* logits,
+                            LabelType label_type, void* labels, cudaStream_t stream) noexcept;
+
 }  // namespace segpp
