@@ -57,5 +57,6 @@ $(DEMO_READY): $(REQUIREMENTS) | $(BIN)/python
 	@touch $@
 
 $(DEV_READY): $(REQUIREMENTS) | $(BIN)/python
-	$(PIP_INSTALL) -e '.[cpu,openvino,report,dev$(RTX)]'
+	$(PIP_INSTALL) -e '.[cpu,openvino,report,plugins,dev$(RTX)]'
+	$(PIP_INSTALL) --no-deps kernel-lens
 	@touch $(DEMO_READY) $@

@@ -12,10 +12,12 @@ endif()
 if(NOT SEGPP_CUDA_INCLUDE_DIR)
   message(FATAL_ERROR "No cuda_runtime_api.h. Name its directory with -DSEGPP_CUDA_INCLUDE_DIR=...")
 endif()
-target_include_directories(segpp_cuda_headers SYSTEM INTERFACE "${SEGPP_CUDA_INCLUDE_DIR}")
-if(EXISTS "${SEGPP_CUDA_INCLUDE_DIR}/cccl")  # since CUDA 13; cuda_fp16.h needs <nv/target> from it
-  target_include_directories(segpp_cuda_headers SYSTEM INTERFACE "${SEGPP_CUDA_INCLUDE_DIR}/cccl")
-endif()
+foreach(directory ${SEGPP_CUDA_INCLUDE_DIR})
+  target_include_directories(segpp_cuda_headers SYSTEM INTERFACE "${directory}")
+  if(EXISTS "${directory}/cccl")  # since CUDA 13; cuda_fp16.h needs <nv/target> from it
+    target_include_directories(segpp_cuda_headers SYSTEM INTERFACE "${directory}/cccl")
+  endif()
+endforeach()
 
 add_library(segpp_tensorrt_headers INTERFACE)
 if(NOT SEGPP_TENSORRT_INCLUDE_DIR)

@@ -10,7 +10,7 @@ if(SEGPP_SANITIZE)
   target_link_options(segpp_settings INTERFACE -fsanitize=address,undefined)
 endif()
 
-file(GLOB SEGPP_SIMT_SOURCES CONFIGURE_DEPENDS simt/*.cpp)
+file(GLOB SEGPP_SIMT_SOURCES CONFIGURE_DEPENDS simt/host/*.cpp)
 file(GLOB SEGPP_HOST_SOURCES CONFIGURE_DEPENDS host/*.cpp)
 add_library(segpp_kernels_host OBJECT ${SEGPP_KERNEL_SOURCES} ${SEGPP_SIMT_SOURCES})
 target_link_libraries(segpp_kernels_host PUBLIC segpp_settings)
