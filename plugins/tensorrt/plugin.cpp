@@ -105,7 +105,8 @@ std::int32_t Plugin::getOutputDataTypes(nvinfer1::DataType* output_types, std::i
     require(output_types, "outputTypes");
     require(input_types, "inputTypes");
     if (!is_float(input_types[0])) {
-      throw Refusal(std::string(declaration().inputs[0].name) + " is neither kFLOAT nor kHALF");
+      throw Refusal(std::string(declaration().inputs[0].name) + " is " + type_name(input_types[0]) +
+                    ", expected kFLOAT or kHALF");
     }
     output_types[0] = tensorrt_type(declaration().output.type, input_types[0]);
     return kSuccess;
@@ -250,16 +251,15 @@ void Plugin::check_formats(const PluginTensorDesc* in, std::int32_t num_inputs,
                            const PluginTensorDesc& out) const {
   const nvinfer1::DataType float_type = float_type_of(in);
   if (!is_float(float_type)) {
-    throw Refusal(std::string(declaration().inputs[0].name) + " is neither kFLOAT nor kHALF");
+    throw Refusal(std::string(declaration().inputs[0].name) + " is " + type_name(float_type) +
+                  ", expected kFLOAT or kHALF");
   }
   const auto check = [&](const TensorDeclaration& tensor, const PluginTensorDesc& desc) {
     if (desc.format != TensorFormat::kLINEAR ||
         desc.type != tensorrt_type(tensor.type, float_type)) {
-      throw Refusal(std::string(tensor.name) + " has type " +
-                    std::to_string(static_cast<int>(desc.type)) + " in format " +
-                    std::to_string(static_cast<int>(desc.format)) + ", expected type " +
-                    std::to_string(static_cast<int>(tensorrt_type(tensor.type, float_type))) +
-                    " in format kLINEAR");
+      throw Refusal(std::string(tensor.name) + " is " + type_name(desc.type) + " in format " +
+                    std::to_string(static_cast<int>(desc.format)) + ", expected " +
+                    type_name(tensorrt_type(tensor.type, float_type)) + " in format kLINEAR (0)");
     }
   };
   for (std::int32_t index = 0; index < num_inputs; ++index) {

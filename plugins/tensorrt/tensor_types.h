@@ -3,6 +3,9 @@
 
 #include <NvInferRuntime.h>
 
+#include <iterator>
+#include <string>
+
 #include "../kernels/types.h"
 #include "op_declaration.h"
 
@@ -29,6 +32,12 @@ constexpr nvinfer1::DataType tensorrt_type(ElementType type, nvinfer1::DataType 
 
 constexpr DataType kernel_type(nvinfer1::DataType float_type) {
   return float_type == nvinfer1::DataType::kHALF ? DataType::kFloat16 : DataType::kFloat32;
+}
+
+inline std::string type_name(nvinfer1::DataType type) {
+  constexpr const char* kNames[] = {"kFLOAT", "kHALF", "kINT8", "kINT32", "kBOOL", "kUINT8"};
+  const auto index = static_cast<std::size_t>(type);
+  return index < std::size(kNames) ? kNames[index] : "type " + std::to_string(index);
 }
 
 }  // namespace segpp
