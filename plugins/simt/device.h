@@ -1,0 +1,87 @@
+// The CUDA side of simt.h: thin wrappers that cost nothing.
+#pragma once
+
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cstring>
+#include <tuple>
+#include <utility>
+
+// 75, 80, .. in device code; 0 where the host half of a translation unit is compiled.
+#if defined(__CUDA_ARCH__)
+#define SEGPP_ARCH (__CUDA_ARCH__ / 10)
+#else
+#define SEGPP_ARCH 0
+#endif
+
+#define SEGPP_UNROLL _Pragma("unroll")
+
+// Aligned for 128-bit accesses whatever T is.
+#define SEGPP_SHARED(T, name, count) __shared__ __align__(16) T name[count]
+
+#define SEGPP_LAUNCH(kernel, grid, block, stream, ...) \
+  ::simt::launch(kernel, grid, block, stream, __VA_ARGS__)
+
+namespace simt {
+
+// The error is that of this launch alone: cudaGetLastError would also report, and clear, older
+// ones.
+template <typename... Parameters, typename... Arguments>
+cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, cudaStream_t stream,
+                   Arguments&&... arguments) {
+  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
+  return std::apply(
+      [&](auto&... value) {
+        void* pointers[] = {const_cast<void*>(static_cast<const void*>(&value))...};
+        return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, 0,
+                                stream);
+      },
+      values);
+}
+
+// One vector that starts at array[index], an array of T in shared or global memory.
+template <typename Vector, typename T>
+__device__ __forceinline__ Vector load_vec(const T* array, int index) {
+  return *reinterpret_cast<const Vector*>(array + index);
+}
+
+template <typename Vector, typename T>
+__device__ __forceinline__ void store_vec(T* array, int index, const Vector& value) {
+  *reinterpret_cast<Vector*>(array + index) = value;
+}
+
+// The part of a shared array that starts at `first` (the host checks that accesses stay in
+// `count`).
+template <typename T>
+__device__ __forceinline__ T* slice(T* array, int first, int /*count*/) {
+  return array + first;
+}
+
+// d += a * b for one warp; a is 16x8 row-major, b 8x8 column-major, both half; d is 16x8 float.
+__device__ __forceinline__ void mma_m16n8k8(float (&d)[4], const unsigned (&a)[2],
+                                            const unsigned (&b)[1]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(b[0]));
+}
+
+// d += a * b for one warp; a is 16x16, b 16x8. Two steps of k = 8 where the GPU has no k = 16
+// (sm_75).
+__device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const unsigned (&a)[4],
+                                             const unsigned (&b)[2]) {
+#if SEGPP_ARCH >= 80
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  mma_m16n8k8(d, {a[0], a[1]}, {b[0]});
+  mma_m16n8k8(d, {a[2], a[3]}, {b[1]});
+#endif
+}
+
+}  // namespace simt

@@ -1,0 +1,150 @@
+#include "block.h"
+
+#include <memory>
+
+#include "builtins.h"
+#include "explain.h"
+#include "fiber.h"
+#include "sync.h"
+
+uint3 threadIdx = {};
+uint3 blockIdx = {};
+dim3 blockDim;
+dim3 gridDim;
+
+namespace simt::host {
+namespace {
+
+// Kept from launch to launch: mapping a stack costs more than running on it.
+std::vector<std::unique_ptr<Fiber>>& fibers() {
+  static std::vector<std::unique_ptr<Fiber>> all;
+  return all;
+}
+
+Fiber& fiber_of(const Thread& thread) { return *fibers()[thread.number]; }
+
+void run_thread(void* argument) {
+  auto* thread = static_cast<Thread*>(argument);
+  const KernelCall& call = current_block().call;
+  bool threw = false;
+  try {
+    call.run(call.arguments);
+  } catch (...) {
+    threw = true;
+  }
+  if (threw) {
+    current_block().finding = name_thread(thread->number) + " threw a C++ exception";
+    end_launch();
+  }
+  thread->state = ThreadState::kExited;
+}
+
+void resume(Thread& thread) {
+  Block& block = current_block();
+  block.running = &thread;
+  threadIdx = thread.index;
+  fiber_of(thread).resume();
+  block.running = nullptr;
+}
+
+// Runs each ready thread once, in this order. False if none was ready.
+bool run_pass(const std::vector<std::size_t>& order) {
+  Block& block = current_block();
+  bool any_ran = false;
+  for (const std::size_t number : order) {
+    Thread& thread = block.threads[number];
+    if (thread.state != ThreadState::kReady) continue;
+    any_ran = true;
+    resume(thread);
+    if (!block.finding.empty()) break;
+  }
+  return any_ran;
+}
+
+void start_threads() {
+  Block& block = current_block();
+  for (Thread& thread : block.threads) {
+    thread.state = ThreadState::kReady;
+    thread.clocks[thread.lane()] = 1;
+    fiber_of(thread).start(run_thread, &thread);
+  }
+}
+
+void leave_barrier() {
+  Block& block = current_block();
+  block.barrier_count = 0;
+  for (Thread& thread : block.threads) {
+    thread.state = ThreadState::kReady;
+    block.barrier_count += thread.predicate ? 1 : 0;
+  }
+  block.waiting_at_barrier = 0;
+  ++block.epoch;
+}
+
+}  // namespace
+
+Block& current_block() {
+  static Block block;
+  return block;
+}
+
+void prepare_threads(const dim3& size) {
+  const unsigned count = size.x * size.y * size.z;
+  while (fibers().size() < count) {
+    fibers().push_back(std::make_unique<Fiber>(static_cast<int>(fibers().size())));
+  }
+  std::vector<Thread>& threads = current_block().threads;
+  threads.assign(count, Thread{});
+  for (unsigned i = 0; i < count; ++i) {
+    threads[i].number = static_cast<int>(i);
+    threads[i].index = {i % size.x, i / size.x % size.y, i / size.x / size.y};
+  }
+}
+
+void run_block(const uint3& index, Order& order) {
+  Block& block = current_block();
+  block.index = blockIdx = index;
+  block.waiting_at_barrier = 0;
+  ++block.serial;
+  ++block.epoch;
+  start_threads();
+  while (run_pass(order.next())) {
+    if (!block.finding.empty()) return;
+  }
+  for (const Thread& thread : block.threads) {
+    if (thread.state == ThreadState::kExited) continue;
+    block.finding = explain_deadlock(block);
+    return;
+  }
+}
+
+void wait_as(ThreadState state) {
+  Thread& thread = *current_block().running;
+  thread.state = state;
+  fiber_of(thread).suspend();
+}
+
+void end_launch() {
+  for (;;) fiber_of(*current_block().running).suspend();  // and it is not resumed
+}
+
+int sync_block(bool predicate, const Site& site) {
+  Block& block = current_block();
+  Thread& thread = *block.running;
+  thread.predicate = predicate;
+  thread.barrier = site;
+  for (const Thread& other : block.threads) {
+    if (other.state != ThreadState::kAtBlockBarrier) continue;
+    if (other.barrier == site) break;
+    current_block().finding =
+        "threads of one block at different barriers: " + name_thread(thread.number) + " at " +
+        to_string(site) + ", " + name_thread(other.number) + " " + describe_state(other);
+    end_launch();
+  }
+  thread.state = ThreadState::kAtBlockBarrier;
+  if (++block.waiting_at_barrier == static_cast<int>(block.threads.size())) leave_barrier();
+  wait_as(thread.state);
+  return block.barrier_count;
+}
+
+}  // namespace simt::host

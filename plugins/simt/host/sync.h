@@ -1,0 +1,34 @@
+// Barriers of a block and of a warp.
+#pragma once
+
+#include "site.h"
+
+namespace simt::host {
+
+inline constexpr unsigned kFullMask = 0xffffffffu;
+
+// Waits for all threads of the block; returns how many of them came with `predicate`.
+int sync_block(bool predicate, const Site& site);
+
+// Waits for the lanes of `mask` and orders their accesses to memory.
+void sync_warp(unsigned mask, const Site& site);
+
+}  // namespace simt::host
+
+inline void __syncthreads(SEGPP_SIMT_CALLER) { simt::host::sync_block(false, {file, line}); }
+
+inline int __syncthreads_count(int predicate, SEGPP_SIMT_CALLER) {
+  return simt::host::sync_block(predicate != 0, {file, line});
+}
+
+inline int __syncthreads_or(int predicate, SEGPP_SIMT_CALLER) {
+  return simt::host::sync_block(predicate != 0, {file, line}) != 0;
+}
+
+inline int __syncthreads_and(int predicate, SEGPP_SIMT_CALLER) {
+  return simt::host::sync_block(predicate == 0, {file, line}) == 0;
+}
+
+inline void __syncwarp(unsigned mask = simt::host::kFullMask, SEGPP_SIMT_CALLER) {
+  simt::host::sync_warp(mask, {file, line});
+}

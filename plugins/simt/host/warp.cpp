@@ -1,0 +1,220 @@
+// Collectives of a warp: nothing happens until every lane of the mask has come with the same
+// request.
+#include "block.h"
+#include "collectives.h"
+#include "explain.h"
+#include "mma_product.h"
+#include "sync.h"
+
+namespace simt::host {
+namespace {
+
+Thread* warp_of(const Thread& thread) {
+  return &current_block().threads[thread.warp() * kWarpSize];
+}
+
+bool names(unsigned mask, int lane) { return ((mask >> lane) & 1u) != 0; }
+
+template <typename Visit>
+void for_lanes(unsigned mask, Visit visit) {
+  for (unsigned left = mask; left != 0; left &= left - 1) visit(__builtin_ctz(left));
+}
+
+// "which" + what of the lane + `lane` + why.
+[[noreturn]] void fail_mask(const Thread& thread, const char* what, int lane, const char* why) {
+  const WarpRequest& request = thread.request;
+  current_block().finding = name_thread(thread.number) + " calls " +
+                            name_operation(request.operation) + " (" + to_string(request.site) +
+                            ") with mask " + name_mask(request.mask) + ", which " + what +
+                            " lane " + std::to_string(lane) + ", " + why;
+  end_launch();
+}
+
+void check_mask(const Thread& thread) {
+  const unsigned mask = thread.request.mask;
+  if (!names(mask, thread.lane())) fail_mask(thread, "leaves out", thread.lane(), "its own");
+  const std::vector<Thread>& threads = current_block().threads;
+  for_lanes(mask, [&](int lane) {
+    const std::size_t number = thread.warp() * kWarpSize + lane;
+    if (number >= threads.size()) fail_mask(thread, "names", lane, "beyond the end of the block");
+    if (threads[number].state == ThreadState::kExited) {
+      fail_mask(thread, "names", lane, "which has exited");
+    }
+  });
+}
+
+// Lanes may meet at __syncwarp from different lines, at nothing else.
+bool match(const WarpRequest& a, const WarpRequest& b) {
+  return a.operation == b.operation && a.mask == b.mask &&
+         (a.operation == WarpOperation::kSyncWarp || a.site == b.site);
+}
+
+bool all_came(const Thread& thread) {
+  bool all = true;
+  for_lanes(thread.request.mask, [&](int lane) {
+    const Thread& other = warp_of(thread)[lane];
+    all = all && other.state == ThreadState::kAtWarpCollective &&
+          match(other.request, thread.request);
+  });
+  return all;
+}
+
+void order_memory(Thread* warp, unsigned mask) {
+  std::array<std::uint32_t, kWarpSize> joined = {};
+  for_lanes(mask, [&](int lane) {
+    for (int i = 0; i < kWarpSize; ++i) joined[i] = std::max(joined[i], warp[lane].clocks[i]);
+  });
+  for_lanes(mask, [&](int lane) {
+    warp[lane].clocks = joined;
+    ++warp[lane].clocks[lane];
+  });
+}
+
+void exchange(Thread* warp, unsigned mask) {
+  std::array<std::uint64_t, kWarpSize> values = {};
+  for_lanes(mask, [&](int lane) { values[lane] = warp[lane].request.value; });
+  for_lanes(mask, [&](int lane) {
+    WarpRequest& request = warp[lane].request;
+    if (!names(mask, request.source_lane)) {
+      current_block().finding = name_thread(warp[lane].number) + " reads lane " +
+                                std::to_string(request.source_lane) + " in " +
+                                name_operation(request.operation) + " (" + to_string(request.site) +
+                                "), which is not in mask " + name_mask(mask);
+      end_launch();
+    }
+    request.value = values[request.source_lane];
+  });
+}
+
+void collect_votes(Thread* warp, unsigned mask) {
+  unsigned ballot = 0;
+  for_lanes(mask,
+            [&](int lane) { ballot |= static_cast<unsigned>(warp[lane].request.value) << lane; });
+  for_lanes(mask, [&](int lane) { warp[lane].request.value = ballot; });
+}
+
+void multiply(Thread* warp) {
+  std::array<MmaOperands, kWarpSize> operands;
+  for (int lane = 0; lane < kWarpSize; ++lane) operands[lane] = warp[lane].request.mma;
+  multiply_fragments(operands);
+}
+
+void perform(const WarpRequest& request, Thread* warp) {
+  switch (request.operation) {
+    case WarpOperation::kSyncWarp:
+      return order_memory(warp, request.mask);
+    case WarpOperation::kShuffle:
+    case WarpOperation::kShuffleUp:
+    case WarpOperation::kShuffleDown:
+    case WarpOperation::kShuffleXor:
+      return exchange(warp, request.mask);
+    case WarpOperation::kBallot:
+    case WarpOperation::kAny:
+    case WarpOperation::kAll:
+      return collect_votes(warp, request.mask);
+    case WarpOperation::kMma:
+      return multiply(warp);
+  }
+}
+
+std::uint64_t meet(const WarpRequest& request) {
+  Thread& thread = *current_block().running;
+  thread.request = request;
+  check_mask(thread);
+  thread.state = ThreadState::kAtWarpCollective;
+  if (all_came(thread)) {
+    Thread* warp = warp_of(thread);
+    perform(request, warp);
+    for_lanes(request.mask, [&](int lane) { warp[lane].state = ThreadState::kReady; });
+  }
+  wait_as(thread.state);
+  return thread.request.value;
+}
+
+// CUDA's rule: a lane whose source is outside its segment of `width` lanes reads itself.
+int source_of(Shuffle kind, int lane, int operand, int width) {
+  const int first = lane & ~(width - 1);
+  const int last = first + width - 1;
+  switch (kind) {
+    case Shuffle::kIndex:
+      return first + (operand & (width - 1));
+    case Shuffle::kUp:
+      return lane - operand >= first ? lane - operand : lane;
+    case Shuffle::kDown:
+      return lane + operand <= last ? lane + operand : lane;
+    case Shuffle::kXor:
+      return (lane ^ operand) <= last ? lane ^ operand : lane;
+  }
+  return lane;
+}
+
+WarpOperation operation_of(Shuffle kind) {
+  switch (kind) {
+    case Shuffle::kIndex:
+      return WarpOperation::kShuffle;
+    case Shuffle::kUp:
+      return WarpOperation::kShuffleUp;
+    case Shuffle::kDown:
+      return WarpOperation::kShuffleDown;
+    case Shuffle::kXor:
+      return WarpOperation::kShuffleXor;
+  }
+  return WarpOperation::kShuffle;
+}
+
+WarpOperation operation_of(Vote kind) {
+  switch (kind) {
+    case Vote::kBallot:
+      return WarpOperation::kBallot;
+    case Vote::kAny:
+      return WarpOperation::kAny;
+    case Vote::kAll:
+      return WarpOperation::kAll;
+  }
+  return WarpOperation::kBallot;
+}
+
+}  // namespace
+
+void sync_warp(unsigned mask, const Site& site) {
+  WarpRequest request;
+  request.mask = mask;
+  request.site = site;
+  meet(request);
+}
+
+std::uint64_t shuffle_bits(Shuffle kind, unsigned mask, std::uint64_t bits, int operand, int width,
+                           const Site& site) {
+  if (width <= 0 || width > kWarpSize || (width & (width - 1)) != 0) {
+    current_block().finding = "the width of a shuffle (" + to_string(site) + ") is " +
+                              std::to_string(width) + ", not a power of two up to 32";
+    end_launch();
+  }
+  WarpRequest request;
+  request.operation = operation_of(kind);
+  request.mask = mask;
+  request.site = site;
+  request.value = bits;
+  request.source_lane = source_of(kind, current_block().running->lane(), operand, width);
+  return meet(request);
+}
+
+unsigned vote(Vote kind, unsigned mask, bool predicate, const Site& site) {
+  WarpRequest request;
+  request.operation = operation_of(kind);
+  request.mask = mask;
+  request.site = site;
+  request.value = predicate ? 1 : 0;
+  return static_cast<unsigned>(meet(request));
+}
+
+void mma(const MmaOperands& operands, const Site& site) {
+  WarpRequest request;
+  request.operation = WarpOperation::kMma;
+  request.mask = kFullMask;
+  request.site = site;
+  request.mma = operands;
+  meet(request);
+}
+
+}  // namespace simt::host
