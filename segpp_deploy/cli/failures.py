@@ -120,7 +120,7 @@ def _describe_usage(error: Any) -> SegppError:
     else:
         expected = "the arguments that the help describes."
     what = error.format_message().split(" (Possible options")[0].rstrip(".")
-    return SegppError(f"{what}.", expected, f"{suggestion} {command} --help".strip())
+    return SegppError(what if what.endswith("?") else f"{what}.", expected, f"{suggestion} {command} --help".strip())
 
 
 def _silence_stdout() -> None:

@@ -18,12 +18,13 @@ from segpp_deploy.cli.doctor import doctor
 from segpp_deploy.cli.export import export
 from segpp_deploy.cli.failures import is_debugging, run_guarded
 from segpp_deploy.cli.inspect import inspect
+from segpp_deploy.cli.plugins import plugins
 from segpp_deploy.cli.predict import predict
 from segpp_deploy.cli.validate import validate
 from segpp_deploy.errors import unknown_name_error
 
 PROGRAM = "segpp-deploy"
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "demo": demo,
     "export": export,
     "build-engine": build_engine,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "inspect": inspect,
     "doctor": doctor,
+    "plugins": plugins,
 }
 _SILENT = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}  # read when OpenCV is loaded
 
@@ -45,7 +47,10 @@ def _make_app() -> typer.Typer:
     )
     app.callback()(_global_options)
     for name, function in COMMANDS.items():
-        app.command(name)(function)
+        if isinstance(function, typer.Typer):
+            app.add_typer(function, name=name)
+        else:
+            app.command(name)(function)
     return app
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from segpp_deploy.engine.plugin_library.architectures import format_capability
 from segpp_deploy.engine.plugin_library.sources import LibraryKind
 from segpp_deploy.errors import SegppError
 
@@ -51,6 +52,12 @@ class PluginRecord(BaseModel):
     tool_version: str
     build_seconds: float
     created: str
+
+    def describe(self) -> str:
+        """Say in a few words what the library is for and was built with."""
+        gpus = ", ".join(map(format_capability, self.architectures))
+        runs_on = f"compute capability {gpus}" if gpus else "runs on the CPU, for tests only"
+        return f"{runs_on}; CUDA {self.cuda_version}, TensorRT {self.tensorrt_version}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
