@@ -79,6 +79,15 @@ class Precision(Choice):
     INT8 = "int8"
 
 
+class CalibrationMethod(Choice):
+    """How the largest value that INT8 represents is chosen from the values seen; the rest is clipped."""
+
+    MAX = "max"
+    PERCENTILE = "percentile"
+    ENTROPY = "entropy"
+    MSE = "mse"
+
+
 class Inference(Choice):
     """How an image larger than the engine's input is treated: resized whole, or cut into windows."""
 

@@ -13,6 +13,7 @@ from typer.main import get_command
 from segpp_deploy import __version__
 from segpp_deploy.cli.bench import bench
 from segpp_deploy.cli.build_engine import build_engine
+from segpp_deploy.cli.calibrate import calibrate
 from segpp_deploy.cli.demo import demo
 from segpp_deploy.cli.doctor import doctor
 from segpp_deploy.cli.export import export
@@ -27,6 +28,7 @@ PROGRAM = "segpp-deploy"
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "demo": demo,
     "export": export,
+    "calibrate": calibrate,
     "build-engine": build_engine,
     "validate": validate,
     "bench": bench,

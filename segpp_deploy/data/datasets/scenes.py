@@ -1,4 +1,7 @@
-"""`scenes[:N]`: procedural street scenes, drawn when asked, with seeds that no training run uses."""
+"""`scenes[:N]`: procedural street scenes, drawn when asked, with seeds that no training run uses.
+
+`scenes[:N]#train` are the first of the scenes that the shipped model was trained on, for calibration.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,30 @@ from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, Scene, genera
 from segpp_deploy.errors import SegppError
 
 DEFAULT_COUNT = 50
+TRAIN_SPLIT = "train"
 
 
 def open_scenes(spec: DatasetSpec) -> SegmentationDataset:
-    """Make N held-out scenes of the default size, `DEFAULT_COUNT` where no N is given.
+    """Make N scenes of the default size, `DEFAULT_COUNT` where no N is given; held-out ones without a split.
 
     Raises:
-        SegppError: N is not a positive whole number, or a split is named.
+        SegppError: N is not a positive whole number, or another split than `train` is named.
     """
     count = int(spec.path) if spec.path.isdecimal() else 0 if spec.path else DEFAULT_COUNT
-    if count < 1 or spec.split is not None:
+    if count < 1 or spec.split not in (None, TRAIN_SPLIT):
         text = spec.path + (f"#{spec.split}" if spec.split is not None else "")
         raise SegppError(
             f"'scenes:{text}' is not a number of scenes.",
-            "scenes or scenes:N with N at least 1.",
+            "scenes or scenes:N with N at least 1, and no split but #train.",
             "--data scenes:50",
         )
-    return SegmentationDataset(f"scenes:{count}", tuple(_sample(i) for i in range(count)), SCENE_CLASSES)
+    name, first_seed = f"scenes:{count}", HELD_OUT_SEED
+    if spec.split is not None:
+        name, first_seed = f"{name}#{TRAIN_SPLIT}", 0
+    return SegmentationDataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), SCENE_CLASSES)
 
 
-def _sample(index: int) -> Sample:
-    seed = HELD_OUT_SEED + index
+def _sample(index: int, seed: int) -> Sample:
     return Sample(
         name=f"scene_{index:04d}",
         label_source=f"scene {index} (seed {seed})",

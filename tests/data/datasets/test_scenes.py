@@ -44,6 +44,13 @@ def test_samples_are_held_out_and_drawn_once(drawn_seeds: list[int]) -> None:
     assert dataset.classes is SCENE_CLASSES
 
 
+def test_scenes_that_training_used(drawn_seeds: list[int]) -> None:
+    dataset = parse_dataset("scenes:3#train")
+    assert dataset.name == "scenes:3#train"
+    assert [sample.load_image().shape for sample in dataset] == [(64, 128, 3)] * 3
+    assert drawn_seeds == [0, 1, 2]
+
+
 @pytest.mark.parametrize("text", ["scenes:0", "scenes:-1", "scenes:many", "scenes:1.5", "scenes:3#val", "scenes:#val"])
 def test_not_a_number_of_scenes(text: str) -> None:
     with pytest.raises(SegppError, match="not a number of scenes"):
