@@ -15,12 +15,14 @@ struct TokenMatchProblem {
   int num_removed;  // 1 .. number of sources
 };
 
-// Bytes of device memory that token_match needs, aligned to 256.
+// Bytes of device memory that token_match needs, aligned to 256; enough for smaller batches too.
+// 0 for a problem that token_match refuses.
 std::size_t token_match_workspace_size(const TokenMatchProblem& problem) noexcept;
 
-// tokens [B, grid_h * grid_w, C] -> row_of_token [B, grid_h * grid_w] int32 in [0, N - num_removed).
-// Cosine similarity with float32 accumulation; the nearest destination, ties to the lowest one; the num_removed
-// most similar sources merge, ties to the lowest token; tokens that stay are numbered in token order.
+// tokens [B, N, C], N = grid_h * grid_w -> row_of_token [B, N] int32 in [0, N - num_removed).
+// Cosine similarity with float32 accumulation; the nearest destination, ties to the lowest one; the
+// num_removed most similar sources merge, ties to the lowest token; tokens that stay are numbered
+// in token order. A similarity that is NaN is less than any other.
 cudaError_t token_match(const TokenMatchProblem& problem, DataType type, const void* tokens,
                         std::int32_t* row_of_token, void* workspace, cudaStream_t stream) noexcept;
 

@@ -12,11 +12,13 @@ struct TokenMergeProblem {
   int channels;
 };
 
-// Bytes of device memory that token_merge needs, aligned to 256.
+// Bytes of device memory that token_merge needs, aligned to 256; grows with the batch. 0 for a
+// problem that token_merge refuses.
 std::size_t token_merge_workspace_size(const TokenMergeProblem& problem) noexcept;
 
-// tokens [B, N, C], row_of_token [B, N] int32 in [0, M) -> merged [B, M, C], summed in float32 in token order.
-// Values of row_of_token outside [0, M) are ignored; a row that no token goes to is zero.
+// tokens [B, N, C], row_of_token [B, N] int32 in [0, M) -> merged [B, M, C], summed in float32 in
+// an order that depends on row_of_token alone. Values of row_of_token outside [0, M) are ignored; a
+// row that no token goes to is zero.
 cudaError_t token_merge(const TokenMergeProblem& problem, DataType type, const void* tokens,
                         const std::int32_t* row_of_token, void* merged, void* workspace,
                         cudaStream_t stream) noexcept;

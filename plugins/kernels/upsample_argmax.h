@@ -14,15 +14,13 @@ struct UpsampleArgmaxProblem {
   int out_width;
 };
 
-// logits [B, K, h, w] -> labels [B, H, W] uint8: bilinear resize (align_corners = false) in float32, then argmax,
-// ties to the lowest class.
-cudaError_t upsample_argmax(const UpsampleArgmaxProblem& problem, DataType type, const void* logits,
-                            std::uint8_t* labels, cudaStream_t stream) noexcept;
-
-// What labels are written as. TensorRT takes no uint8 from a plugin; float16 holds every class exactly.
+// What labels are written as. TensorRT takes no uint8 from a plugin; float16 holds every class
+// exactly.
 enum class LabelType : int { kUint8 = 0, kFloat16 = 1 };
 
-// The same, with labels [B, H, W] of `label_type`.
+// logits [B, K, h, w] -> labels [B, H, W] of `label_type`: bilinear resize (align_corners = false)
+// in float32, then argmax, ties to the lowest class. NaN is never the largest; where every class is
+// NaN, the label is 0.
 cudaError_t upsample_argmax(const UpsampleArgmaxProblem& problem, DataType type, const void* logits,
                             LabelType label_type, void* labels, cudaStream_t stream) noexcept;
 
