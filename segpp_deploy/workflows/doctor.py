@@ -7,11 +7,13 @@ from importlib.util import find_spec
 from typing import Any
 
 from segpp_deploy.config import Precision
+from segpp_deploy.engine.builder_settings import BuilderOption
 from segpp_deploy.engine.machine import physical_cores
 from segpp_deploy.engine.target import TARGETS, TargetInfo, TargetName, open_target, resolve_auto
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import Environment, describe_environment
 from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.workflows.plugin_status import PluginStatus, check_plugins
 
 _REPORT_MODULES = ("matplotlib", "jinja2")
 _REPORT_INSTALL = "pip install 'segpp-deploy[report]'"
@@ -26,10 +28,11 @@ class TargetStatus:
         runtime: the runtime's name.
         description: where it runs.
         works: whether engines can be built and run here.
-        version: the runtime's version; None where it does not work.
+        version: the runtime's version; None where it cannot even build.
         precisions: what engines can be built in here.
         why_not: what is in the way.
         fix: the next step.
+        builds: whether engines can be built here, to be run elsewhere if not here.
     """
 
     target: TargetName
@@ -40,16 +43,23 @@ class TargetStatus:
     precisions: tuple[Precision, ...] = ()
     why_not: str = ""
     fix: str = ""
+    builds: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """What a person wants to know."""
+        return "yes" if self.works else "builds only" if self.builds else "no"
 
 
 @dataclass(frozen=True)
 class DoctorResult:
-    """The machine, its targets, and what `--target auto` chooses."""
+    """The machine, its targets, the plugin library, and what `--target auto` chooses."""
 
     environment: Environment
     physical_cores: int
     targets: tuple[TargetStatus, ...]
     auto_target: TargetName
+    plugins: PluginStatus
     reports: bool
 
     @property
@@ -63,6 +73,7 @@ class DoctorResult:
             "works": self.works,
             "auto_target": str(self.auto_target),
             "targets": [asdict(status) for status in self.targets],
+            "plugins": self.plugins.to_dict(),
             "reports": self.reports,
             "physical_cores": self.physical_cores,
             "environment": asdict(self.environment),
@@ -75,6 +86,7 @@ class DoctorResult:
         targets = Table("Targets", tuple(Column(name, is_number=False) for name in headings), self._target_rows())
         tables = [Table("Machine", (text, text), self._machine_rows()), targets]
         steps = tuple((str(status.target), status.why_not, status.fix) for status in self.targets if not status.works)
+        steps += self.plugins.missing_rows()
         if not self.reports:
             steps += (("HTML reports", f"{' or '.join(_REPORT_MODULES)} is not installed.", _REPORT_INSTALL),)
         if steps:
@@ -96,6 +108,7 @@ class DoctorResult:
             ("memory", memory),
             ("GPU", "; ".join(gpus) or "no NVIDIA GPU found"),
             ("system", f"{found.os}, {found.machine}"),
+            *self.plugins.rows(),
             ("Python", found.python),
             ("packages", ", ".join(f"{name} {version}" for name, version in found.packages.items())),
         )
@@ -104,7 +117,7 @@ class DoctorResult:
         return tuple(
             (
                 f"{status.target} (auto)" if status.target is self.auto_target and status.works else str(status.target),
-                "yes" if status.works else "no",
+                status.verdict,
                 f"{status.runtime} {status.version or ''}".strip(),
                 status.description,
                 ", ".join(map(str, status.precisions)) or "-",
@@ -115,22 +128,29 @@ class DoctorResult:
 
 def run_doctor() -> DoctorResult:
     """Try every target's runtime; nothing is built."""
+    environment = describe_environment()
     return DoctorResult(
-        environment=describe_environment(),
+        environment=environment,
         physical_cores=physical_cores(),
         targets=tuple(check_target(info) for info in TARGETS.values()),
         auto_target=resolve_auto(TargetName.AUTO),
+        plugins=check_plugins(gpu.compute_capability for gpu in environment.gpus),
         reports=all(find_spec(module) for module in _REPORT_MODULES),
     )
 
 
 def check_target(info: TargetInfo) -> TargetStatus:
     """Return whether a target's runtime is there and can be used."""
+    version: str | None = None
+    precisions: tuple[Precision, ...] = ()
     try:
         target = open_target(info.name)
-        facts, precisions = target.runtime_facts(), target.usable_precisions()
+        precisions = target.usable_precisions()
+        version = target.runtime_facts().version
+        target.require_device()
     except SegppError as error:
+        builds = version is not None and BuilderOption.COMPUTE_CAPABILITY in info.builder_options
         return TargetStatus(
-            info.name, info.runtime, info.description, works=False, version=None, why_not=error.what, fix=error.fix
+            info.name, info.runtime, info.description, False, version, precisions, error.what, error.fix, builds
         )
-    return TargetStatus(info.name, info.runtime, info.description, True, facts.version, precisions)
+    return TargetStatus(info.name, info.runtime, info.description, True, version, precisions, builds=True)
