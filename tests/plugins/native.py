@@ -1,0 +1,98 @@
+"""Compile the host build for tests, once for all workers of pytest-xdist.
+
+CMake and ninja decide what is out of date; a file lock keeps two workers from building in one tree.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from segpp_deploy.engine.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
+from segpp_deploy.engine.plugin_library.cuda_toolkit import find_cuda_headers
+
+REPOSITORY = Path(__file__).parents[2]
+PLUGINS = REPOSITORY / "plugins"
+BUILDS = REPOSITORY / "build" / "tests"
+
+
+@dataclass(frozen=True)
+class HostBuild:
+    """One way to compile `plugins/` for the CPU.
+
+    Args:
+        sanitize: with AddressSanitizer and UndefinedBehaviorSanitizer.
+        cxx_standard: 17 or 20.
+        architecture: whose code paths the kernels take, 75 or 80.
+        mutation: a deliberate bug of the kernels; defines SEGPP_MUTATION_<MUTATION>.
+        tensorrt_include: holds NvInfer.h; None = without the targets that need it.
+        cxx_flags: further flags of the compiler.
+    """
+
+    sanitize: bool = False
+    cxx_standard: int = 17
+    architecture: int = 80
+    mutation: str = ""
+    tensorrt_include: Path | None = None
+    cxx_flags: str = ""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What CMake is told, tools and headers aside."""
+        settings = {
+            "SEGPP_HOST": "ON",
+            "SEGPP_SANITIZE": "ON" if self.sanitize else "OFF",
+            "CMAKE_CXX_STANDARD": str(self.cxx_standard),
+            "SEGPP_HOST_ARCH": str(self.architecture),
+            "SEGPP_MUTATION": self.mutation,
+            "CMAKE_CXX_FLAGS": self.cxx_flags,
+        }
+        if self.tensorrt_include is not None:
+            settings["SEGPP_TENSORRT_INCLUDE_DIR"] = str(self.tensorrt_include)
+        return settings
+
+
+def build_host(target: str, how: HostBuild | None = None) -> Path:
+    """Compile a target of `plugins/CMakeLists.txt` and return its program or library.
+
+    Raises:
+        SegppError: a compiler, a tool or headers are missing; says how to install them.
+        AssertionError: it does not compile; shows the compiler's output.
+    """
+    settings = {**(how or HostBuild()).settings, **_tools()}
+    key = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:12]
+    folder = BUILDS / f"host-{key}"
+    cmake = str(find_cmake().path)
+    with _locked(folder):
+        if not (folder / "build.ninja").is_file():
+            definitions = [f"-D{name}={value}" for name, value in settings.items()]
+            _run([cmake, "-G", "Ninja", "-S", str(PLUGINS), "-B", str(folder), *definitions])
+        _run([cmake, "--build", str(folder), "--target", target])
+    program = folder / target
+    return program if program.is_file() else folder / f"lib{target}.so"
+
+
+def _tools() -> dict[str, str]:
+    return {
+        "CMAKE_MAKE_PROGRAM": str(find_ninja().path),
+        "CMAKE_CXX_COMPILER": str(find_cxx().path),
+        "SEGPP_CUDA_INCLUDE_DIR": ";".join(map(str, find_cuda_headers().include_dirs)),
+    }
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes
+        yield
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}"
