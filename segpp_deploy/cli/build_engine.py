@@ -26,6 +26,24 @@ def build_engine(
         str | None, typer.Option(metavar="fp32|bf16|fp16|int8", help="Number format; the graph's if absent.")
     ] = None,
     threads: ThreadsOption = None,
+    compute_capability: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X.Y[,X.Y...]", help="tensorrt-rtx: the GPUs to build for; this machine's, else all from Ampere on."
+        ),
+    ] = None,
+    max_batch: Annotated[
+        int | None, typer.Option(metavar="N", help="TensorRT, dynamic batch: the largest batch (8).")
+    ] = None,
+    opt_batch: Annotated[
+        int | None, typer.Option(metavar="N", help="TensorRT, dynamic batch: the batch to be fastest at (1).")
+    ] = None,
+    workspace_mib: Annotated[
+        int | None, typer.Option(metavar="N", help="TensorRT: GPU scratch memory a layer may use, in MiB.")
+    ] = None,
+    timing_cache: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="tensorrt: keep measured kernel times for later builds.")
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -35,14 +53,24 @@ def build_engine(
     """
     from segpp_deploy.engine.build import BuildOptions
     from segpp_deploy.engine.build import build_engine as run_build
+    from segpp_deploy.engine.builder_settings import BuilderSettings, parse_compute_capabilities
     from segpp_deploy.engine.target import TargetName
 
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),
         precision=parse_choice(Precision, precision, "precision") if precision else None,
         threads=threads,
+        builder=BuilderSettings(
+            compute_capabilities=parse_compute_capabilities(compute_capability or []),
+            opt_batch=opt_batch,
+            max_batch=max_batch,
+            workspace_mib=workspace_mib,
+            timing_cache=timing_cache,
+        ),
     )
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_build(source, out, options, progress)
+    for note in result.notes:
+        output.note(note)
     output.result(result.to_dict(), f"Wrote {result.path} ({result.size_bytes / 2**20:.1f} MiB) and its manifest")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from segpp_deploy.config import Lowering, OutputKind, Precision
+from segpp_deploy.engine.builder_settings import BuilderSettings, check_builder_settings
 from segpp_deploy.engine.contract import format_shape, input_spec, noise_images, output_spec
 from segpp_deploy.engine.graph_file import GraphFile, read_graph
 from segpp_deploy.engine.machine import require_threads
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.target import (
     TARGETS,
+    BuiltEngine,
     EngineSettings,
     Target,
     TargetInfo,
@@ -32,7 +34,9 @@ from segpp_deploy.graph.metadata import ExportMetadata
 
 Progress = Callable[[str, int, int], None]  # (step, steps done, steps in all)
 
-_STEPS = ("Reading the graph", "Building the engine", "Trying the engine")
+# Each step, and the percentage of the whole at which it begins.
+_READING, _BUILDING, _TRYING = ("Reading the graph", 0), ("Building the engine", 5), ("Trying the engine", 90)
+_PERCENT = 100
 _FOREIGN_SUFFIXES = (".xml", ".bin", ".json")
 
 
@@ -44,11 +48,13 @@ class BuildOptions:
         target: see `TARGETS`; AUTO takes the best that works here.
         precision: None = the graph's.
         threads: CPU threads the engine will use; None = one per physical core.
+        builder: what the builder of a GPU target is asked for.
     """
 
     target: TargetName = TargetName.AUTO
     precision: Precision | None = None
     threads: int | None = None
+    builder: BuilderSettings = field(default_factory=BuilderSettings)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,16 @@ class BuildResult:
             "precision": str(self.manifest.precision),
             "build_seconds": self.build_seconds,
             "size_bytes": self.size_bytes,
+            "tried": self.manifest.tried,
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever asked for the engine should know."""
+        if self.manifest.tried:
+            return ()
+        gpus = ", ".join(self.manifest.runtime.compute_capabilities)
+        return (f"The engine was not tried: it needs an NVIDIA GPU of compute capability {gpus}.",)
 
 
 def build_engine(
@@ -79,7 +94,8 @@ def build_engine(
     """Build `source` (an exported ONNX file) into the one file `output` and its manifest, `output`.json.
 
     Later commands take the path `output`, whatever its suffix. For the targets cpu, cuda and openvino it holds ONNX. It
-    is run once before it gets its name; after a failure neither file is left, or both are what they were before.
+    is run once before it gets its name, where the GPU it is for is here; after a failure neither file is left, or both
+    are what they were before.
 
     Raises:
         SegppError: the graph, the target and the options do not fit together, the target is not available, or the
@@ -88,33 +104,48 @@ def build_engine(
     options = options or BuildOptions()
     report = progress or (lambda step, done, total: None)
     _check_output(source, output)
-    report(_STEPS[0], 0, len(_STEPS))
+    report(*_READING, _PERCENT)
     graph = read_graph(source)
     name = resolve_auto(options.target)
-    precision = require_runnable(TARGETS[name], graph.metadata, source, options.precision)
-    settings = EngineSettings(precision, require_threads(options.threads))
+    settings = _settle(name, graph, source, options)
     target = open_target(name)
     start = time.perf_counter()
     record = manifest_path(output)
     with atomic_path(record) as temporary_record, atomic_path(output) as temporary:
-        report(_STEPS[1], 1, len(_STEPS))
-        target.build(graph, temporary, settings)
-        report(_STEPS[2], 2, len(_STEPS))
-        _try_engine(target, temporary, settings, graph)
-        manifest = _describe(name, target, graph, settings, temporary, time.perf_counter() - start)
+        report(*_BUILDING, _PERCENT)
+        built = target.build(graph, temporary, settings, lambda fraction: report(*_building(fraction), _PERCENT))
+        build_seconds = time.perf_counter() - start
+        report(*_TRYING, _PERCENT)
+        tried = _try_engine(target, temporary, built, graph)
+        manifest = _describe(name, built, graph, temporary, build_seconds, tried)
         temporary_record.write_text(dump_manifest(manifest), encoding="utf-8")
-    report(_STEPS[2], len(_STEPS), len(_STEPS))
+    report(_TRYING[0], _PERCENT, _PERCENT)
     return BuildResult(output, record, manifest, manifest.build_seconds, manifest.size_bytes)
 
 
+def _building(fraction: float) -> tuple[str, int]:
+    step, first = _BUILDING
+    return step, first + int(fraction * (_TRYING[1] - first))
+
+
+def _settle(name: TargetName, graph: GraphFile, source: Path, options: BuildOptions) -> EngineSettings:
+    info = TARGETS[name]
+    precision = require_runnable(info, graph.metadata, source, options.precision)
+    check_builder_settings(options.builder, info.builder_options, str(name), graph.metadata.batch)
+    return EngineSettings(precision, require_threads(options.threads), options.builder)
+
+
 def _describe(
-    name: TargetName, target: Target, graph: GraphFile, settings: EngineSettings, engine: Path, build_seconds: float
+    name: TargetName, built: BuiltEngine, graph: GraphFile, engine: Path, build_seconds: float, tried: bool
 ) -> Manifest:
     return Manifest(
         target=name,
-        runtime=target.runtime_facts(),
-        precision=settings.precision,
-        threads=settings.threads,
+        runtime=built.runtime,
+        precision=built.settings.precision,
+        threads=built.settings.threads,
+        builder=built.settings.builder,
+        layer_types={kind: dict(formats) for kind, formats in built.layer_types.items()},
+        tried=tried,
         source=str(graph.path),
         source_sha256=graph.sha256,
         engine_sha256=sha256_of(engine),
@@ -174,11 +205,11 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
     return shlex.join(words)
 
 
-def _try_engine(target: Target, engine: Path, settings: EngineSettings, graph: GraphFile) -> None:
+def _try_engine(target: Target, engine: Path, built: BuiltEngine, graph: GraphFile) -> bool:
     expected = output_spec(graph.metadata)
-    output = target.try_run(engine, settings, noise_images(graph.metadata))
+    output = target.try_run(engine, built, noise_images(graph.metadata))
     if output is None:
-        return
+        return False
     if not expected.accepts(output.dtype.name, output.shape):
         found = f"{output.dtype} {format_shape(output.shape)}"
         raise _trial_error(graph, f"it put out {found}, not {expected}")
@@ -186,6 +217,7 @@ def _try_engine(target: Target, engine: Path, settings: EngineSettings, graph: G
         raise _trial_error(graph, "it put out NaN or infinite values")
     if graph.metadata.output_kind is OutputKind.LABELS and int(output.max()) >= len(graph.metadata.classes):
         raise _trial_error(graph, f"it put out class {int(output.max())} of {len(graph.metadata.classes)}")
+    return True
 
 
 def _trial_error(graph: GraphFile, what: str) -> SegppError:

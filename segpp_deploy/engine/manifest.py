@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, ValidationError
 
 from segpp_deploy.config import Precision
+from segpp_deploy.engine.builder_settings import BuilderSettings
 from segpp_deploy.engine.contract import TensorSpec
 from segpp_deploy.engine.target import EngineSettings, RuntimeFacts, TargetName
 from segpp_deploy.errors import SegppError
@@ -38,6 +39,9 @@ class Manifest(BaseModel):
         runtime: what it was built with, and needs.
         precision: number format of the heavy layers.
         threads: CPU threads; None = one per physical core.
+        builder: what the builder of a GPU target was asked for.
+        layer_types: of compiled engines: heavy layers by kind and number format, as read back from the network.
+        tried: whether the engine was run after the build; not where the GPU it is for was missing.
         source: the ONNX file as the user named it.
         source_sha256: its hash.
         engine_sha256: hash of the engine file.
@@ -56,6 +60,9 @@ class Manifest(BaseModel):
     runtime: RuntimeFacts
     precision: Precision
     threads: int | None
+    builder: BuilderSettings
+    layer_types: dict[str, dict[str, int]]
+    tried: bool
     source: str
     source_sha256: Sha256
     engine_sha256: Sha256
@@ -69,7 +76,7 @@ class Manifest(BaseModel):
     @property
     def settings(self) -> EngineSettings:
         """What decides how the engine computes."""
-        return EngineSettings(self.precision, self.threads)
+        return EngineSettings(self.precision, self.threads, self.builder)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -80,7 +87,7 @@ class Manifest(BaseModel):
         words = ["segpp-deploy", "build-engine", self.source, "--target", str(self.target)]
         if self.precision is not self.metadata.precision:
             words += ["--precision", str(self.precision)]
-        return shlex.join([*words, "-o", str(engine)])
+        return shlex.join([*words, *self.builder.to_words(), "-o", str(engine)])
 
 
 def manifest_path(engine: Path) -> Path:

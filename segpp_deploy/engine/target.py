@@ -6,7 +6,8 @@ A new target is one module under `segpp_deploy/engine/targets` and one entry in 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -14,8 +15,12 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from segpp_deploy.config import Choice, Lowering, Precision
+from segpp_deploy.engine.builder_settings import BuilderOption, BuilderSettings
 from segpp_deploy.engine.graph_file import GraphFile
+from segpp_deploy.engine.machine import has_nvidia_gpu
 from segpp_deploy.errors import SegppError
+
+ReportFraction = Callable[[float], None]  # takes how much of the build is done, 0 .. 1
 
 
 class TargetName(Choice):
@@ -39,10 +44,11 @@ class TargetInfo:
         runtime: the runtime's name as people write it.
         module: the Python module of the runtime.
         extra: the extra of segpp-deploy that installs the runtime.
+        implementation: "module:class" of its `Target`.
         lowerings: the graphs it takes, the preferred one first.
         graph_precisions: the precisions a graph may have.
         runtime_precisions: precisions to which the runtime itself can take a float32 graph.
-        implementation: "module:class" of its `Target`; None while this version has none.
+        builder_options: what its builder can be asked for.
     """
 
     name: TargetName
@@ -50,10 +56,11 @@ class TargetInfo:
     runtime: str
     module: str
     extra: str
+    implementation: str
     lowerings: tuple[Lowering, ...] = (Lowering.PORTABLE,)
     graph_precisions: tuple[Precision, ...] = (Precision.FP32,)
     runtime_precisions: tuple[Precision, ...] = ()
-    implementation: str | None = None
+    builder_options: tuple[BuilderOption, ...] = ()
 
     @property
     def install_command(self) -> str:
@@ -65,6 +72,9 @@ class TargetInfo:
         """Every precision an engine may have."""
         return tuple(dict.fromkeys((*self.graph_precisions, *self.runtime_precisions)))
 
+
+_TENSORRT_PRECISIONS = (Precision.FP32, Precision.FP16, Precision.INT8)
+_TENSORRT_OPTIONS = (BuilderOption.OPT_BATCH, BuilderOption.MAX_BATCH, BuilderOption.WORKSPACE)
 
 TARGETS: dict[TargetName, TargetInfo] = {
     info.name: info
@@ -101,6 +111,9 @@ TARGETS: dict[TargetName, TargetInfo] = {
             module="tensorrt",
             extra="gpu",
             lowerings=(Lowering.PLUGIN, Lowering.PORTABLE),
+            graph_precisions=_TENSORRT_PRECISIONS,
+            builder_options=(*_TENSORRT_OPTIONS, BuilderOption.TIMING_CACHE),
+            implementation="segpp_deploy.engine.targets.tensorrt:TensorRtTarget",
         ),
         TargetInfo(
             TargetName.TENSORRT_RTX,
@@ -108,21 +121,26 @@ TARGETS: dict[TargetName, TargetInfo] = {
             runtime="TensorRT-RTX",
             module="tensorrt_rtx",
             extra="rtx",
+            graph_precisions=_TENSORRT_PRECISIONS,
+            builder_options=(*_TENSORRT_OPTIONS, BuilderOption.COMPUTE_CAPABILITY),
+            implementation="segpp_deploy.engine.targets.tensorrt_rtx:TensorRtRtxTarget",
         ),
     )
 }
 
+_GPU_TARGETS = (TargetName.TENSORRT, TargetName.TENSORRT_RTX, TargetName.CUDA)
+
 
 @dataclass(frozen=True)
 class RuntimeFacts:
-    """The runtime an engine belongs to; None where a field does not apply.
+    """The runtime that is installed here, or that an engine needs; None and () where a field does not apply.
 
     Args:
         name: e.g. "onnxruntime".
         version: its version.
-        cuda: CUDA version.
-        driver: GPU driver version; recorded, but another one is no obstacle.
-        compute_capability: e.g. "8.9".
+        cuda: the CUDA version it was made for.
+        driver: the CUDA version of the GPU's driver; recorded, but another one is no obstacle.
+        compute_capabilities: of the GPUs an engine is for, e.g. ("8.9",); of the GPU that is here.
         plugin_sha256: hash of the plugin library.
     """
 
@@ -130,7 +148,7 @@ class RuntimeFacts:
     version: str
     cuda: str | None = None
     driver: str | None = None
-    compute_capability: str | None = None
+    compute_capabilities: tuple[str, ...] = ()
     plugin_sha256: str | None = None
 
 
@@ -141,29 +159,55 @@ class EngineSettings:
     Args:
         precision: number format of the heavy layers.
         threads: CPU threads; None = one per physical core of the machine it runs on.
+        builder: what the builder is asked for.
     """
 
     precision: Precision = Precision.FP32
     threads: int | None = None
+    builder: BuilderSettings = field(default_factory=BuilderSettings)
+
+
+@dataclass(frozen=True)
+class BuiltEngine:
+    """What came of a build.
+
+    Args:
+        runtime: what the engine needs.
+        settings: what it was built with.
+        layer_types: of compiled engines: how many layers of each heavy kind compute in each number format, as read
+            back from the network, e.g. {"convolution": {"fp32": 43}}.
+    """
+
+    runtime: RuntimeFacts
+    settings: EngineSettings
+    layer_types: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Target(Protocol):
     """Builds engine files for one runtime. Making one raises `SegppError` where its runtime is missing."""
 
     def runtime_facts(self) -> RuntimeFacts:
-        """Return the installed runtime's facts, as manifests record them."""
+        """Return the facts of the installed runtime and of the GPU it would use."""
+
+    def require_device(self) -> None:
+        """Make sure that engines can run here, not only be built.
+
+        Raises:
+            SegppError: the device is missing.
+        """
 
     def usable_precisions(self) -> tuple[Precision, ...]:
         """Return the precisions this machine can compute engines in."""
 
-    def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
+    def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
         """Write the engine file `output`.
 
         Raises:
             SegppError: the runtime rejects the graph or the settings.
+            KeyboardInterrupt: Ctrl-C.
         """
 
-    def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:
+    def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
         """Load an engine file, run it once and return its output; None if it was built for another machine.
 
         Raises:
@@ -193,27 +237,21 @@ def open_target(name: TargetName) -> Target:
     """Return the implementation of a target (not AUTO).
 
     Raises:
-        SegppError: this version has none, or its runtime is missing.
+        SegppError: its runtime is missing.
     """
-    info = TARGETS[name]
-    if info.implementation is None:
-        usable = ", ".join(str(other.name) for other in TARGETS.values() if other.implementation)
-        raise SegppError(
-            f"The target {name} is not available in this version of segpp-deploy.",
-            f"one of: {usable}.",
-            f"--target {TargetName.CPU}",
-        )
-    module, _, implementation = info.implementation.partition(":")
+    module, _, implementation = TARGETS[name].implementation.partition(":")
     target: Target = getattr(importlib.import_module(module), implementation)()
     return target
 
 
 def resolve_auto(name: TargetName) -> TargetName:
-    """Return `name`, or for AUTO the best target that works here: cuda with a GPU and its runtime, else cpu."""
+    """Return `name`, or for AUTO the fastest target that works here: with a GPU one of `_GPU_TARGETS`, else cpu."""
     if name is not TargetName.AUTO:
         return name
-    try:
-        open_target(TargetName.CUDA)
-    except SegppError:
-        return TargetName.CPU
-    return TargetName.CUDA
+    for candidate in _GPU_TARGETS if has_nvidia_gpu() else ():
+        try:
+            open_target(candidate).require_device()
+        except SegppError:
+            continue
+        return candidate
+    return TargetName.CPU

@@ -1,8 +1,7 @@
-"""Is this engine file whole, and does it fit the runtime installed here?"""
+"""Is this engine file whole, and does it fit the runtime and the GPU that are here?"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 from segpp_deploy.engine.manifest import Manifest, read_manifest
@@ -10,20 +9,65 @@ from segpp_deploy.engine.target import RuntimeFacts, open_target
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 
-_INDIFFERENT = ("driver",)  # recorded, but newer drivers run older engines
+_HASH_DIGITS = 12  # enough to tell two libraries apart
 
 
 def verify_engine(engine: Path) -> Manifest:
-    """Return an engine's manifest after checking the file and the runtime against it, before anything loads the file.
+    """Return an engine's manifest after checking the file, the runtime and the GPU, before anything loads the file.
 
     Raises:
-        SegppError: what `read_manifest` raises; the file was cut short or changed; its runtime is missing or differs
-            from the one it was built with. The message holds the command that builds it again.
+        SegppError: what `read_manifest` raises; the file was cut short or changed; its runtime or its GPU is missing
+            or differs from what it was built for. The message names each difference and the command that builds it
+            again.
     """
     manifest = read_manifest(engine)
     _check_file(engine, manifest)
-    _check_runtime(engine, manifest, open_target(manifest.target).runtime_facts())
+    target = open_target(manifest.target)
+    check_runtime(engine, manifest, target.runtime_facts())
+    try:
+        target.require_device()
+    except SegppError as error:
+        raise SegppError(f"{engine} cannot run here: {error.what}", _describe_needs(manifest), error.fix) from error
     return manifest
+
+
+def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts) -> None:
+    """Compare what an engine needs with what is here. The driver may differ: newer ones run older engines.
+
+    Raises:
+        SegppError: something differs that matters.
+    """
+    differences = _compare(manifest.runtime, present)
+    if differences:
+        raise SegppError(
+            f"{engine} was built for another runtime: {present.name} {'; '.join(differences)}.",
+            _describe_needs(manifest),
+            f"Build it again: {manifest.rebuild_command(engine)}",
+        )
+
+
+def _compare(built: RuntimeFacts, here: RuntimeFacts) -> list[str]:
+    """Describe each difference; what is not known on one side (no GPU, CUDA of the system) is no difference."""
+    found = []
+    if (built.name, built.version) != (here.name, here.version):
+        name = f"{built.name} " if built.name != here.name else ""
+        found.append(f"version {name}{built.version}, here {here.version}")
+    if built.cuda and here.cuda and built.cuda != here.cuda:
+        found.append(f"cuda {built.cuda}, here {here.cuda}")
+    if built.compute_capabilities and not set(here.compute_capabilities) <= set(built.compute_capabilities):
+        wanted, present = ", ".join(built.compute_capabilities), ", ".join(here.compute_capabilities)
+        found.append(f"compute capability {wanted}, here {present}")
+    if built.plugin_sha256 and built.plugin_sha256 != here.plugin_sha256:
+        present = here.plugin_sha256[:_HASH_DIGITS] if here.plugin_sha256 else "none (segpp-deploy plugins build)"
+        found.append(f"plugin library {built.plugin_sha256[:_HASH_DIGITS]}, here {present}")
+    return found
+
+
+def _describe_needs(manifest: Manifest) -> str:
+    runtime = manifest.runtime
+    gpus = ", ".join(runtime.compute_capabilities)
+    needs = f" and an NVIDIA GPU of compute capability {gpus}" if gpus else ""
+    return f"{runtime.name} {runtime.version}{needs}, as when it was built."
 
 
 def _check_file(engine: Path, manifest: Manifest) -> None:
@@ -35,17 +79,4 @@ def _check_file(engine: Path, manifest: Manifest) -> None:
         f"{engine} is not the file that was built: it {what}.",
         f"the {manifest.size_bytes} bytes its manifest describes.",
         f"Copy it again together with its manifest, or build it again: {manifest.rebuild_command(engine)}",
-    )
-
-
-def _check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts) -> None:
-    built, here = asdict(manifest.runtime), asdict(present)
-    differing = [name for name in built if name not in _INDIFFERENT and built[name] != here[name]]
-    if not differing:
-        return
-    differences = "; ".join(f"{name.replace('_', ' ')} {built[name]}, here {here[name]}" for name in differing)
-    raise SegppError(
-        f"{engine} was built for another runtime: {present.name} {differences}.",
-        f"{manifest.runtime.name} {manifest.runtime.version}, as when it was built.",
-        f"Build it again: {manifest.rebuild_command(engine)}",
     )

@@ -14,6 +14,8 @@ _SESSIONS = {
     TargetName.CPU: "segpp_deploy.session.onnxruntime_session:OnnxRuntimeSession",
     TargetName.CUDA: "segpp_deploy.session.onnxruntime_session:OnnxRuntimeSession",
     TargetName.OPENVINO: "segpp_deploy.session.openvino_session:OpenVinoSession",
+    TargetName.TENSORRT: "segpp_deploy.session.tensorrt_session:TensorRtSession",
+    TargetName.TENSORRT_RTX: "segpp_deploy.session.tensorrt_session:TensorRtSession",
 }
 
 

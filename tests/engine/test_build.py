@@ -36,7 +36,9 @@ def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, 
         "precision": "fp32",
         "build_seconds": result.build_seconds,
         "size_bytes": result.path.stat().st_size,
+        "tried": True,
     }
+    assert result.notes == ()
     assert sorted(path.name for path in result.path.parent.iterdir()) == ["a.engine", "a.engine.json"]
 
 
@@ -181,7 +183,10 @@ def test_trial_run_judges_the_output(
 
 def test_engines_for_other_machines_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CpuTarget, "try_run", lambda *arguments: None)
-    assert build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU).path.exists()
+    result = build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
+    assert result.path.exists()
+    assert not result.to_dict()["tried"]
+    assert result.notes[0].startswith("The engine was not tried")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +202,7 @@ def test_a_failure_keeps_the_engine_that_was_there(
 ) -> None:
     before = {path.name: path.read_bytes() for path in built.path.parent.iterdir()}
 
-    def fail(self: CpuTarget, graph: Any, output: Path, settings: Any) -> None:
+    def fail(self: CpuTarget, graph: Any, output: Path, *_: Any) -> None:
         output.write_bytes(b"half an eng")
         raise failure
 

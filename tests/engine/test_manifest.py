@@ -112,7 +112,7 @@ def test_rebuild_command_quotes_and_keeps_the_choices(built: BuildResult) -> Non
 
 
 def test_gpu_facts_survive(built: BuildResult) -> None:
-    facts = RuntimeFacts("tensorrt", "11.4", "13.2", "580.1", "8.9", "ab" * 32)
+    facts = RuntimeFacts("tensorrt", "11.4", "13", "13.2", ("8.9", "12.0"), "ab" * 32)
     manifest = built.manifest.model_copy(update={"runtime": facts})
     manifest_path(built.path).write_text(dump_manifest(manifest))
     assert read_manifest(built.path).runtime == facts

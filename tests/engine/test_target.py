@@ -25,15 +25,7 @@ def test_every_name_has_facts() -> None:
         assert Lowering.PORTABLE in info.lowerings
 
 
-@pytest.mark.parametrize("name", [TargetName.TENSORRT, TargetName.TENSORRT_RTX])
-def test_targets_of_later_versions_say_so(name: TargetName) -> None:
-    with pytest.raises(SegppError, match="is not available in this version") as caught:
-        open_target(name)
-    assert "cpu, openvino" in caught.value.expected
-    assert caught.value.fix == "--target cpu"
-
-
-@pytest.mark.parametrize("name", [TargetName.CPU, TargetName.OPENVINO, TargetName.CUDA])
+@pytest.mark.parametrize("name", list(TARGETS))
 def test_missing_runtime(monkeypatch: pytest.MonkeyPatch, name: TargetName) -> None:
     info = TARGETS[name]
     monkeypatch.setattr("segpp_deploy.engine.targets.cuda.has_nvidia_gpu", lambda: True)
@@ -66,12 +58,40 @@ def test_cuda_needs_a_gpu_and_its_own_onnxruntime(monkeypatch: pytest.MonkeyPatc
     assert "segpp-deploy[gpu]" in caught.value.fix
 
 
-def test_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+class UsableTarget:
+    def require_device(self) -> None:
+        pass
+
+
+class TargetWithoutDevice:
+    def require_device(self) -> None:
+        raise SegppError("no GPU")
+
+
+def test_auto_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_auto(TargetName.OPENVINO) is TargetName.OPENVINO
-    monkeypatch.setattr("segpp_deploy.engine.targets.cuda.has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr("segpp_deploy.engine.target.has_nvidia_gpu", lambda: False)
     assert resolve_auto(TargetName.AUTO) is TargetName.CPU
-    monkeypatch.setattr("segpp_deploy.engine.target.open_target", lambda name: object())
-    assert resolve_auto(TargetName.AUTO) is TargetName.CUDA
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ({"tensorrt": UsableTarget, "tensorrt-rtx": UsableTarget, "cuda": UsableTarget}, TargetName.TENSORRT),
+        ({"tensorrt-rtx": UsableTarget, "cuda": UsableTarget}, TargetName.TENSORRT_RTX),
+        ({"tensorrt-rtx": TargetWithoutDevice, "cuda": UsableTarget}, TargetName.CUDA),
+        ({"tensorrt-rtx": TargetWithoutDevice}, TargetName.CPU),
+    ],
+)
+def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, targets: dict[str, Any], expected: TargetName) -> None:
+    def open_fake(name: TargetName) -> Any:
+        if str(name) not in targets:
+            raise SegppError("not installed")
+        return targets[str(name)]()
+
+    monkeypatch.setattr("segpp_deploy.engine.target.has_nvidia_gpu", lambda: True)
+    monkeypatch.setattr("segpp_deploy.engine.target.open_target", open_fake)
+    assert resolve_auto(TargetName.AUTO) is expected
 
 
 def test_facts_of_installed_runtimes() -> None:

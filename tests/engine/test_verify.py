@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 import pytest
 
 from segpp_deploy.engine.build import BuildResult
+from segpp_deploy.engine.builder_settings import BuilderSettings
 from segpp_deploy.engine.manifest import dump_manifest, manifest_path
 from segpp_deploy.engine.target import RuntimeFacts, TargetName
-from segpp_deploy.engine.verify import _check_runtime, verify_engine
+from segpp_deploy.engine.targets.cpu import CpuTarget
+from segpp_deploy.engine.verify import check_runtime, verify_engine
 from segpp_deploy.errors import SegppError
 
 
@@ -49,16 +52,81 @@ def test_another_runtime_version(built: BuildResult) -> None:
     assert f"segpp-deploy build-engine {built.manifest.source} --target cpu -o {built.path}" in caught.value.fix
 
 
-def test_another_driver_is_no_obstacle_but_another_gpu_is(built: BuildResult) -> None:
-    facts = RuntimeFacts("tensorrt", "11.4", "13.2", "580.1", "8.9")
-    manifest = built.manifest.model_copy(update={"runtime": facts})
-    _check_runtime(built.path, manifest, replace(facts, driver="590.2"))
-    with pytest.raises(SegppError, match=r"compute capability 8\.9, here 12\.0"):
-        _check_runtime(built.path, manifest, replace(facts, compute_capability="12.0"))
+TENSORRT = RuntimeFacts("tensorrt", "11.4", "13", "13.0", ("8.9",), "a" * 64)
+RTX = RuntimeFacts("tensorrt_rtx", "1.7.1", "13", None, ("8.6", "8.9", "12.0"))
 
 
-def test_an_engine_whose_target_is_not_there(built: BuildResult) -> None:
+def check(built: BuildResult, needs: RuntimeFacts, **here: Any) -> None:
+    """Check an engine with the needs `needs` on a machine that offers the same, but for `here`."""
+    settings = BuilderSettings(compute_capabilities=needs.compute_capabilities, workspace_mib=64)
+    manifest = built.manifest.model_copy(update={"runtime": needs, "builder": settings})
+    check_runtime(built.path, manifest, replace(needs, **here))
+
+
+@pytest.mark.parametrize(
+    "here",
+    [
+        {},
+        {"driver": "13.2"},
+        {"cuda": None},
+        {"compute_capabilities": ()},  # no GPU: another check says so
+    ],
+)
+def test_what_does_not_matter(built: BuildResult, here: dict[str, Any]) -> None:
+    check(built, TENSORRT, **here)
+
+
+@pytest.mark.parametrize(
+    ("needs", "here", "complaint"),
+    [
+        (TENSORRT, {"version": "10.3.0"}, r"tensorrt version 11\.4, here 10\.3\.0"),
+        (TENSORRT, {"name": "tensorrt_rtx"}, r"version tensorrt 11\.4, here 11\.4"),
+        (TENSORRT, {"cuda": "12"}, "cuda 13, here 12"),
+        (TENSORRT, {"compute_capabilities": ("12.0",)}, r"compute capability 8\.9, here 12\.0"),
+        (RTX, {"compute_capabilities": ("9.0",)}, r"compute capability 8\.6, 8\.9, 12\.0, here 9\.0"),
+        (TENSORRT, {"plugin_sha256": "b" * 64}, "plugin library aaaaaaaaaaaa, here bbbbbbbbbbbb"),
+        (TENSORRT, {"plugin_sha256": None}, r"plugin library aaaaaaaaaaaa, here none \(segpp-deploy plugins build\)"),
+    ],
+)
+def test_what_differs_is_named(built: BuildResult, needs: RuntimeFacts, here: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(SegppError, match=complaint) as caught:
+        check(built, needs, **here)
+    assert f"{needs.name} {needs.version} and an NVIDIA GPU of compute capability" in caught.value.expected
+    capabilities = ",".join(needs.compute_capabilities)
+    assert f"--compute-capability {capabilities} --workspace-mib 64 -o {built.path}" in caught.value.fix
+
+
+@pytest.mark.parametrize("capability", ["8.6", "12.0"])
+def test_an_engine_for_several_gpus_runs_on_each(built: BuildResult, capability: str) -> None:
+    check(built, RTX, compute_capabilities=(capability,))
+
+
+def test_an_engine_without_plugins_does_not_mind_a_library(built: BuildResult) -> None:
+    check(built, replace(TENSORRT, plugin_sha256=None), plugin_sha256="b" * 64)
+
+
+def test_several_differences_stand_side_by_side(built: BuildResult) -> None:
+    with pytest.raises(SegppError, match=r"version 11\.4, here 10\.3; compute capability 8\.9, here 8\.7\."):
+        check(built, TENSORRT, version="10.3", compute_capabilities=("8.7",))
+
+
+def test_an_engine_whose_runtime_is_not_there(built: BuildResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
     manifest = built.manifest.model_copy(update={"target": TargetName.TENSORRT})
     built.manifest_path.write_text(dump_manifest(manifest))
-    with pytest.raises(SegppError, match="tensorrt is not available"):
+    with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\)") as caught:
         verify_engine(built.path)
+    assert caught.value.fix == "pip install 'segpp-deploy[gpu]'"
+
+
+def test_an_engine_whose_gpu_is_not_there(built: BuildResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_gpu(self: CpuTarget) -> None:
+        raise SegppError("No NVIDIA GPU was found.", "a GPU.", "Run this on a machine with a GPU.")
+
+    monkeypatch.setattr(CpuTarget, "require_device", no_gpu)
+    with pytest.raises(SegppError, match=r"tiny\.engine cannot run here: No NVIDIA GPU was found\.") as caught:
+        verify_engine(built.path)
+    assert (caught.value.expected, caught.value.fix) == (
+        f"onnxruntime {built.manifest.runtime.version}, as when it was built.",
+        "Run this on a machine with a GPU.",
+    )

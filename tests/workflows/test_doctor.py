@@ -20,7 +20,7 @@ def test_every_target_has_a_line() -> None:
     assert cpu.precisions == (Precision.FP32,)
     document = json.loads(to_json(result.to_dict()))
     assert document["works"] is True
-    assert document["auto_target"] in {"cpu", "cuda"}
+    assert document["auto_target"] in {"cpu", "cuda", "tensorrt", "tensorrt-rtx"}
     assert document["targets"][0]["version"] == document["environment"]["packages"]["onnxruntime"]
 
 
@@ -30,7 +30,7 @@ def test_what_does_not_work_has_a_reason_and_a_next_step() -> None:
     for status in broken:
         assert status.why_not
         assert status.fix
-        assert status.version is None
+        assert (status.version is None) is not status.builds
 
 
 def test_missing_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,3 +59,12 @@ def test_tables_name_the_machine() -> None:
     machine, targets, *_ = run_doctor().tables()
     assert dict(machine.rows)["CPU"]  # type: ignore[arg-type]
     assert any("(auto)" in row[0] for row in targets.rows)
+
+
+def test_a_target_without_its_gpu_builds_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    monkeypatch.setattr("segpp_deploy.engine.nvidia_gpu.has_nvidia_gpu", lambda: False)
+    status = check_target(TARGETS[TargetName.TENSORRT_RTX])
+    assert (status.works, status.builds, status.verdict) == (False, True, "builds only")
+    assert status.version
+    assert status.why_not == "No NVIDIA GPU was found."

@@ -16,7 +16,14 @@ from segpp_deploy.engine.onnxruntime_loader import (
     onnxruntime_facts,
     run_onnxruntime,
 )
-from segpp_deploy.engine.target import TARGETS, EngineSettings, RuntimeFacts, TargetName
+from segpp_deploy.engine.target import (
+    TARGETS,
+    BuiltEngine,
+    EngineSettings,
+    ReportFraction,
+    RuntimeFacts,
+    TargetName,
+)
 from segpp_deploy.engine.targets.onnx_engine import write_onnx_engine
 
 
@@ -37,12 +44,16 @@ class CpuTarget:
         """Return the precisions this machine can compute engines in."""
         return TARGETS[self.name].precisions
 
-    def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
+    def require_device(self) -> None:
+        """Do nothing: what can build can run."""
+
+    def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
         """Write the engine file."""
         from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form  # slow to load; only building needs it
 
         write_onnx_engine(to_onnxruntime_form(graph.model), output)
+        return BuiltEngine(self._facts, settings)
 
-    def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:
+    def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
         """Load and run an engine file once."""
-        return run_onnxruntime(load_onnxruntime(engine, LoadOptions(self.provider, settings.threads)), image)
+        return run_onnxruntime(load_onnxruntime(engine, LoadOptions(self.provider, built.settings.threads)), image)

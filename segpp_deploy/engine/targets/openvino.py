@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.graph_file import GraphFile
 from segpp_deploy.engine.openvino_loader import load_openvino, openvino_facts, run_openvino, supports_bf16
-from segpp_deploy.engine.target import TARGETS, EngineSettings, RuntimeFacts, TargetName
+from segpp_deploy.engine.target import (
+    TARGETS,
+    BuiltEngine,
+    EngineSettings,
+    ReportFraction,
+    RuntimeFacts,
+    TargetName,
+)
 from segpp_deploy.engine.targets.onnx_engine import write_onnx_engine
 
 
@@ -29,10 +36,14 @@ class OpenVinoTarget:
         precisions = TARGETS[TargetName.OPENVINO].precisions
         return tuple(p for p in precisions if p is not Precision.BF16 or supports_bf16())
 
-    def build(self, graph: GraphFile, output: Path, settings: EngineSettings) -> None:
+    def require_device(self) -> None:
+        """Do nothing: what can build can run."""
+
+    def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
         """Write the engine file."""
         write_onnx_engine(graph.model, output)
+        return BuiltEngine(self._facts, settings)
 
-    def try_run(self, engine: Path, settings: EngineSettings, image: NDArray[Any]) -> NDArray[Any] | None:
+    def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
         """Compile and run an engine file once."""
-        return run_openvino(load_openvino(engine, settings).create_infer_request(), image)
+        return run_openvino(load_openvino(engine, built.settings).create_infer_request(), image)

@@ -1,0 +1,1 @@
+"""TensorRT and TensorRT-RTX behind one code path: they share one Python API under two module names."""
