@@ -24,6 +24,7 @@ from segpp_deploy.files import atomic_path, sha256_of
 from segpp_deploy.graph.deployable import Deployable
 from segpp_deploy.graph.lowering import lower_to_portable
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.plugin_form import to_plugin_form
 from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import count_tokens, explain_plan
@@ -109,8 +110,7 @@ def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, Exp
     deployed = fold_model(model) if request.fold else model
     module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization)
     graph = trace(module, request.size.hw, request.batch)
-    if request.lowering is Lowering.PORTABLE:
-        graph = lower_to_portable(graph)
+    graph = lower_to_portable(graph) if request.lowering is Lowering.PORTABLE else to_plugin_form(graph)
     passes.ClearMetadataAndDocStringPass()(graph)
     graph.producer_name, graph.producer_version = "segpp-deploy", __version__
     return graph, metadata

@@ -84,6 +84,18 @@ def test_plugin_graph_holds_exactly_the_custom_nodes(model: SegFormer, tmp_path:
         assert len(node.input) == {"TokenUnmerge": 3, "TokenMerge": 2}.get(node.op_type, 1)
 
 
+def test_a_cast_makes_the_labels_of_a_plugin_graph(model: SegFormer, tmp_path: Path) -> None:
+    """TensorRT's plugin gives float16 where the ONNX node gives uint8; only a cast may make a uint8 output there."""
+    result = export(
+        model, Preset.HQ, tmp_path / "m.onnx", SIZE, lowering=Lowering.PLUGIN, output_kind=OutputKind.LABELS
+    )
+    graph = onnx.load(result.path).graph
+    labels, last = graph.output[0], graph.node[-1]
+    assert (last.op_type, last.domain, list(last.output)) == ("Cast", "", [labels.name])
+    assert last.attribute[0].i == labels.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert [node.op_type for node in graph.node if list(node.output) == list(last.input)] == ["UpsampleArgmax"]
+
+
 @pytest.mark.parametrize(("preset", "matches"), [(Preset.FAST, 8), (Preset.FAST_REUSE, 4), (Preset.ORIGINAL, 0)])
 def test_reuse_matches_once_per_stage(preset: Preset, matches: int, model: SegFormer, tmp_path: Path) -> None:
     result = export(model, preset, tmp_path / "m.onnx", SIZE, lowering=Lowering.PLUGIN)
