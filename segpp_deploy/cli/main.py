@@ -21,6 +21,7 @@ from segpp_deploy.cli.failures import is_debugging, run_guarded
 from segpp_deploy.cli.inspect import inspect
 from segpp_deploy.cli.plugins import plugins
 from segpp_deploy.cli.predict import predict
+from segpp_deploy.cli.selftest import selftest
 from segpp_deploy.cli.validate import validate
 from segpp_deploy.errors import unknown_name_error
 
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "inspect": inspect,
     "doctor": doctor,
     "plugins": plugins,
+    "selftest": selftest,
 }
 _SILENT = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}  # read when OpenCV is loaded
 

@@ -1,0 +1,61 @@
+"""What only a GPU can show. Without one these tests skip, or with SEGPP_REQUIRE_GPU=1 fail: a GPU job cannot pass by
+skipping."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.config import Arch, Lowering, OutputKind, Preset, Size
+from segpp_deploy.engine.build import BuildOptions, build_engine
+from segpp_deploy.engine.target import TargetName
+from segpp_deploy.errors import SegppError
+from segpp_deploy.workflows.export import run_export
+from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.selftest import require_device
+
+REQUIRE_VARIABLE = "SEGPP_REQUIRE_GPU"
+SIZE = Size(64, 128)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def device() -> str:
+    """The GPU, TensorRT and the plugin library, in words."""
+    try:
+        return require_device()
+    except SegppError as error:
+        if os.environ.get(REQUIRE_VARIABLE, "") not in ("", "0"):
+            pytest.fail(f"{REQUIRE_VARIABLE} is set. {error}", pytrace=False)
+        pytest.skip(error.what)
+
+
+def make_engine(folder: Path, mode: Preset, batch: int | None) -> Path:
+    """Export a B0 with random weights in the plugin lowering, with logits, and build its engine."""
+    graph = run_export(
+        ExportOptions(
+            folder / "model.onnx",
+            arch=Arch.B0,
+            num_classes=5,
+            mode=str(mode),
+            size=SIZE,
+            batch=batch,
+            output_kind=OutputKind.LOGITS,
+            lowering=Lowering.PLUGIN,
+            random_weights_seed=1,
+        )
+    )
+    return build_engine(graph.path, folder / "model.engine", BuildOptions(target=TargetName.TENSORRT)).path
+
+
+@pytest.fixture(scope="session")
+def engine(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An engine with every kind of token plugin, batch 1."""
+    return make_engine(tmp_path_factory.mktemp("static"), Preset.HQ_REUSE, 1)
+
+
+@pytest.fixture(scope="session")
+def dynamic_engine(device: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a dynamic batch."""
+    return make_engine(tmp_path_factory.mktemp("dynamic"), Preset.HQ_REUSE, None)
