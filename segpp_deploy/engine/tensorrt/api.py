@@ -75,10 +75,11 @@ def import_tensorrt(name: TargetName) -> TensorRt:
     info = TARGETS[name]
     api = import_runtime(info)
     log = MessageLog()
-    return TensorRt(info, api, log, _make_logger(api, log))
+    return TensorRt(info, api, log, make_logger(api, log))
 
 
-def _make_logger(api: Any, log: MessageLog) -> Any:
+def make_logger(api: Any, log: MessageLog) -> Any:
+    """Return the library's `ILogger` that writes into `log`."""
     severities = api.ILogger
 
     class Collector(api.ILogger):  # type: ignore[misc]

@@ -45,12 +45,14 @@ def count_layer_types(network: Any) -> LayerTypes:
 def require_precision(types: Mapping[str, Mapping[str, int]], precision: Precision, source: str) -> None:
     """Make sure that heavy layers compute in the requested format, and in no other that does not belong to it.
 
+    Some must, except that a network without such layers passes for fp32.
+
     Raises:
         SegppError: none does, or some compute in a foreign format; with the counts.
     """
     found = {format for kind, formats in types.items() if kind != _PLUGIN for format in formats}
     allowed = {str(one) for one in _WITH[precision]}
-    if str(precision) in found and found <= allowed:
+    if (str(precision) in found or (not found and precision is Precision.FP32)) and found <= allowed:
         return
     raise SegppError(
         f"The network of {source} does not compute in {precision}: {describe_layer_types(types)}.",

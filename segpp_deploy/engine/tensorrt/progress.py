@@ -132,4 +132,5 @@ def run_tracked(work: Callable[[], Result], tracker: BuildTracker, report: Repor
         raise
     if failure:
         raise failure[0]
+    report(tracker.fraction)
     return outcome[0]

@@ -21,7 +21,7 @@ def load_timing_cache(trt: TensorRt, config: Any, path: Path) -> None:
     Raises:
         SegppError: the file cannot be read, or comes from another version or GPU.
     """
-    cache = _parse(trt, config, path, _read(path))
+    cache = _parse(trt, config, _read(path))
     if cache is None or not config.set_timing_cache(cache, False):
         raise _foreign(trt, path)
 
@@ -34,7 +34,7 @@ def save_timing_cache(trt: TensorRt, config: Any, path: Path) -> None:
     """
     measured = config.get_timing_cache()
     with _locked(path):
-        others = _parse(trt, config, path, _read_unlocked(path))
+        others = _parse(trt, config, _read_unlocked(path))
         if others is None or not measured.combine(others, False):
             raise _foreign(trt, path)
         write_bytes(path, bytes(measured.serialize()))
@@ -66,12 +66,12 @@ def _locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _parse(trt: TensorRt, config: Any, path: Path, content: bytes) -> Any:
+def _parse(trt: TensorRt, config: Any, content: bytes) -> Any:
+    """Return the cache in a file's content; None where the library does not understand it."""
     trt.log.clear()
-    try:
-        return config.create_timing_cache(content)
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise _foreign(trt, path) from error
+    cache = config.create_timing_cache(content)
+    # Content that it does not understand gives an empty cache and a warning.
+    return None if any("timing cache" in warning.lower() for warning in trt.log.warnings) else cache
 
 
 def _foreign(trt: TensorRt, path: Path) -> SegppError:
