@@ -18,6 +18,7 @@ from segpp_deploy.engine.contract import format_shape, input_spec, noise_images,
 from segpp_deploy.engine.graph_file import GraphFile, read_graph
 from segpp_deploy.engine.machine import require_threads
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
+from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.engine.target import (
     TARGETS,
     BuiltEngine,
@@ -101,26 +102,48 @@ def build_engine(
         SegppError: the graph, the target and the options do not fit together, the target is not available, or the
             engine fails its trial run.
     """
-    options = options or BuildOptions()
+    check_output(source, output)
+    if progress is not None:
+        progress(*_READING, _PERCENT)
+    return build_graph(read_graph(source), output, options or BuildOptions(), progress=progress)
+
+
+def build_graph(
+    graph: GraphFile,
+    output: Path,
+    options: BuildOptions,
+    record: PrecisionRecord | None = None,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Build a graph that was read, and perhaps rewritten to another precision, as `build_engine` does.
+
+    Args:
+        graph: what to build.
+        output: the engine file.
+        options: what to build it for.
+        record: how the graph came to its precision, for the manifest.
+        progress: told about each step.
+
+    Raises:
+        SegppError: see `build_engine`.
+    """
     report = progress or (lambda step, done, total: None)
-    _check_output(source, output)
-    report(*_READING, _PERCENT)
-    graph = read_graph(source)
     name = resolve_auto(options.target)
-    settings = _settle(name, graph, source, options)
+    settings = _settle(name, graph, graph.path, options)
     target = open_target(name)
     start = time.perf_counter()
-    record = manifest_path(output)
-    with atomic_path(record) as temporary_record, atomic_path(output) as temporary:
+    manifest_file = manifest_path(output)
+    with atomic_path(manifest_file) as temporary_manifest, atomic_path(output) as temporary:
         report(*_BUILDING, _PERCENT)
         built = target.build(graph, temporary, settings, lambda fraction: report(*_building(fraction), _PERCENT))
         build_seconds = time.perf_counter() - start
         report(*_TRYING, _PERCENT)
         tried = _try_engine(target, temporary, built, graph)
-        manifest = _describe(name, built, graph, temporary, build_seconds, tried)
-        temporary_record.write_text(dump_manifest(manifest), encoding="utf-8")
+        manifest = _describe(name, built, graph, temporary, build_seconds)
+        manifest = manifest.model_copy(update={"tried": tried, "precision_record": record})
+        temporary_manifest.write_text(dump_manifest(manifest), encoding="utf-8")
     report(_TRYING[0], _PERCENT, _PERCENT)
-    return BuildResult(output, record, manifest, manifest.build_seconds, manifest.size_bytes)
+    return BuildResult(output, manifest_file, manifest, manifest.build_seconds, manifest.size_bytes)
 
 
 def _building(fraction: float) -> tuple[str, int]:
@@ -135,9 +158,7 @@ def _settle(name: TargetName, graph: GraphFile, source: Path, options: BuildOpti
     return EngineSettings(precision, require_threads(options.threads), options.builder)
 
 
-def _describe(
-    name: TargetName, built: BuiltEngine, graph: GraphFile, engine: Path, build_seconds: float, tried: bool
-) -> Manifest:
+def _describe(name: TargetName, built: BuiltEngine, graph: GraphFile, engine: Path, build_seconds: float) -> Manifest:
     return Manifest(
         target=name,
         runtime=built.runtime,
@@ -145,7 +166,8 @@ def _describe(
         threads=built.settings.threads,
         builder=built.settings.builder,
         layer_types={kind: dict(formats) for kind, formats in built.layer_types.items()},
-        tried=tried,
+        tried=False,
+        precision_record=None,
         source=str(graph.path),
         source_sha256=graph.sha256,
         engine_sha256=sha256_of(engine),
@@ -158,7 +180,12 @@ def _describe(
     )
 
 
-def _check_output(source: Path, output: Path) -> None:
+def check_output(source: Path, output: Path) -> None:
+    """Make sure that an engine built from `source` can be called `output`.
+
+    Raises:
+        SegppError: a directory, the source itself, or a suffix that stands for something else.
+    """
     if output.is_dir() or manifest_path(output).is_dir():
         raise SegppError(f"{output} or its manifest is a directory.", "a file name.", f"-o {output / 'model.engine'}")
     suggestion = f"-o {shlex.quote(str(output.with_suffix('.engine')))}"

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.builder_settings import BuilderSettings
 from segpp_deploy.engine.contract import TensorSpec
+from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.engine.target import EngineSettings, RuntimeFacts, TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file
@@ -50,7 +51,8 @@ class Manifest(BaseModel):
         output: the output tensor.
         build_seconds: how long the build took.
         created: when it ended, UTC, ISO 8601.
-        metadata: the facts of the export.
+        metadata: the facts of the graph that was built; of the export, but for its precision.
+        precision_record: how a reduced precision came about; None where the graph was built as exported.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +74,7 @@ class Manifest(BaseModel):
     build_seconds: float
     created: str
     metadata: MetadataField
+    precision_record: PrecisionRecord | None
 
     @property
     def settings(self) -> EngineSettings:
@@ -85,8 +88,13 @@ class Manifest(BaseModel):
     def rebuild_command(self, engine: Path) -> str:
         """Return the command that builds this engine again."""
         words = ["segpp-deploy", "build-engine", self.source, "--target", str(self.target)]
-        if self.precision is not self.metadata.precision:
+        record = self.precision_record
+        if record is not None or self.precision is not self.metadata.precision:
             words += ["--precision", str(self.precision)]
+        if record is not None and record.ranges is not None:
+            words += ["--calibration", record.ranges.source]
+        if record is not None and record.gate is not None:
+            words += ["--accuracy-gate", f"{record.gate.allowed_points:g}", "--gate-data", record.gate.data]
         return shlex.join([*words, *self.builder.to_words(), "-o", str(engine)])
 
 

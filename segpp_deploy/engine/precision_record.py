@@ -1,0 +1,115 @@
+"""What a manifest says about reduced precision: which ranges, which layers stayed higher and why, how the gate went."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from segpp_deploy.config import CalibrationMethod, Choice, Precision
+
+
+class KeptReason(Choice):
+    """Why layers compute in a higher precision than the engine's."""
+
+    OVERFLOW = "overflow"
+    SENSITIVITY = "sensitivity"
+    PLACEMENT = "placement"
+    RECIPE = "recipe"
+
+    @property
+    def description(self) -> str:
+        """The reason in words."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    KeptReason.OVERFLOW: "fp16 could not hold values that calibration saw",
+    KeptReason.SENSITIVITY: "the accuracy gate asked for it",
+    KeptReason.PLACEMENT: "they were slower quantised, measured on this machine",
+    KeptReason.RECIPE: "the default recipe leaves them",
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RangesUsed(_Frozen):
+    """Where the ranges of an int8 engine came from.
+
+    Args:
+        source: the range file, or the data they were calibrated on for this build, as the user named it.
+        data: kind and split of the data, or "directory".
+        method: how thresholds were chosen.
+        images: how many images were seen.
+        images_sha256: hash over them.
+    """
+
+    source: str
+    data: str
+    method: CalibrationMethod
+    images: int
+    images_sha256: str
+
+
+class KeptLayers(_Frozen):
+    """Layers that compute in a higher precision.
+
+    Args:
+        reason: why.
+        names: layers, or tensors where the reason is an overflow.
+        cost_percent: how much longer the engine takes for it, measured on this machine; None where it was not.
+    """
+
+    reason: KeptReason
+    names: tuple[str, ...]
+    cost_percent: float | None = None
+
+
+class GateOutcome(_Frozen):
+    """The accuracy gate; fractions in 0 .. 1.
+
+    Args:
+        data: the held-out images.
+        images: how many.
+        allowed_points: how many points of mIoU the engine may lose.
+        reference_miou: of the fp32 model of the same mode.
+        engine_miou: of the engine.
+        pixel_agreement: pixels with the same class from both.
+        judged_on: the target whose runtime computed the judged engine; another one where the GPU is missing.
+    """
+
+    data: str
+    images: int
+    allowed_points: float
+    reference_miou: float
+    engine_miou: float
+    pixel_agreement: float
+    judged_on: str
+
+    @property
+    def lost_points(self) -> float:
+        """Points of mIoU that the engine loses; negative where it gains."""
+        return 100 * (self.reference_miou - self.engine_miou)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the engine keeps within what is allowed; a NaN does not."""
+        return self.lost_points <= self.allowed_points
+
+
+class PrecisionRecord(_Frozen):
+    """How an engine came to its reduced precision.
+
+    Args:
+        rest: number format of the layers that are not quantised (int8), or that stay higher (fp16).
+        quantized: layers in the engine's precision.
+        ranges: None for fp16 without an overflow check.
+        kept: layers in a higher precision.
+        gate: None where it was not asked for.
+    """
+
+    rest: Precision
+    quantized: tuple[str, ...]
+    ranges: RangesUsed | None = None
+    kept: tuple[KeptLayers, ...] = ()
+    gate: GateOutcome | None = None
