@@ -47,15 +47,15 @@ def build_plan(job: BuildJob, output: Path, report: ReportFraction) -> LayerType
     """
     trt = job.trt
     builder = trt.api.Builder(trt.logger)
-    network = parse_network(trt, builder, job.graph)
-    types = count_layer_types(network)
+    parsed = parse_network(trt, builder, job.graph)  # kept here: it must outlive the build
+    types = count_layer_types(parsed.network)
     require_precision(types, job.settings.precision, str(job.graph.path))
     tracker = BuildTracker()
     monitor = make_monitor(trt.api, tracker)  # kept here: it must outlive the configuration
-    config = _configure(job, builder, network)
+    config = _configure(job, builder, parsed.network)
     config.progress_monitor = monitor
     trt.log.clear()
-    plan = run_tracked(lambda: builder.build_serialized_network(network, config), tracker, report)
+    plan = run_tracked(lambda: builder.build_serialized_network(parsed.network, config), tracker, report)
     if plan is None:
         raise trt.error(
             f"{trt.info.runtime} {trt.version} cannot build {job.graph.path}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from segpp_deploy.engine.contract import TensorSpec, input_spec, output_spec
@@ -13,8 +14,16 @@ _EXPORT_AGAIN = "Export the graph again with this version of segpp-deploy; docs/
 _ANY_LENGTH = -1
 
 
-def parse_network(trt: TensorRt, builder: Any, graph: GraphFile) -> Any:
-    """Return the `INetworkDefinition` of a graph: strongly typed, so the number formats are those of the graph.
+@dataclass(frozen=True)
+class ParsedNetwork:
+    """An `INetworkDefinition`, and the parser, which owns its weights until the engine is built."""
+
+    network: Any
+    parser: Any
+
+
+def parse_network(trt: TensorRt, builder: Any, graph: GraphFile) -> ParsedNetwork:
+    """Return the network of a graph: strongly typed, so the number formats are those of the graph.
 
     Raises:
         SegppError: the library's parser refuses the graph; the message names the node.
@@ -22,7 +31,7 @@ def parse_network(trt: TensorRt, builder: Any, graph: GraphFile) -> Any:
     network = builder.create_network(strongly_typed(trt.api))
     parser = trt.api.OnnxParser(network, trt.logger)
     trt.log.clear()
-    if not parser.parse_from_file(str(graph.path)):
+    if not parser.parse(graph.model.SerializeToString()):  # the file may hold it in another precision
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
         reasons = "; ".join(map(_describe_node, errors)) or trt.log.reasons()
         raise SegppError(
@@ -31,7 +40,7 @@ def parse_network(trt: TensorRt, builder: Any, graph: GraphFile) -> Any:
             _EXPORT_AGAIN,
         )
     check_ends(trt, network, graph)
-    return network
+    return ParsedNetwork(network, parser)
 
 
 def check_ends(trt: TensorRt, network: Any, graph: GraphFile) -> None:
