@@ -52,7 +52,7 @@ __device__ void share_best(const Products& products, SharedFloats& similarities,
 // tokens [B, N, C] -> candidates [B, splits, N], written for sources only.
 // Grid: tiles of sources x splits x B.
 template <typename Products, bool kVectorized>
-__global__ void __launch_bounds__(kMatchThreads)
+__global__ void __launch_bounds__(kMatchThreads, 3)
     match_kernel(MatchShape shape, const typename Products::Element* __restrict__ tokens,
                  PackedCandidate* __restrict__ candidates) {
   constexpr int kTileWords = 2 * kTile * Products::kWordsPerRow;

@@ -40,7 +40,7 @@ __device__ __forceinline__ void sum_part(const T* __restrict__ image, const int*
 
 // tokens [B, N, C] -> merged [B, M, C]. Grid: groups of 32 units x B.
 template <typename T, bool kVectorized>
-__global__ void __launch_bounds__(kMeanThreads)
+__global__ void __launch_bounds__(kMeanThreads, 4)
     mean_kernel(MeanShape shape, const T* __restrict__ tokens,
                 const int* __restrict__ sorted_tokens, const int* __restrict__ start_of_row,
                 T* __restrict__ merged) {

@@ -12,7 +12,7 @@
 
 namespace segpp::detail {
 
-inline constexpr int kSelectThreads = 1024;
+inline constexpr int kSelectThreads = 512;
 inline constexpr int kDigitBits = 8;
 inline constexpr int kDigits = 1 << kDigitBits;
 

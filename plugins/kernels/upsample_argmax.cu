@@ -96,7 +96,7 @@ __device__ __forceinline__ void write_label(int label, __half& written) {
 
 // Grid: tiles along a row x tiles along a column x B.
 template <typename T, typename Label>
-__global__ void __launch_bounds__(kBlockWidth* kBlockWarps)
+__global__ void __launch_bounds__(kBlockWidth* kBlockWarps, 4)
     upsample_argmax_kernel(UpsampleArgmaxProblem shape, const T* __restrict__ logits,
                            Label* __restrict__ labels) {
   const int thread = static_cast<int>(threadIdx.x);
