@@ -92,7 +92,7 @@ std::int32_t Plugin::configurePlugin(const DynamicPluginTensorDesc* in, std::int
     check_counts(num_inputs, num_outputs);
     require(in, "in");
     require(out, "out");
-    check_sizes(largest_sizes(in, num_inputs));
+    check_largest_call(in, num_inputs);
     return kSuccess;
   });
 }
@@ -164,10 +164,8 @@ std::size_t Plugin::getWorkspaceSize(const DynamicPluginTensorDesc* inputs, std:
   return guard("getWorkspaceSize", std::size_t{0}, [&] {
     check_counts(num_inputs, num_outputs);
     require(inputs, "inputs");
-    if (operation_->workspace_size == nullptr) return std::size_t{0};
-    const Sizes sizes = largest_sizes(inputs, num_inputs);
-    check_sizes(sizes);
-    return operation_->workspace_size(sizes);
+    const Sizes sizes = check_largest_call(inputs, num_inputs);
+    return operation_->workspace_size == nullptr ? 0 : operation_->workspace_size(sizes);
   });
 }
 
@@ -182,10 +180,7 @@ std::int32_t Plugin::onShapeChange(const PluginTensorDesc* in, std::int32_t num_
     check_counts(num_inputs, num_outputs);
     require(in, "in");
     require(out, "out");
-    check_formats(in, num_inputs, out[0]);
-    Sizes sizes = input_sizes(in, num_inputs);
-    sizes.add_tensor(declaration().output, out[0].dims);
-    check_sizes(sizes);
+    check_call(in, num_inputs, out[0]);
     num_inputs_ = num_inputs;
     return kSuccess;
   });
@@ -202,10 +197,7 @@ std::int32_t Plugin::enqueue(const PluginTensorDesc* input_desc,
     require(outputs, "outputs");
     for (std::int32_t index = 0; index < num_inputs_; ++index) require(inputs[index], "an input");
     require(outputs[0], "the output");
-    check_formats(input_desc, num_inputs_, output_desc[0]);
-    Sizes sizes = input_sizes(input_desc, num_inputs_);
-    sizes.add_tensor(declaration().output, output_desc[0].dims);
-    check_sizes(sizes);
+    const Sizes sizes = check_call(input_desc, num_inputs_, output_desc[0]);
     if (operation_->workspace_size != nullptr && operation_->workspace_size(sizes) > 0) {
       require(workspace, "workspace");
     }
@@ -277,24 +269,25 @@ Sizes Plugin::attribute_sizes() const {
   return sizes;
 }
 
-Sizes Plugin::input_sizes(const PluginTensorDesc* in, std::int32_t num_inputs) const {
+Sizes Plugin::check_call(const PluginTensorDesc* in, std::int32_t num_inputs,
+                         const PluginTensorDesc& out) const {
+  check_formats(in, num_inputs, out);
   Sizes sizes = attribute_sizes();
   for (std::int32_t index = 0; index < num_inputs; ++index) {
     sizes.add_tensor(declaration().inputs[index], in[index].dims);
   }
+  if (operation_->check_sizes != nullptr) operation_->check_sizes(sizes);
+  sizes.add_tensor(declaration().output, out.dims);
   return sizes;
 }
 
-Sizes Plugin::largest_sizes(const DynamicPluginTensorDesc* in, std::int32_t num_inputs) const {
+Sizes Plugin::check_largest_call(const DynamicPluginTensorDesc* in, std::int32_t num_inputs) const {
   Sizes sizes = attribute_sizes();
   for (std::int32_t index = 0; index < num_inputs; ++index) {
     sizes.add_tensor(declaration().inputs[index], in[index].max);
   }
-  return sizes;
-}
-
-void Plugin::check_sizes(const Sizes& sizes) const {
   if (operation_->check_sizes != nullptr) operation_->check_sizes(sizes);
+  return sizes;
 }
 
 }  // namespace segpp

@@ -71,9 +71,12 @@ class Plugin final : public nvinfer1::IPluginV3,
   void check_formats(const nvinfer1::PluginTensorDesc* in, std::int32_t num_inputs,
                      const nvinfer1::PluginTensorDesc& out) const;
   Sizes attribute_sizes() const;
-  Sizes input_sizes(const nvinfer1::PluginTensorDesc* in, std::int32_t num_inputs) const;
-  Sizes largest_sizes(const nvinfer1::DynamicPluginTensorDesc* in, std::int32_t num_inputs) const;
-  void check_sizes(const Sizes& sizes) const;
+  // The sizes of a call that is in order; throws Refusal for any other.
+  Sizes check_call(const nvinfer1::PluginTensorDesc* in, std::int32_t num_inputs,
+                   const nvinfer1::PluginTensorDesc& out) const;
+  // The same for the largest inputs of a profile.
+  Sizes check_largest_call(const nvinfer1::DynamicPluginTensorDesc* in,
+                           std::int32_t num_inputs) const;
 
   template <typename Result, typename Body>
   Result guard(const char* method, Result failure, Body&& body) const noexcept;

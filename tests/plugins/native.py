@@ -68,7 +68,7 @@ def build_host(target: str, how: HostBuild | None = None) -> Path:
     key = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:12]
     folder = BUILDS / f"host-{key}"
     cmake = str(find_cmake().path)
-    with _locked(folder):
+    with locked(folder):
         if not (folder / "build.ninja").is_file():
             definitions = [f"-D{name}={value}" for name, value in settings.items()]
             _run([cmake, "-G", "Ninja", "-S", str(PLUGINS), "-B", str(folder), *definitions])
@@ -86,7 +86,8 @@ def _tools() -> dict[str, str]:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same folder waiting."""
     folder.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file closes

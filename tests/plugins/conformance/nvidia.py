@@ -1,0 +1,61 @@
+"""NVIDIA's headers and library for the conformance tests, fetched once and unpacked below build/."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.plugins.native import REPOSITORY, locked
+
+REQUIREMENTS = REPOSITORY / "constraints" / "conformance.txt"
+UNPACKED = REPOSITORY / "build" / "conformance"
+
+
+@dataclass(frozen=True)
+class NvidiaFiles:
+    """TensorRT's headers (a folder) and TensorRT-RTX's library with the same ABI."""
+
+    include_dir: Path
+    library: Path
+
+
+def require_nvidia_files() -> NvidiaFiles:
+    """Return the files; skip the test where they do not exist or, outside of CI, cannot be fetched."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        pytest.skip("TensorRT-RTX has wheels for x86-64 Linux only")
+    folder = UNPACKED / hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    with locked(folder):
+        if not (folder / "complete").is_file():
+            _fetch(folder)
+    return NvidiaFiles(folder / "kernel_lens/include/tensorrt", folder / "tensorrt_rtx_libs/libtensorrt_rtx.so.1")
+
+
+def _fetch(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as downloads:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        command += ["--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS), "-d", downloads]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode != 0:
+            _give_up(" ".join(command), done.stdout)
+        shutil.rmtree(folder, ignore_errors=True)
+        for wheel in Path(downloads).glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+    (folder / "complete").touch()
+
+
+def _give_up(command: str, output: str) -> None:
+    message = f"The wheels of {REQUIREMENTS.name} cannot be fetched. Try it by hand: {command}\n{output}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)

@@ -1,0 +1,140 @@
+"""The plugins through the registry of TensorRT-RTX 1.4 (TensorRT 10's ABI): everything a builder and a runtime call."""
+
+from __future__ import annotations
+
+import pytest
+
+from segpp_deploy.ops.declaration import DOMAIN, FLOATS, PLUGIN_VERSION
+from segpp_deploy.ops.registry import DECLARATIONS
+from tests.plugins.conformance.driver import KINT32, KINT64, KLINEAR, TYPES, Driver, create_command, field_tokens
+from tests.plugins.conformance.examples import TENSORRT_DTYPES, Example, assert_close, make_example
+
+NAMESPACES = ("", DOMAIN)
+OPS = pytest.mark.parametrize("op", list(DECLARATIONS))
+DTYPES = pytest.mark.parametrize("dtype", FLOATS)
+
+
+def create(example: Example, plugin: str = "p") -> str:
+    return create_command(plugin, example.op.name, example.fields)
+
+
+def test_library_brings_every_op_in_both_namespaces(driver: Driver) -> None:
+    (text,) = driver.results("list")
+    expected = {
+        "|".join([op.name, PLUGIN_VERSION, namespace, " ".join(f"{name}:{KINT32}:~" for name in op.attributes)])
+        for op in DECLARATIONS.values()
+        for namespace in NAMESPACES
+    }
+    assert set(text.split(";")) == expected
+    assert len(text.split(";")) == len(expected)
+
+
+@OPS
+@pytest.mark.parametrize("namespace", NAMESPACES)
+@pytest.mark.parametrize("field_type", [KINT32, KINT64])
+def test_plugin_knows_what_it_is(driver: Driver, op: str, namespace: str, field_type: int) -> None:
+    example = make_example(op)
+    fields = field_tokens(example.attributes, field_type)
+    _, identity = driver.results(create_command("p", op, fields, namespace), "identity p")
+    values = " ".join(f"{name}={value}" for name, value in example.attributes.items())
+    assert identity == "|".join([op, PLUGIN_VERSION, namespace, values, values, "1"])
+
+
+@OPS
+@DTYPES
+def test_output_type(driver: Driver, op: str, dtype: str) -> None:
+    example = make_example(op, dtype)
+    types = " ".join(str(TYPES[str(array.dtype)]) for array in example.inputs)
+    _, output = driver.results(create(example), f"types p {types}")
+    assert int(output) == TYPES[str(example.output.dtype)]
+
+
+@OPS
+def test_output_shape_is_the_declared_rule(driver: Driver, op: str) -> None:
+    """With every extent of the inputs dynamic."""
+    example = make_example(op)
+    shapes = [[f"{index}.{axis}" for axis in range(array.ndim)] for index, array in enumerate(example.inputs)]
+    ranks = " ".join(str(array.ndim) for array in example.inputs)
+    _, output = driver.results(create(example), f"shapes p {ranks}")
+    expected = [str(dim) for dim in example.op.infer_shape(shapes, example.attributes)]
+    assert [_first_name(example, name) for name in output.split()] == [_first_name(example, name) for name in expected]
+
+
+def _first_name(example: Example, extent: str) -> str:
+    """One extent has a name in each tensor that shares it: return the first."""
+    if "." not in extent:
+        return extent
+    index, axis = map(int, extent.split("."))
+    names = [tensor.shape[1:].split("]")[0].split(", ") for tensor in example.op.inputs]
+    wanted = names[index][axis]
+    return next(f"{i}.{row.index(wanted)}" for i, row in enumerate(names) if wanted in row)
+
+
+@OPS
+@pytest.mark.parametrize("with_optional", [True, False])
+def test_format_combinations(driver: Driver, op: str, with_optional: bool) -> None:
+    """Of all types and formats, exactly the declared ones, linear; floats are alike."""
+    example = make_example(op, with_optional=with_optional)
+    tensors = [*example.op.inputs[: len(example.inputs)], example.op.output]
+
+    def combination(dtype: str) -> str:
+        names = [dtype if tensor.dtypes == FLOATS else tensor.dtypes[0] for tensor in tensors]
+        return ",".join(f"{TYPES[TENSORRT_DTYPES.get(name, name)]}.{KLINEAR}" for name in names)
+
+    _, supported = driver.results(create(example), f"formats p {len(example.inputs)}")
+    assert set(supported.split()) == {combination(dtype) for dtype in FLOATS}
+
+
+@OPS
+@DTYPES
+def test_workspace_covers_the_largest_batch(driver: Driver, op: str, dtype: str) -> None:
+    small, large = make_example(op, dtype, batch=1), make_example(op, dtype, batch=3)
+    commands = [
+        f"{command} p {example.tensors()}" for example in (small, large) for command in ("configure", "workspace")
+    ]
+    _, _, for_one, _, for_three = driver.results(create(small), *commands)
+    assert int(for_one) <= int(for_three)
+    assert (int(for_three) > 0) == (op in ("TokenMatch", "TokenMerge"))
+
+
+@OPS
+@DTYPES
+@pytest.mark.parametrize("with_optional", [True, False])
+def test_enqueue_computes_the_reference(driver: Driver, op: str, dtype: str, with_optional: bool) -> None:
+    """By the plugin, a clone, one attached to a context, and one created from what the first would serialise."""
+    example = make_example(op, dtype, with_optional=with_optional)
+    tokens = [driver.save(f"input{index}", array) for index, array in enumerate(example.inputs)]
+    copies = {"p": create(example), "c": "clone c p", "a": "attach a c", "r": "reload r p"}
+    commands = [*copies.values(), "destroy p"]
+    for plugin in ("c", "a", "r"):
+        commands.append(f"reshape {plugin} {example.tensors()}")
+        output = f"{example.tokens[-1]}:output-{plugin}"
+        commands.append(" ".join([f"enqueue {plugin} {len(tokens)}", *tokens, output]))
+    driver.results(*commands)
+    for plugin in ("c", "a", "r"):
+        assert_close(driver.load(f"output-{plugin}", example.output), example.output)
+
+
+@OPS
+def test_batch_changes_between_calls(driver: Driver, op: str) -> None:
+    examples = [make_example(op, batch=batch) for batch in (1, 3, 2)]
+    commands = [create(examples[0])]
+    for example in examples:
+        batch = len(example.output)
+        tokens = [driver.save(f"input{index}-{batch}", array) for index, array in enumerate(example.inputs)]
+        output = f"{example.tokens[-1]}:output-{batch}"
+        commands += [f"reshape p {example.tensors()}", " ".join([f"enqueue p {len(tokens)}", *tokens, output])]
+    driver.results(*commands)
+    for example in examples:
+        assert_close(driver.load(f"output-{len(example.output)}", example.output), example.output)
+
+
+@OPS
+def test_serialised_fields_are_the_attributes(driver: Driver, op: str) -> None:
+    example = make_example(op)
+    _, fields, _, again, identity, reloaded = driver.results(
+        create(example), "fields p", "reload r p", "fields r", "identity p", "identity r"
+    )
+    assert fields.split() == example.fields
+    assert again == fields
+    assert reloaded == identity
