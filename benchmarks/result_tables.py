@@ -83,6 +83,31 @@ def _rtx_cells(row: Document) -> tuple[str, str, str]:
     return str(row["rtx_layers"]), f"{row['rtx_engine_bytes'] / 1e6:.1f}", f"{row['rtx_build_seconds']:.1f}"
 
 
+def rtx_engines(document: Document) -> list[Table]:
+    """A row per engine."""
+    rows = [
+        (
+            row["arch"].upper(),
+            row["mode"],
+            row["size"],
+            *_engine_cells(row),
+            row["error"] or "right",
+        )
+        for row in document["rows"]
+    ]
+    columns = (Column("model", False), Column("mode", False), Column("size", False))
+    numbers = ("build s", "graph MB", "engine MB", "convolutions", "matrix products")
+    return [Table("", (*columns, *map(Column, numbers), Column("manifest", False)), tuple(rows))]
+
+
+def _engine_cells(row: Document) -> tuple[str, ...]:
+    if row["build_seconds"] is None:
+        return "refused", "", "", "", ""
+    sizes = (f"{row[kind] / 1e6:.1f}" for kind in ("graph_bytes", "engine_bytes"))
+    counts = (str(sum(row["layer_types"][kind].values())) for kind in ("convolution", "matrix_multiply"))
+    return f"{row['build_seconds']:.1f}", *sizes, *counts
+
+
 def camvid(document: Document) -> list[Table]:
     """A row per mode."""
     rows = [
@@ -99,6 +124,21 @@ def camvid(document: Document) -> list[Table]:
     ]
     headings = ("mIoU", "PyTorch's mIoU", "pixel accuracy", "pixels as PyTorch", "at least", "pixels as `original`")
     return [Table("", _columns("mode", *headings), tuple(rows))]
+
+
+def half_camvid(document: Document) -> list[Table]:
+    """A row per mode."""
+    rows = [
+        (
+            row["mode"],
+            str(row["images"]),
+            format_percent(row["miou_fp32"]),
+            format_percent(row["miou_fp16"]),
+            format_agreement(row["agreement"]),
+        )
+        for row in document["rows"]
+    ]
+    return [Table("", _columns("mode", "images", "mIoU fp32", "mIoU fp16", "pixels as fp32"), tuple(rows))]
 
 
 def memory(document: Document) -> list[Table]:
@@ -122,7 +162,9 @@ def _columns(label: str, *numbers: str) -> tuple[Column, ...]:
 TABLES: dict[str, Callable[[Document], list[Table]]] = {
     "cpu_ratios": cpu_ratios,
     "camvid": camvid,
+    "half_camvid": half_camvid,
     "parity": parity,
     "portability": portability,
+    "rtx_engines": rtx_engines,
     "memory": memory,
 }

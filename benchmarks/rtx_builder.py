@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,16 @@ class RtxBuild:
     layers: int
     engine_bytes: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class NetworkLayer:
+    """A layer of a parsed network, in TensorRT's words: its kind and the types of what it reads and makes."""
+
+    name: str
+    kind: str
+    reads: tuple[str, ...]
+    makes: tuple[str, ...]
 
 
 class RtxRefusedError(Exception):
@@ -31,15 +42,8 @@ def build_with_rtx(path: Path, batches: tuple[int, int, int] | None = None) -> R
         RtxRefusedError: with the parser's reasons.
         ImportError: tensorrt_rtx is not installed.
     """
-    import tensorrt_rtx as trt
-
     start = time.perf_counter()
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
-    network = builder.create_network(0)
-    parser = trt.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(path)):
-        raise RtxRefusedError("; ".join(str(parser.get_error(index)) for index in range(parser.num_errors)))
+    trt, builder, network, _parser = _parse(path)
     config = builder.create_builder_config()
     config.num_compute_capabilities = 1
     config.set_compute_capability(trt.ComputeCapability.SM89, 0)
@@ -52,3 +56,40 @@ def build_with_rtx(path: Path, batches: tuple[int, int, int] | None = None) -> R
     if engine is None:
         raise RtxRefusedError("the builder gave no engine; its reasons are on stderr")
     return RtxBuild(network.num_layers, int(engine.nbytes), time.perf_counter() - start)
+
+
+def read_network(path: Path) -> list[NetworkLayer]:
+    """Parse a file, build nothing, and return the layers as TensorRT types them (strongly: by the graph alone).
+
+    Raises:
+        RtxRefusedError: with the parser's reasons.
+        ImportError: tensorrt_rtx is not installed.
+    """
+    _, _, network, _parser = _parse(path)
+    layers = [network.get_layer(index) for index in range(network.num_layers)]
+    return [
+        NetworkLayer(
+            layer.name,
+            layer.type.name,
+            tuple(_type_name(layer.get_input(index)) for index in range(layer.num_inputs)),
+            tuple(_type_name(layer.get_output(index)) for index in range(layer.num_outputs)),
+        )
+        for layer in layers
+    ]
+
+
+def _type_name(tensor: Any) -> str:
+    return "" if tensor is None else str(tensor.dtype.name)
+
+
+def _parse(path: Path) -> tuple[Any, Any, Any, Any]:
+    """Return (module, builder, network, parser); the network lives as long as the others do."""
+    import tensorrt_rtx as trt
+
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(path)):
+        raise RtxRefusedError("; ".join(str(parser.get_error(index)) for index in range(parser.num_errors)))
+    return trt, builder, network, parser

@@ -49,6 +49,13 @@ SECTIONS = {
         "beside the unfolded float32 PyTorch model in the same mode, and beside the engine `original`.",
         ("torch", "onnx", "onnxruntime"),
     ),
+    "half_camvid": Section(
+        "fp16 beside fp32 on CamVid",
+        "The same model and split at {size}: fp16 graphs beside the fp32 graph of the same mode. A CPU has no fp16, so "
+        "every result that the graph makes in fp16 is rounded to it, and sums are float32, as on a GPU. Bars: "
+        "{least_agreement:.1%} of the pixels, and {most_miou_difference} in mIoU.",
+        ("onnx", "onnxruntime"),
+    ),
     "parity": Section(
         "Exported graphs against PyTorch",
         "The largest error of any logit: exported graphs on ONNX Runtime against the unfolded PyTorch model, both "
@@ -64,6 +71,14 @@ SECTIONS = {
         "compute capability {compute_capability} without a GPU, and on which OpenVINO and ONNX Runtime agree, both in "
         "float32, for at least {least_agreement:.1%} of the pixels. What is not listed was not measured.",
         ("onnx", "onnxruntime", "openvino", "tensorrt_rtx"),
+    ),
+    "rtx_engines": Section(
+        "Engines for TensorRT-RTX",
+        "Built by `build-engine --target tensorrt-rtx` on a machine without a GPU, for compute capabilities "
+        "{compute_capabilities}: uint8 pictures in, labels out, {precision}, random weights. `right` means that the "
+        "manifest names the runtime, the GPUs, the number formats read back from the network, and the hashes and shapes "
+        "of what was built. No GPU has run these engines yet. What is not listed was not measured.",
+        ("onnx", "tensorrt_rtx"),
     ),
     "memory": Section(
         "Peak memory",

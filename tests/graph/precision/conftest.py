@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 import pytest
-from exporting import request
 from random_models import random_model
 
-from segpp_deploy.config import InputKind, Lowering, OutputKind, Preset, Size
-from segpp_deploy.graph.export import build_graph
+from segpp_deploy.config import InputKind, Lowering, Normalization, OutputKind, Preset, Size
+from segpp_deploy.graph.deployable import Deployable
 from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.plugin_form import to_plugin_form
+from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS
+from segpp_deploy.workflows.export import run_export
+from segpp_deploy.workflows.export_options import ExportOptions
 
 SIZE = Size(72, 104)
+SCENE_SIZE = Size(256, 512)
 GraphMaker = Callable[..., ir.Model]
 
 
 @pytest.fixture(scope="session")
 def make_graph() -> GraphMaker:
     """make_graph(preset, lowering=PORTABLE) -> B0 with random weights, uint8 picture of `SIZE` to labels."""
-    model = random_model(Dialect.MMSEG)
+    model = fold_model(random_model(Dialect.MMSEG))
     traced: dict[Preset, onnx.ModelProto] = {}
 
     def make(preset: Preset, lowering: Lowering = Lowering.PORTABLE) -> ir.Model:
-        if preset not in traced:
+        if preset not in traced:  # tracing takes seconds, what follows does not
             model.plan = PRESETS[preset]
-            ends = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
-            graph, _ = build_graph(model, request(SIZE, 5, lowering=Lowering.PLUGIN, **ends))
-            traced[preset] = ir.to_proto(graph)
-        copy = ir.from_proto(traced[preset])
-        return lower_to_portable(copy) if lowering is Lowering.PORTABLE else copy
+            module = Deployable(model, InputKind.UINT8, OutputKind.LABELS, Normalization())
+            traced[preset] = ir.to_proto(trace(module, SIZE.hw, 1))
+        graph = ir.from_proto(traced[preset])
+        return lower_to_portable(graph) if lowering is Lowering.PORTABLE else to_plugin_form(graph)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Preset], Path]:
+    """export_scenes_model(preset) -> the demo model's portable graph for pictures of `SCENE_SIZE`."""
+    card = Path(__file__).parents[3] / "models/segformer_b0_scenes.yaml"
+    if not card.exists():
+        pytest.skip("no demo model here: not a checkout")
+    folder = tmp_path_factory.mktemp("scenes")
+
+    def export(preset: Preset) -> Path:
+        path = folder / f"{preset}.onnx"
+        if not path.exists():
+            run_export(ExportOptions(path, model=str(card), mode=str(preset), size=SCENE_SIZE))
+        return path
+
+    return export

@@ -47,7 +47,9 @@ def without_biases(model: SegFormer) -> SegFormer:
     return model
 
 
-@pytest.mark.parametrize(("fold", "dialect"), [(True, Dialect.MMSEG), (False, Dialect.MMSEG), (True, Dialect.HUGGING_FACE)])
+@pytest.mark.parametrize(
+    ("fold", "dialect"), [(True, Dialect.MMSEG), (False, Dialect.MMSEG), (True, Dialect.HUGGING_FACE)]
+)
 def test_names_do_not_hang_on_biases(fold: bool, dialect: Dialect) -> None:
     model = without_biases(random_model(dialect, Arch.B0))
     model.plan = PRESETS[Preset.FAST]
