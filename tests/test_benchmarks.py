@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,16 @@ import parity
 import portability
 import pytest
 import recording
+import rtx_engines
 import write_measurements
 from rtx_builder import RtxRefusedError
 
 from segpp_deploy.config import Preset, Size
+from segpp_deploy.engine.target import RuntimeFacts
+from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.segmentation import SegmentationResult
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
+from tests.tensorrt_graphs import write_graph
 
 ENVIRONMENT = {
     "cpu": "A CPU",
@@ -146,6 +151,34 @@ def test_a_refused_graph_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["rtx_error"] == "TopK"
     page = render("portability", row, least_agreement=0.999, compute_capability="8.9")
     assert "| B0 | hq | 64x64 | refused |" in page
+
+
+def test_a_wrong_manifest_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trt = pytest.importorskip("tensorrt_rtx")
+    monkeypatch.setattr("segpp_deploy.engine.nvidia_gpu.has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr(rtx_engines, "export", lambda *_, **__: write_graph(tmp_path / "m.onnx"))
+    model = SimpleNamespace(spec=SimpleNamespace(arch="b0"))
+    needs = rtx_engines.expected_runtime()
+    row = rtx_engines.measure(model, Preset.HQ, Size(64, 96), tmp_path, needs)  # type: ignore[arg-type]
+    assert row["error"] == "output is (1, 3, 16, 24), not (1, 64, 96)"  # the tiny graph puts out logits
+    assert not row["passed"]
+    other = replace(needs, version="1.0")
+    row = rtx_engines.measure(model, Preset.HQ, Size(64, 96), tmp_path, other)  # type: ignore[arg-type]
+    assert f"version='{trt.__version__}'" in row["error"]
+
+
+def test_an_engine_that_does_not_build_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise SegppError("TensorRT-RTX cannot build it: TopK.")
+
+    monkeypatch.setattr(rtx_engines, "export", lambda *_, **__: None)
+    monkeypatch.setattr(rtx_engines, "build_engine", refuse)
+    model = SimpleNamespace(spec=SimpleNamespace(arch="b0"))
+    row = rtx_engines.measure(model, Preset.HQ, Size(64, 96), tmp_path, RuntimeFacts("tensorrt_rtx", "1.7"))  # type: ignore[arg-type]
+    assert not row["passed"]
+    page = render("rtx_engines", row, compute_capabilities="8.9", precision="fp32")
+    assert "| B0 | hq | 64x96 | refused |" in page
+    assert "TensorRT-RTX cannot build it: TopK." in page
 
 
 def render(name: str, row: dict[str, Any], **facts: Any) -> str:
