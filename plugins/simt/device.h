@@ -20,8 +20,8 @@
 // Aligned for 128-bit accesses whatever T is.
 #define SEGPP_SHARED(T, name, count) __shared__ __align__(16) T name[count]
 
-#define SEGPP_LAUNCH(kernel, grid, block, stream, ...) \
-  ::simt::launch(kernel, grid, block, stream, __VA_ARGS__)
+// SEGPP_LAUNCH(kernel, grid, block, stream, arguments...)
+#define SEGPP_LAUNCH(...) ::simt::launch(__VA_ARGS__)
 
 namespace simt {
 
@@ -33,7 +33,8 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, cudaStr
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   return std::apply(
       [&](auto&... value) {
-        void* pointers[] = {const_cast<void*>(static_cast<const void*>(&value))...};
+        void* pointers[sizeof...(value) + 1] = {
+            const_cast<void*>(static_cast<const void*>(&value))...};
         return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, 0,
                                 stream);
       },

@@ -37,6 +37,7 @@ void run_thread(void* argument) {
     end_launch();
   }
   thread->state = ThreadState::kExited;
+  current_block().warps[thread->warp()].gone |= 1u << thread->lane();
 }
 
 void resume(Thread& thread) {
@@ -63,7 +64,9 @@ bool run_pass(const std::vector<std::size_t>& order) {
 
 void start_threads() {
   Block& block = current_block();
+  block.warps.fill({0, ~0u});
   for (Thread& thread : block.threads) {
+    block.warps[thread.warp()].gone &= ~(1u << thread.lane());
     thread.state = ThreadState::kReady;
     thread.clocks[thread.lane()] = 1;
     fiber_of(thread).start(run_thread, &thread);

@@ -62,10 +62,16 @@ struct Thread {
   int lane() const { return number % kWarpSize; }
 };
 
+struct WarpLanes {
+  unsigned waiting = 0;  // at a collective
+  unsigned gone = 0;     // exited, or beyond the end of the block
+};
+
 struct Block {
   KernelCall call = {};
   uint3 index = {};
   std::vector<Thread> threads;
+  std::array<WarpLanes, kMaxThreads / kWarpSize> warps = {};
   Thread* running = nullptr;
   int waiting_at_barrier = 0;
   int barrier_count = 0;        // the result of the last block barrier

@@ -7,8 +7,8 @@
 #include <tuple>
 #include <utility>
 
-#define SEGPP_LAUNCH(kernel, grid, block, stream, ...) \
-  ::simt::host::launch(#kernel, kernel, grid, block, stream, __VA_ARGS__)
+// SEGPP_LAUNCH(kernel, grid, block, stream, arguments...)
+#define SEGPP_LAUNCH(kernel, ...) ::simt::host::launch(#kernel, kernel, __VA_ARGS__)
 
 namespace simt {
 

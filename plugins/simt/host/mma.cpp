@@ -22,23 +22,26 @@ float half_of(unsigned packed, int which) {
 void multiply_step(const std::array<MmaOperands, kWarpSize>& operands, int step) {
   float a[kRows][kStep];
   float b[kStep][kColumns];
+  float d[kRows][kColumns];
   for (int lane = 0; lane < kWarpSize; ++lane) {
     const int group = lane / 4;
+    const int pair = lane % 4 * 2;
     for (int i = 0; i < 2; ++i) {
-      const int k = lane % 4 * 2 + i;
-      a[group][k] = half_of(operands[lane].a[2 * step], i);
-      a[group + 8][k] = half_of(operands[lane].a[2 * step + 1], i);
-      b[k][group] = half_of(operands[lane].b[step], i);
+      a[group][pair + i] = half_of(operands[lane].a[2 * step], i);
+      a[group + 8][pair + i] = half_of(operands[lane].a[2 * step + 1], i);
+      b[pair + i][group] = half_of(operands[lane].b[step], i);
+      d[group][pair + i] = operands[lane].d[i];
+      d[group + 8][pair + i] = operands[lane].d[2 + i];
+    }
+  }
+  for (int row = 0; row < kRows; ++row) {
+    for (int k = 0; k < kStep; ++k) {
+      for (int column = 0; column < kColumns; ++column) d[row][column] += a[row][k] * b[k][column];
     }
   }
   for (int lane = 0; lane < kWarpSize; ++lane) {
-    for (int i = 0; i < 4; ++i) {
-      const int row = lane / 4 + 8 * (i / 2);
-      const int column = lane % 4 * 2 + i % 2;
-      float sum = operands[lane].d[i];
-      for (int k = 0; k < kStep; ++k) sum += a[row][k] * b[k][column];
-      operands[lane].d[i] = sum;
-    }
+    for (int i = 0; i < 4; ++i)
+      operands[lane].d[i] = d[lane / 4 + 8 * (i / 2)][lane % 4 * 2 + i % 2];
   }
 }
 

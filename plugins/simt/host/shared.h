@@ -5,20 +5,20 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
-// Each instantiation of a template has its own `static`, so its own array, as in CUDA.
-#define SEGPP_SHARED(T, name, count)                                                             \
-  static constexpr ::simt::host::SharedDeclaration name##_declaration{#name, __FILE__, __LINE__, \
-                                                                      alignof(T)};               \
+// Each instantiation of a template has its own static object, so its own array, as in CUDA.
+#define SEGPP_SHARED(T, name, count)                                                              \
+  static constexpr ::simt::host::SharedDeclaration name##_declaration{#name, __FILE__, __LINE__}; \
   const ::simt::host::SharedArray<T, (count)> name(name##_declaration)
 
 namespace simt::host {
 
+// Its address tells declarations apart.
 struct SharedDeclaration {
   const char* name;
   const char* file;
   int line;
-  std::size_t alignment;  // also tells declarations apart: their addresses are the keys
 };
 
 class SharedMemory;  // the bytes and access history of one declared array
@@ -73,24 +73,24 @@ class SharedElement {
   T operator=(SharedElement&& other) && { return write(other.read()); }
 
   template <typename Value>
-  T operator+=(const Value& value) && {
-    return write(static_cast<T>(read() + value));
+  T operator+=(Value&& value) && {
+    return write(static_cast<T>(read() + std::forward<Value>(value)));
   }
   template <typename Value>
-  T operator-=(const Value& value) && {
-    return write(static_cast<T>(read() - value));
+  T operator-=(Value&& value) && {
+    return write(static_cast<T>(read() - std::forward<Value>(value)));
   }
   template <typename Value>
-  T operator*=(const Value& value) && {
-    return write(static_cast<T>(read() * value));
+  T operator*=(Value&& value) && {
+    return write(static_cast<T>(read() * std::forward<Value>(value)));
   }
   template <typename Value>
-  T operator|=(const Value& value) && {
-    return write(static_cast<T>(read() | value));
+  T operator|=(Value&& value) && {
+    return write(static_cast<T>(read() | std::forward<Value>(value)));
   }
   template <typename Value>
-  T operator&=(const Value& value) && {
-    return write(static_cast<T>(read() & value));
+  T operator&=(Value&& value) && {
+    return write(static_cast<T>(read() & std::forward<Value>(value)));
   }
   T operator++() && { return write(static_cast<T>(read() + T(1))); }
   T operator++(int) && {

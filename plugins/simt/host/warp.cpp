@@ -33,14 +33,12 @@ void for_lanes(unsigned mask, Visit visit) {
 void check_mask(const Thread& thread) {
   const unsigned mask = thread.request.mask;
   if (!names(mask, thread.lane())) fail_mask(thread, "leaves out", thread.lane(), "its own");
-  const std::vector<Thread>& threads = current_block().threads;
-  for_lanes(mask, [&](int lane) {
-    const std::size_t number = thread.warp() * kWarpSize + lane;
-    if (number >= threads.size()) fail_mask(thread, "names", lane, "beyond the end of the block");
-    if (threads[number].state == ThreadState::kExited) {
-      fail_mask(thread, "names", lane, "which has exited");
-    }
-  });
+  const unsigned gone = mask & current_block().warps[thread.warp()].gone;
+  if (gone == 0) return;
+  const int lane = __builtin_ctz(gone);
+  const std::size_t number = thread.warp() * kWarpSize + lane;
+  const bool exists = number < current_block().threads.size();
+  fail_mask(thread, "names", lane, exists ? "which has exited" : "beyond the end of the block");
 }
 
 // Lanes may meet at __syncwarp from different lines, at nothing else.
@@ -50,12 +48,11 @@ bool match(const WarpRequest& a, const WarpRequest& b) {
 }
 
 bool all_came(const Thread& thread) {
+  const unsigned mask = thread.request.mask;
+  if ((mask & ~current_block().warps[thread.warp()].waiting) != 0) return false;
   bool all = true;
-  for_lanes(thread.request.mask, [&](int lane) {
-    const Thread& other = warp_of(thread)[lane];
-    all = all && other.state == ThreadState::kAtWarpCollective &&
-          match(other.request, thread.request);
-  });
+  for_lanes(mask,
+            [&](int lane) { all = all && match(warp_of(thread)[lane].request, thread.request); });
   return all;
 }
 
@@ -119,20 +116,25 @@ void perform(const WarpRequest& request, Thread* warp) {
 
 std::uint64_t meet(const WarpRequest& request) {
   Thread& thread = *current_block().running;
+  unsigned& waiting = current_block().warps[thread.warp()].waiting;
   thread.request = request;
   check_mask(thread);
   thread.state = ThreadState::kAtWarpCollective;
+  waiting |= 1u << thread.lane();
   if (all_came(thread)) {
     Thread* warp = warp_of(thread);
     perform(request, warp);
+    waiting &= ~request.mask;
     for_lanes(request.mask, [&](int lane) { warp[lane].state = ThreadState::kReady; });
   }
   wait_as(thread.state);
   return thread.request.value;
 }
 
-// CUDA's rule: a lane whose source is outside its segment of `width` lanes reads itself.
+// PTX's rule for shfl: five bits of the operand count, and a lane whose source is outside its
+// segment of `width` lanes reads itself.
 int source_of(Shuffle kind, int lane, int operand, int width) {
+  operand &= kWarpSize - 1;
   const int first = lane & ~(width - 1);
   const int last = first + width - 1;
   switch (kind) {

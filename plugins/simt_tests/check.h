@@ -1,0 +1,30 @@
+// Named cases and their checks. `simt_tests NAME..` runs these, without a name all.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <initializer_list>
+
+#define SIMT_CASE(name)                                                   \
+  static void name();                                                     \
+  static const ::simt_tests::Registration name##_registered(#name, name); \
+  static void name()
+
+#define EXPECT(condition) ::simt_tests::expect(condition, #condition, __FILE__, __LINE__)
+
+// The launch ended with a finding that holds all of these texts.
+#define EXPECT_FINDING(error, ...) \
+  ::simt_tests::expect_finding(error, {__VA_ARGS__}, __FILE__, __LINE__)
+
+namespace simt_tests {
+
+struct Registration {
+  Registration(const char* name, void (*run)());
+};
+
+void expect(bool holds, const char* what, const char* file, int line);
+
+void expect_finding(cudaError_t error, std::initializer_list<const char*> texts, const char* file,
+                    int line);
+
+}  // namespace simt_tests
