@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ DEFAULT_IMAGES = 64
 DEFAULT_METHOD = CalibrationMethod.MSE
 
 Array = NDArray[Any]
+TakeOutputs = Callable[[Sequence[str], list[Array]], None]
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,12 @@ def calibrate_graph(graph: GraphFile, settings: CalibrateSettings, progress: Pro
     return Calibration(ranges, (*chosen.warnings, *calibrator.survey.warnings(), *dead))
 
 
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    progress: Progress
+
+
 class _Calibrator:
     """Runs the two passes."""
 
@@ -182,13 +189,16 @@ class _Calibrator:
     def _find_maxima(self, progress: Progress) -> dict[str, float]:
         sources = self._observed.sources
         largest = np.zeros(len(sources), np.float32)
-        graph = show_extremes(self._proto, sources)
-        for names, outputs in self._run(graph, "Finding the largest values", progress, self.survey):
+
+        def take(names: Sequence[str], outputs: list[Array]) -> None:
             extremes = np.stack(outputs).reshape(len(sources), len(EXTREMES))
             finite = np.isfinite(extremes).all(axis=1)
             if not finite.all():
                 raise _not_finite(sources[int(np.argmin(finite))], names)
             np.maximum(largest, np.abs(extremes[:, :2]).max(axis=1), out=largest)
+
+        graph = show_extremes(self._proto, sources)
+        self._run(graph, take, _Step("Finding the largest values", progress), self.survey)
         return dict(zip(sources, largest.tolist(), strict=True))
 
     def _find_thresholds(self, max_abs: dict[str, float], progress: Progress) -> dict[str, float]:
@@ -196,26 +206,27 @@ class _Calibrator:
             return max_abs
         counted = self._observed.counted_sources
         histograms = {name: AbsHistogram(max_abs[name]) for name in counted}
-        for names, outputs in self._run(show_values(self._proto, counted), "Counting values", progress):
+
+        def take(names: Sequence[str], outputs: list[Array]) -> None:
             for histogram, values in zip(histograms.values(), outputs, strict=True):
                 histogram.add(values[: len(names)])
+
+        self._run(show_values(self._proto, counted), take, _Step("Counting values", progress))
         return {name: histogram.threshold(self._settings.method) for name, histogram in histograms.items()}
 
-    def _run(
-        self, graph: onnx.ModelProto, step: str, progress: Progress, survey: ImageSurvey | None = None
-    ) -> Iterator[tuple[Sequence[str], list[Array]]]:
-        """Yield the names of a batch of images and the graph's outputs for it."""
+    def _run(self, graph: onnx.ModelProto, take: TakeOutputs, step: _Step, survey: ImageSurvey | None = None) -> None:
+        """Give `take` the graph's outputs, one batch of images after the other; none are kept here."""
         done = 0
-        progress(step, 0, len(self._images))
+        step.progress(step.name, 0, len(self._images))
         with tempfile.TemporaryDirectory(prefix="segpp-calibrate-") as folder:
             path = Path(folder) / "observed.onnx"
             onnx.save(graph, str(path))
             session = load_onnxruntime(path, LoadOptions(threads=self._settings.threads))
             for images in chunks(self._images, self._metadata.batch or 1):
                 batch = np.stack([self._prepare(image, survey) for image in images])
-                yield [image.name for image in images], _run_session(session, self._fill(batch))
+                take([image.name for image in images], _run_session(session, self._fill(batch)))
                 done += len(images)
-                progress(step, done, len(self._images))
+                step.progress(step.name, done, len(self._images))
 
     def _prepare(self, image: CalibrationImage, survey: ImageSurvey | None) -> Array:
         picture, labels = image.load()

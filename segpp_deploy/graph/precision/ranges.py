@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import decimal
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ HALF_MAX = 65504.0
 HALF_SAFE_MAX = HALF_MAX / 4  # other images than the calibration's, and the sums inside a layer, reach further
 UNIT_RANGE = 1.0  # for tensors that were zero everywhere: any scale represents that
 
-_SIGNIFICANT_DIGITS = 6
+_ROUND_UP = decimal.Context(prec=6, rounding=decimal.ROUND_CEILING)
 _CALIBRATE = "segpp-deploy calibrate MODEL.onnx --data DATASET -o RANGES.yaml"
 _HEADER = "# Written by `segpp-deploy calibrate`; the checksum covers everything below it.\n"
 
@@ -97,10 +97,7 @@ def round_range(value: float) -> float:
         >>> round_range(1.23456789)
         1.23457
     """
-    if value == 0:
-        return 0.0
-    unit = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - _SIGNIFICANT_DIGITS)
-    return float(f"{math.ceil(value / unit) * unit:.{_SIGNIFICANT_DIGITS}g}")
+    return float(_ROUND_UP.create_decimal(repr(value)))
 
 
 def fingerprint_model(model: ir.Model, metadata: ExportMetadata) -> str:
