@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cost_model
 import pytest
 from cost_bodies import count_bodies, read_bodies
 from cost_conclusions import all_cases, conclude
 from cost_gpus import GPUS, Gpu
-from cost_kernels import BEST_MATCH, Kernel, LayerShape, Part, layer_kernels
+from cost_kernels import (
+    BEST_MATCH,
+    Kernel,
+    LayerShape,
+    Part,
+    layer_kernels,
+    match_kernels,
+    merge_kernels,
+    unmerge_kernels,
+)
 from cost_stages import StageCase, stage_cases
 
 from segpp_deploy.config import Arch, Preset, Size
@@ -54,6 +65,15 @@ def test_plugins_add_five_launches_or_three_where_the_match_is_reused() -> None:
     assert added(StageMerge(q=QUERY_MERGE), layer=1) == 3
     assert added(StageMerge(kv=QUERY_MERGE), layer=0) == 4
     assert added(StageMerge(q=PoolMerge((8, 8), (2, 2))), layer=0) == 3
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [("token_match", match_kernels), ("token_merge", merge_kernels), ("token_unmerge", unmerge_kernels)],
+)
+def test_the_model_has_the_launches_of_the_sources(source: str, parts: Callable[..., list[Kernel]]) -> None:
+    text = (cost_model.ROOT / f"plugins/kernels/{source}.cu").read_text()
+    assert text.count("SEGPP_LAUNCH(") == len(parts(QUERY_MERGE, SHAPE.channels))
 
 
 def test_bytes_and_operations_of_a_small_layer() -> None:
