@@ -1,0 +1,127 @@
+"""The kernels of the host build, on NumPy arrays. No PyTorch here: the sanitized runs load as little as they can."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+WORKSPACE_ALIGNMENT = 256
+_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
+_LABEL_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.float16): 1}
+_SUCCESS = 0
+_INVALID_VALUE = 1
+
+
+class InvalidProblemError(ValueError):
+    """The kernel refused: cudaErrorInvalidValue."""
+
+
+class KernelError(RuntimeError):
+    """The race and barrier checker found something."""
+
+
+def empty(shape: tuple[int, ...], dtype: npt.DTypeLike, misalign: int = 0) -> Array:
+    """Return an array that starts `misalign` bytes past a 256-byte boundary and ends where its memory ends."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.empty(WORKSPACE_ALIGNMENT + misalign + size, np.uint8)
+    first = -buffer.ctypes.data % WORKSPACE_ALIGNMENT + misalign
+    return np.frombuffer(buffer, np.uint8, size, first).view(dtype).reshape(shape)
+
+
+def place(array: Array, misalign: int = 0) -> Array:
+    """Return a copy that starts `misalign` bytes past a 256-byte boundary."""
+    copy = empty(array.shape, array.dtype, misalign)
+    copy[...] = array
+    return copy
+
+
+class HostKernels:
+    """The functions of `plugins/host/c_api.h`."""
+
+    def __init__(self, library: Path) -> None:
+        self._library = ctypes.CDLL(str(library))
+        self._library.segpp_last_finding.restype = ctypes.c_char_p
+        for name in ("segpp_token_match_workspace_size", "segpp_token_merge_workspace_size"):
+            getattr(self._library, name).restype = ctypes.c_size_t
+
+    def token_match(
+        self, tokens: Array, grid: tuple[int, int], stride: tuple[int, int], num_removed: int
+    ) -> npt.NDArray[np.int32]:
+        """Return row_of_token [B, N] of tokens [B, N, C]."""
+        problem = _ints(len(tokens), *grid, tokens.shape[2], *stride, num_removed)
+        rows = empty(tokens.shape[:2], np.int32)
+        rows[...] = -7
+        workspace = self._workspace(self._library.segpp_token_match_workspace_size, problem)
+        self._call(self._library.segpp_token_match, problem, _type(tokens), tokens, rows, workspace)
+        return rows
+
+    def token_merge(self, tokens: Array, row_of_token: Array, num_rows: int, misalign: int = 0) -> Array:
+        """Return merged [B, M, C] of tokens [B, N, C]; the output starts `misalign` bytes off a boundary."""
+        batch, num_tokens, channels = tokens.shape
+        problem = _ints(batch, num_tokens, num_rows, channels)
+        merged = empty((batch, num_rows, channels), tokens.dtype, misalign)
+        merged[...] = np.nan
+        workspace = self._workspace(self._library.segpp_token_merge_workspace_size, problem)
+        self._call(self._library.segpp_token_merge, problem, _type(tokens), tokens, row_of_token, merged, workspace)
+        return merged
+
+    def token_unmerge(self, rows: Array, row_of_token: Array, residual: Array | None = None) -> Array:
+        """Return restored [B, N, C] of rows [B, M, C]."""
+        batch, num_rows, channels = rows.shape
+        num_tokens = row_of_token.shape[1]
+        restored = empty((batch, num_tokens, channels), rows.dtype)
+        restored[...] = np.nan
+        problem = _ints(batch, num_tokens, num_rows, channels)
+        self._call(self._library.segpp_token_unmerge, problem, _type(rows), rows, row_of_token, residual, restored)
+        return restored
+
+    def upsample_argmax(self, logits: Array, height: int, width: int, label_dtype: npt.DTypeLike = np.uint8) -> Array:
+        """Return labels [B, height, width] of logits [B, K, h, w]."""
+        labels = empty((len(logits), height, width), label_dtype)
+        labels[...] = 254
+        problem = _ints(*logits.shape, height, width)
+        label_type = _LABEL_TYPES[labels.dtype]
+        self._call(self._library.segpp_upsample_argmax, problem, _type(logits), logits, label_type, labels)
+        return labels
+
+    def workspace_size(self, op: str, *problem: int) -> int:
+        """Return the bytes that `op` (its stem) asks for; `problem` in the order of its struct."""
+        size: int = getattr(self._library, f"segpp_{op}_workspace_size")(_ints(*problem))
+        return size
+
+    def _workspace(self, size_of: Callable[..., int], problem: ctypes.Array[ctypes.c_int]) -> Array:
+        workspace = empty((size_of(problem),), np.uint8)
+        workspace[...] = 0xA5  # as if used before
+        return workspace
+
+    def _call(self, function: Callable[..., int], *arguments: Any) -> None:
+        error = function(*map(_pointer, arguments))
+        if error == _INVALID_VALUE:
+            raise InvalidProblemError(function.__name__)  # type: ignore[attr-defined]
+        if error != _SUCCESS:
+            raise KernelError(f"error {error}: {self._library.segpp_last_finding().decode()}")
+
+
+def _ints(*values: int) -> ctypes.Array[ctypes.c_int]:
+    """Return a struct of ints: every problem is one."""
+    return (ctypes.c_int * len(values))(*values)
+
+
+def _type(array: Array) -> int:
+    return _TYPES[array.dtype]
+
+
+def _pointer(argument: Any) -> Any:
+    if argument is None:
+        return ctypes.c_void_p(None)
+    if not isinstance(argument, np.ndarray):
+        return argument
+    if not argument.flags.c_contiguous:
+        raise ValueError("the kernels take contiguous arrays")
+    return ctypes.c_void_p(argument.ctypes.data)
