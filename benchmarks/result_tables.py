@@ -141,6 +141,25 @@ def half_camvid(document: Document) -> list[Table]:
     return [Table("", _columns("mode", "images", "mIoU fp32", "mIoU fp16", "pixels as fp32"), tuple(rows))]
 
 
+def calibration_methods(document: Document) -> list[Table]:
+    """A row per mode, method and number of images."""
+    rows = [
+        (
+            row["mode"],
+            row["method"],
+            str(row["calibration_images"]),
+            format_percent(row["miou_fp32"]),
+            format_percent(row["miou_int8"]),
+            f"{100 * (row['miou_int8'] - row['miou_fp32']):+.2f}",
+            format_agreement(row["agreement"]),
+        )
+        for row in document["rows"]
+    ]
+    numbers = ("calibration images", "mIoU fp32", "mIoU int8", "points", "pixels as fp32")
+    columns = (Column("mode", False), Column("method", False), *map(Column, numbers))
+    return [Table("", columns, tuple(rows))]
+
+
 def memory(document: Document) -> list[Table]:
     """A row per engine."""
     rows = [
@@ -163,6 +182,7 @@ TABLES: dict[str, Callable[[Document], list[Table]]] = {
     "cpu_ratios": cpu_ratios,
     "camvid": camvid,
     "half_camvid": half_camvid,
+    "calibration_methods": calibration_methods,
     "parity": parity,
     "portability": portability,
     "rtx_engines": rtx_engines,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,16 @@ def calibrate_graph(graph: GraphFile, settings: CalibrateSettings, progress: Pro
     Raises:
         SegppError: the model or the data cannot be used, or a tensor holds NaN or infinity.
     """
+    return compare_methods(graph, settings, (settings.method,), progress)[settings.method]
+
+
+def compare_methods(
+    graph: GraphFile,
+    settings: CalibrateSettings,
+    methods: Sequence[CalibrationMethod],
+    progress: Progress = no_progress,
+) -> dict[CalibrationMethod, Calibration]:
+    """Do as `calibrate_graph` for several methods in the time of one; `settings.method` does not matter."""
     if graph.metadata.precision is not Precision.FP32:
         raise SegppError(
             f"{graph.path} is in {graph.metadata.precision}.",
@@ -136,22 +146,25 @@ def calibrate_graph(graph: GraphFile, settings: CalibrateSettings, progress: Pro
     if graph.metadata.lowering is Lowering.PLUGIN:
         model = lower_to_portable(model)
     calibrator = _Calibrator(model, graph.metadata, settings, chosen)
-    tensors = calibrator.find_ranges(progress)
-    ranges = CalibrationRanges(
-        schema_version=SCHEMA_VERSION,
-        model=fingerprint_model(model, graph.metadata),
-        arch=graph.metadata.arch,
-        mode=graph.metadata.mode,
-        size=graph.metadata.size.hw,
-        method=settings.method,
-        images=CalibrationImages(count=len(chosen.images), sha256=calibrator.survey.sha256),
-        data=chosen.data,
-        tool_version=__version__,
-        tensors=tensors,
-    )
-    zero = [name for name, seen in tensors.items() if seen.amax == 0]
-    dead = (f"Zero on every image: {', '.join(zero)}.",) if zero else ()
-    return Calibration(ranges, (*chosen.warnings, *calibrator.survey.warnings(), *dead))
+    tensors = calibrator.find_ranges(methods, progress)
+    results = {}
+    for method in methods:
+        ranges = CalibrationRanges(
+            schema_version=SCHEMA_VERSION,
+            model=fingerprint_model(model, graph.metadata),
+            arch=graph.metadata.arch,
+            mode=graph.metadata.mode,
+            size=graph.metadata.size.hw,
+            method=method,
+            images=CalibrationImages(count=len(chosen.images), sha256=calibrator.survey.sha256),
+            data=chosen.data,
+            tool_version=__version__,
+            tensors=tensors[method],
+        )
+        zero = [name for name, seen in tensors[method].items() if seen.amax == 0]
+        dead = (f"Zero on every image: {', '.join(zero)}.",) if zero else ()
+        results[method] = Calibration(ranges, (*chosen.warnings, *calibrator.survey.warnings(), *dead))
+    return results
 
 
 @dataclass(frozen=True)
@@ -173,11 +186,22 @@ class _Calibrator:
         self._settings = settings
         self._images = chosen.images
 
-    def find_ranges(self, progress: Progress) -> dict[str, TensorRange]:
-        """Return the range of every observed tensor."""
+    def find_ranges(
+        self, methods: Sequence[CalibrationMethod], progress: Progress
+    ) -> dict[CalibrationMethod, dict[str, TensorRange]]:
+        """Return the range of every observed tensor, by method."""
         max_abs = self._find_maxima(progress)
         self.survey.warnings()  # pictures that show nothing end it here
-        amax = self._find_thresholds(max_abs, progress)
+        clips = any(method is not CalibrationMethod.MAX for method in methods)
+        histograms = self._count_values(max_abs, progress) if clips else {}
+        found = {}
+        for method in methods:
+            is_max = method is CalibrationMethod.MAX
+            amax = max_abs if is_max else {name: counted.threshold(method) for name, counted in histograms.items()}
+            found[method] = self._as_ranges(max_abs, amax)
+        return found
+
+    def _as_ranges(self, max_abs: Mapping[str, float], amax: Mapping[str, float]) -> dict[str, TensorRange]:
         return {
             name: TensorRange(
                 amax=round_range(amax[source]) if name in self._observed.of_layers else None,
@@ -201,9 +225,7 @@ class _Calibrator:
         self._run(graph, take, _Step("Finding the largest values", progress), self.survey)
         return dict(zip(sources, largest.tolist(), strict=True))
 
-    def _find_thresholds(self, max_abs: dict[str, float], progress: Progress) -> dict[str, float]:
-        if self._settings.method is CalibrationMethod.MAX:
-            return max_abs
+    def _count_values(self, max_abs: Mapping[str, float], progress: Progress) -> dict[str, AbsHistogram]:
         counted = self._observed.counted_sources
         histograms = {name: AbsHistogram(max_abs[name]) for name in counted}
 
@@ -212,7 +234,7 @@ class _Calibrator:
                 histogram.add(values[: len(names)])
 
         self._run(show_values(self._proto, counted), take, _Step("Counting values", progress))
-        return {name: histogram.threshold(self._settings.method) for name, histogram in histograms.items()}
+        return histograms
 
     def _run(self, graph: onnx.ModelProto, take: TakeOutputs, step: _Step, survey: ImageSurvey | None = None) -> None:
         """Give `take` the graph's outputs, one batch of images after the other; none are kept here."""
