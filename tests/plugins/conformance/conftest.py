@@ -23,8 +23,13 @@ def plugins_library(nvidia: NvidiaFiles) -> Path:
     return build_host("segpp_plugins_host", HostBuild(tensorrt_include=nvidia.include_dir))
 
 
+@pytest.fixture(scope="session")
+def driver_program(nvidia: NvidiaFiles) -> Path:
+    """The compiled driver."""
+    return build_host("conformance_driver", HostBuild(tensorrt_include=nvidia.include_dir))
+
+
 @pytest.fixture
-def driver(nvidia: NvidiaFiles, plugins_library: Path, tmp_path: Path) -> Driver:
+def driver(driver_program: Path, nvidia: NvidiaFiles, plugins_library: Path, tmp_path: Path) -> Driver:
     """The driver on the real registry."""
-    program = build_host("conformance_driver", HostBuild(tensorrt_include=nvidia.include_dir))
-    return Driver(program, nvidia.library, plugins_library, tmp_path)
+    return Driver(driver_program, nvidia.library, plugins_library, tmp_path)
