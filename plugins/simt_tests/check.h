@@ -1,4 +1,5 @@
-// Named cases and their checks. `simt_tests NAME..` runs these, without a name all.
+// Named cases and their checks. `simt_tests NAME..` runs these, without a name all that need no
+// help.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -10,6 +11,12 @@
   static const ::simt_tests::Registration name##_registered(#name, name); \
   static void name()
 
+// Runs by its name alone: it reads input, or is meant to end in a sanitizer's report.
+#define SIMT_CASE_ON_REQUEST(name)                                               \
+  static void name();                                                            \
+  static const ::simt_tests::Registration name##_registered(#name, name, false); \
+  static void name()
+
 #define EXPECT(condition) ::simt_tests::expect(condition, #condition, __FILE__, __LINE__)
 
 // The launch ended with a finding that holds all of these texts.
@@ -19,7 +26,7 @@
 namespace simt_tests {
 
 struct Registration {
-  Registration(const char* name, void (*run)());
+  Registration(const char* name, void (*run)(), bool runs_unasked = true);
 };
 
 void expect(bool holds, const char* what, const char* file, int line);

@@ -12,6 +12,7 @@ namespace {
 struct Case {
   const char* name;
   void (*run)();
+  bool runs_unasked;
 };
 
 std::vector<Case>& all_cases() {
@@ -22,7 +23,7 @@ std::vector<Case>& all_cases() {
 int failures = 0;
 
 bool is_wanted(const Case& one, int count, char** names) {
-  if (count == 0) return true;
+  if (count == 0) return one.runs_unasked;
   for (int i = 0; i < count; ++i) {
     if (std::strcmp(one.name, names[i]) == 0) return true;
   }
@@ -47,7 +48,9 @@ int run_cases(int count, char** names) {
 
 }  // namespace
 
-Registration::Registration(const char* name, void (*run)()) { all_cases().push_back({name, run}); }
+Registration::Registration(const char* name, void (*run)(), bool runs_unasked) {
+  all_cases().push_back({name, run, runs_unasked});
+}
 
 void expect(bool holds, const char* what, const char* file, int line) {
   if (holds) return;
