@@ -16,7 +16,7 @@ from segpp_deploy.files import write_text
 
 Row = dict[str, Any]
 RESULTS = Path(__file__).resolve().parent / "results"
-MEASURED = (":/segpp_deploy", ":/benchmarks", ":!/benchmarks/results")
+MEASURED = (":/segpp_deploy", ":/plugins", ":/benchmarks", ":!/benchmarks/results")
 
 
 def record(name: str, results: dict[str, Any]) -> Path:
