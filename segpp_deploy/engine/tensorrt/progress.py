@@ -113,22 +113,23 @@ def run_tracked(work: Callable[[], Result], tracker: BuildTracker, report: Repor
     """
     outcome: list[Result] = []
     failure: list[BaseException] = []
+    finished = threading.Event()  # a join that Ctrl-C interrupts takes the thread for dead (Python 3.10 to 3.12)
 
     def run() -> None:
         try:
             outcome.append(work())
         except BaseException as error:
             failure.append(error)
+        finally:
+            finished.set()
 
-    thread = threading.Thread(target=run, name="engine-builder", daemon=True)
-    thread.start()
+    threading.Thread(target=run, name="engine-builder").start()
     try:
-        while thread.is_alive():
-            thread.join(_POLL_SECONDS)
+        while not finished.wait(_POLL_SECONDS):
             report(tracker.fraction)
     except BaseException:
         tracker.cancel()
-        thread.join()
+        finished.wait()
         raise
     if failure:
         raise failure[0]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -73,4 +75,19 @@ def test_an_interrupted_wait_stops_the_work_first(failure: type[BaseException]) 
     report: Callable[[float], None] = interrupt
     with pytest.raises(failure):
         run_tracked(work, tracker, report)
+    assert went_on == ["to its end"]
+
+
+def test_ctrl_c_while_waiting_stops_the_work_first() -> None:
+    tracker, went_on = BuildTracker(), []
+
+    def work() -> None:
+        signal.raise_signal(signal.SIGINT)  # which Python hands to the main thread
+        while tracker.complete("build", 0):
+            time.sleep(0.001)
+        time.sleep(0.2)
+        went_on.append("to its end")
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tracked(work, tracker, lambda fraction: None)
     assert went_on == ["to its end"]
