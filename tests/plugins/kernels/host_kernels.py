@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-WORKSPACE_ALIGNMENT = 256
+ALIGNMENT = 256  # what cudaMalloc gives
+_LIBC = ctypes.CDLL(None)
 _TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 _LABEL_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.float16): 1}
 _SUCCESS = 0
@@ -23,19 +25,26 @@ class InvalidProblemError(ValueError):
 
 
 class KernelError(RuntimeError):
-    """The race and barrier checker found something."""
+    """The kernel did not run to its end: the race and barrier checker found something."""
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike, misalign: int = 0) -> Array:
-    """Return an array that starts `misalign` bytes past a 256-byte boundary and ends where its memory ends."""
+    """Return an array that starts `misalign` bytes past a 256-byte boundary and ends with its memory.
+
+    So AddressSanitizer sees the first byte past it.
+    """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    buffer = np.empty(WORKSPACE_ALIGNMENT + misalign + size, np.uint8)
-    first = -buffer.ctypes.data % WORKSPACE_ALIGNMENT + misalign
-    return np.frombuffer(buffer, np.uint8, size, first).view(dtype).reshape(shape)
+    pointer = ctypes.c_void_p()
+    error = _LIBC.posix_memalign(ctypes.byref(pointer), ctypes.c_size_t(ALIGNMENT), ctypes.c_size_t(misalign + size))
+    if error or pointer.value is None:
+        raise MemoryError(f"posix_memalign: {error}")
+    memory = (ctypes.c_uint8 * size).from_address(pointer.value + misalign)
+    weakref.finalize(memory, _LIBC.free, pointer)
+    return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
 
 
 def place(array: Array, misalign: int = 0) -> Array:
-    """Return a copy that starts `misalign` bytes past a 256-byte boundary."""
+    """Return a copy that starts `misalign` bytes past a 256-byte boundary and ends with its memory."""
     copy = empty(array.shape, array.dtype, misalign)
     copy[...] = array
     return copy
