@@ -11,7 +11,7 @@ CARDS = Path("models")
 CARDS_INSTALLED_AS = PACKAGE / "model_cards"  # where segpp_deploy/model/cards.py looks
 PLUGINS = Path("plugins")
 PLUGINS_INSTALLED_AS = PACKAGE / "plugin_sources"  # where segpp_deploy/engine/plugin_library/sources.py looks
-PLUGIN_SUFFIXES = {".txt", ".json", ".cmake", ".h", ".cuh", ".cu", ".cpp", ".md"}
+PLUGIN_SUFFIXES = {".txt", ".json", ".cmake", ".h", ".cuh", ".cu", ".cpp", ".map", ".md"}
 
 
 class BuildWithData(build_py):

@@ -28,6 +28,10 @@ if(SEGPP_TENSORRT_INCLUDE_DIR)
   target_include_directories(segpp_tensorrt_headers SYSTEM INTERFACE "${SEGPP_TENSORRT_INCLUDE_DIR}")
 endif()
 
+# Hidden visibility leaves instances of the standard library's templates visible.
+add_library(segpp_exports INTERFACE)
+target_link_options(segpp_exports INTERFACE "LINKER:--version-script=${PROJECT_SOURCE_DIR}/tensorrt/exports.map")
+
 add_library(segpp_settings INTERFACE)
 target_include_directories(segpp_settings INTERFACE "${PROJECT_SOURCE_DIR}")
 target_compile_options(segpp_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror>)

@@ -14,7 +14,7 @@ if(NOT SEGPP_TENSORRT_INCLUDE_DIR)
 endif()
 
 add_library(segpp_plugins SHARED ${SEGPP_KERNEL_SOURCES} ${SEGPP_PLUGIN_SOURCES})
-target_link_libraries(segpp_plugins PRIVATE segpp_settings segpp_tensorrt_headers)
+target_link_libraries(segpp_plugins PRIVATE segpp_settings segpp_tensorrt_headers segpp_exports)
 set_target_properties(segpp_plugins PROPERTIES CUDA_RUNTIME_LIBRARY Static)  # nothing to install beside the driver
 target_compile_options(segpp_plugins PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>)

@@ -23,7 +23,8 @@ target_link_libraries(segpp_host PRIVATE segpp_kernels_host segpp_simt)
 if(SEGPP_TENSORRT_INCLUDE_DIR)
   file(GLOB SEGPP_CONFORMANCE_SOURCES CONFIGURE_DEPENDS conformance/*.cpp)
   add_library(segpp_plugins_host SHARED ${SEGPP_PLUGIN_SOURCES})
-  target_link_libraries(segpp_plugins_host PRIVATE segpp_kernels_host segpp_simt segpp_tensorrt_headers)
+  target_link_libraries(segpp_plugins_host
+    PRIVATE segpp_kernels_host segpp_simt segpp_tensorrt_headers segpp_exports)
   if(SEGPP_CONFORMANCE_SOURCES)
     add_executable(conformance_driver ${SEGPP_CONFORMANCE_SOURCES})
     target_link_libraries(conformance_driver

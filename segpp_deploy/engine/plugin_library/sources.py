@@ -12,7 +12,7 @@ from segpp_deploy.errors import SegppError
 _PACKAGE = Path(segpp_deploy.__file__).parent
 _CARRIED = _PACKAGE / "plugin_sources"  # setup.py copies plugins/ there for the wheel
 _BUILD_FILE = "CMakeLists.txt"
-_SUFFIXES = frozenset({".h", ".cuh", ".cu", ".cpp", ".cmake", ".txt"})
+_SUFFIXES = frozenset({".h", ".cuh", ".cu", ".cpp", ".cmake", ".map", ".txt"})
 
 
 class LibraryKind(Choice):

@@ -1,7 +1,7 @@
 """Run in its own process: load a plugin library into the installed TensorRT-RTX and create plugins.
 
-Reads a JSON document {"library", "plugins": [{"op", "version", "namespace", "fields"}]} on stdin and writes one that says
-which creators were found and which plugins created. NVIDIA's library may end the process, so this is no test itself.
+Reads a JSON document {"library", "plugins": [{"op", "version", "namespace", "fields"}]} on stdin and writes one that
+says which creators were found and which plugins created. NVIDIA's library may end the process, so it is no test itself.
 """
 
 from __future__ import annotations

@@ -1,0 +1,82 @@
+"""The library as a file, and the plugins' own memory under the sanitizers."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.ops.registry import DECLARATIONS
+from tests.plugins.conformance.driver import KINT32, Driver, create_command
+from tests.plugins.conformance.examples import assert_close, make_example
+from tests.plugins.conformance.nvidia import NvidiaFiles
+from tests.plugins.native import HostBuild, build_host
+
+EXPORTS = {"getCreators", "setLoggerFinder"}
+
+
+def test_library_shows_nothing_but_its_entry_points(plugins_library: Path) -> None:
+    command = ["nm", "--dynamic", "--defined-only", "--format=just-symbols", plugins_library]
+    symbols = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert set(symbols) == EXPORTS
+
+
+def test_library_stands_alone(plugins_library: Path) -> None:
+    """It loads without TensorRT and knows its creators: eight, four ops in two namespaces."""
+    library = ctypes.CDLL(str(plugins_library))
+    count = ctypes.c_int32(-1)
+    library.getCreators.restype = ctypes.c_void_p
+    assert library.getCreators(ctypes.byref(count))
+    assert count.value == 2 * len(DECLARATIONS)
+
+
+def test_plugins_are_clean_as_cpp20(nvidia: NvidiaFiles) -> None:
+    """Warnings are errors; the other tests compile C++17."""
+    build_host("segpp_plugins_host", HostBuild(tensorrt_include=nvidia.include_dir, cxx_standard=20))
+
+
+@pytest.fixture(scope="module")
+def sanitized(nvidia: NvidiaFiles) -> tuple[Path, Path]:
+    """The driver and the plugins with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    how = HostBuild(tensorrt_include=nvidia.include_dir, sanitize=True)
+    return build_host("conformance_driver", how), build_host("segpp_plugins_host", how)
+
+
+@pytest.mark.parametrize("op", list(DECLARATIONS))
+def test_sanitizers_find_nothing(
+    sanitized: tuple[Path, Path], nvidia: NvidiaFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    """In a plugin's whole life, and in what it refuses; a finding ends the process."""
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # NVIDIA's library keeps what it allocates
+    program, plugins = sanitized
+    driver = Driver(program, nvidia.library, plugins, tmp_path)
+    example = make_example(op)
+    tokens = [driver.save(f"input{index}", array) for index, array in enumerate(example.inputs)]
+    life = [
+        create_command("p", op, example.fields),
+        "fields p",
+        "reload r p",
+        "clone c r",
+        "destroy p",
+        "attach a c",
+        "destroy c",
+        f"formats a {len(tokens)}",
+        f"configure a {example.tensors()}",
+        f"reshape a {example.tensors()}",
+        " ".join([f"enqueue a {len(tokens)}", *tokens, f"{example.tokens[-1]}:output"]),
+        "destroy a",
+    ]
+    driver.results(*life)
+    assert_close(driver.load("output", example.output), example.output)
+    driver.run(
+        create_command("p", op, ["null"]),
+        create_command("p", op, ["broken"]),
+        create_command("p", op, [*example.fields, f"~:{KINT32}:1"]),
+        create_command("p", op, [f"{name}:{KINT32}:~" for name in example.attributes] or ["x:5:1"]),
+        create_command("p", op, example.fields),
+        f"nulls p {len(tokens)}",
+        "reshape p 1 0.0:1 0.0:1",
+        "configure p 9 0.0:1 0.0:1 0.0:1 0.0:1 0.0:1 0.0:1 0.0:1 0.0:1 0.0:1 0.0:1",
+    )
