@@ -80,6 +80,13 @@ SECTIONS = {
         "shapes of what was built. No GPU has run these engines yet. What is not listed was not measured.",
         ("onnx", "tensorrt_rtx"),
     ),
+    "calibration_methods": Section(
+        "Calibration methods",
+        "SegFormer-B0 trained on CamVid at {size}, every convolution and linear layer but the depthwise ones in INT8, "
+        "on ONNX Runtime. Ranges from images of the training split, spread evenly; mIoU of the validation split, beside "
+        "the float32 graph in the same mode.",
+        ("onnx", "onnxruntime"),
+    ),
     "memory": Section(
         "Peak memory",
         "The most resident memory of a process that loads an engine for the target `{target}` and runs it {runs} times "
