@@ -40,7 +40,7 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike, misalign: int = 0) -> Ar
         raise MemoryError(f"posix_memalign: {error}")
     memory = (ctypes.c_uint8 * size).from_address(pointer.value + misalign)
     weakref.finalize(memory, _LIBC.free, pointer)
-    return np.frombuffer(memory, np.uint8).view(dtype).reshape(shape)
+    return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
 
 
 def place(array: Array, misalign: int = 0) -> Array:
@@ -112,7 +112,7 @@ class HostKernels:
     def _call(self, function: Callable[..., int], *arguments: Any) -> None:
         error = function(*map(_pointer, arguments))
         if error == _INVALID_VALUE:
-            raise InvalidProblemError(function.__name__)  # type: ignore[attr-defined]
+            raise InvalidProblemError(function.__name__)
         if error != _SUCCESS:
             raise KernelError(f"error {error}: {self._library.segpp_last_finding().decode()}")
 

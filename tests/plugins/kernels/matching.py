@@ -31,7 +31,8 @@ class Match:
 
     def expected(self) -> Array:
         """The reference's row_of_token."""
-        return token_match(self.tokens, *self.grid, *self.stride, self.num_removed).numpy()
+        rows: torch.Tensor = token_match(self.tokens, *self.grid, *self.stride, self.num_removed)
+        return rows.numpy()
 
     def found(self, kernels: HostKernels, misalign: int = 0) -> Array:
         """The kernel's."""
