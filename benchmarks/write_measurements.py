@@ -83,8 +83,8 @@ SECTIONS = {
     "calibration_methods": Section(
         "Calibration methods",
         "SegFormer-B0 trained on CamVid at {size}, every convolution and linear layer but the depthwise ones in INT8, "
-        "on ONNX Runtime. Ranges from images of the training split, spread evenly; mIoU of the validation split, beside "
-        "the float32 graph in the same mode.",
+        "on ONNX Runtime. Ranges from images of the training split, spread evenly; mIoU of the validation split, "
+        "beside the float32 graph in the same mode.",
         ("onnx", "onnxruntime"),
     ),
     "memory": Section(
@@ -92,6 +92,12 @@ SECTIONS = {
         "The most resident memory of a process that loads an engine for the target `{target}` and runs it {runs} times "
         "at {size}, batch 1: interpreter, libraries, weights and activations.",
         ("onnxruntime",),
+    ),
+    "mutations": Section(
+        "Bugs planted in the CUDA kernels",
+        "Each bug was planted in a copy of the kernels, compiled for the CPU and run by the tests of its op, which "
+        "pass without it. Named is the first test that failed.",
+        ("torch",),
     ),
 }
 
