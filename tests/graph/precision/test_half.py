@@ -94,7 +94,7 @@ def test_no_needless_casts(preset: Preset, lowering: Lowering, make_graph: Graph
     assert len(added) == expected + (merges if lowering is Lowering.PORTABLE else 0)
 
 
-@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST])
+@pytest.mark.parametrize("preset", [pytest.param(Preset.ORIGINAL, marks=pytest.mark.slow), Preset.FAST])
 def test_labels_of_the_demo_model(
     preset: Preset, export_scenes_model: Callable[[Preset], Path], tmp_path: Path
 ) -> None:
