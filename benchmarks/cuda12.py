@@ -77,7 +77,7 @@ def compile_with_nvrtc(wheels: Path, source: Path, architecture: str) -> bytes:
         *(f"-I{folder}" for folder in includes),
     ]
     text = f'{_PRELUDE}#include "{source.relative_to(PLUGINS)}"\n'
-    return _Nvrtc(wheels).compile(text, source.name, options)
+    return _Nvrtc(wheels).compile(text, options)
 
 
 def nvrtc_version(wheels: Path) -> str:
@@ -138,9 +138,9 @@ class _Nvrtc:
         self._library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
         return f"{major.value}.{minor.value}"
 
-    def compile(self, text: str, name: str, options: list[str]) -> bytes:
+    def compile(self, text: str, options: list[str]) -> bytes:
         program = ctypes.c_void_p()
-        code = self._library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(), 0, None, None)
+        code = self._library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"device.cu", 0, None, None)
         if code != 0:
             raise Cuda12Error(f"nvrtcCreateProgram gives {code}")
         try:

@@ -1,0 +1,49 @@
+"""JetPack 6 has CUDA 12.6: the kernels use nothing newer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cuda12
+import pytest
+from kernel_compilation import kernel_sources, read_resources
+
+JETSON_ORIN = "87"
+each_source = pytest.mark.parametrize("source", kernel_sources(), ids=lambda source: source.stem)
+
+
+@pytest.fixture(scope="session")
+def wheels() -> Path:
+    if sys.platform != "linux":
+        pytest.skip("pip has CUDA's compilers for Linux only")
+    found = cuda12.find_wheels()
+    assert found is not None, "make test installs them: pip install -e '.[dev]'"
+    return found
+
+
+def test_the_compiler_is_of_jetpack_6(wheels: Path) -> None:
+    assert cuda12.nvrtc_version(wheels) == "12.6"
+
+
+@each_source
+def test_device_code_compiles_with_nvrtc(source: Path, wheels: Path) -> None:
+    assert cuda12.compile_with_nvrtc(wheels, source, JETSON_ORIN).startswith(b"\x7fELF")
+
+
+@each_source
+def test_both_halves_compile_with_clang(source: Path, wheels: Path) -> None:
+    clang = cuda12.find_clang()
+    if clang is None:
+        pytest.skip(f"none of these is installed: {', '.join(cuda12.CLANGS)}")
+    resources = read_resources(cuda12.compile_with_clang(clang, wheels, source, JETSON_ORIN))
+    assert resources
+    assert not [kernel for kernel in resources if kernel.spill_store_bytes]
+
+
+def test_newer_features_are_refused(wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "newer.cu"
+    source.write_text("#include <cuda_fp4.h>\n__global__ void kernel(__nv_fp4_e2m1* p) { p[0] = p[1]; }\n")
+    monkeypatch.setattr(cuda12, "PLUGINS", tmp_path)
+    with pytest.raises(cuda12.Cuda12Error, match=r"cuda_fp4\.h"):
+        cuda12.compile_with_nvrtc(wheels, source, JETSON_ORIN)
