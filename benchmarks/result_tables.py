@@ -126,6 +126,20 @@ def camvid(document: Document) -> list[Table]:
     return [Table("", _columns("mode", *headings), tuple(rows))]
 
 
+def precision_portability(document: Document) -> list[Table]:
+    """A row per graph."""
+    rows = [(row["arch"].upper(), row["mode"], row["precision"], *_precision_cells(row)) for row in document["rows"]]
+    columns = (Column("model", False), Column("mode", False), Column("precision", False))
+    numbers = ("TensorRT-RTX layers", "engine MB", "build s", "in int8", "in fp16", "in fp32", "tensors in int8")
+    return [Table("", (*columns, *map(Column, numbers)), tuple(rows))]
+
+
+def _precision_cells(row: Document) -> tuple[str, ...]:
+    counted = ("int8_layers", "fp16_layers", "fp32_layers", "quantised_tensors")
+    counts = ("",) * len(counted) if row["rtx_error"] else tuple(str(row[name]) for name in counted)
+    return *_rtx_cells(row), *counts
+
+
 def half_camvid(document: Document) -> list[Table]:
     """A row per mode."""
     rows = [
@@ -174,6 +188,16 @@ def memory(document: Document) -> list[Table]:
     return [Table("", (Column("model", False), *_columns("mode", "peak GiB", "at most")), tuple(rows))]
 
 
+def mutations(document: Document) -> list[Table]:
+    """A row per planted bug."""
+    rows = [
+        (row["name"], row["plants"], f"`{row['changes']}`", f"`{row['caught_by']}`" if row["passed"] else "**nothing**")
+        for row in document["rows"]
+    ]
+    headings = ("bug", "what it does", "in", "caught by")
+    return [Table("", tuple(Column(heading, False) for heading in headings), tuple(rows))]
+
+
 def _columns(label: str, *numbers: str) -> tuple[Column, ...]:
     return (Column(label, is_number=False), *map(Column, numbers))
 
@@ -185,6 +209,8 @@ TABLES: dict[str, Callable[[Document], list[Table]]] = {
     "calibration_methods": calibration_methods,
     "parity": parity,
     "portability": portability,
+    "precision_portability": precision_portability,
     "rtx_engines": rtx_engines,
     "memory": memory,
+    "mutations": mutations,
 }

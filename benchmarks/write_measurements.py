@@ -87,6 +87,14 @@ SECTIONS = {
         "beside the float32 graph in the same mode.",
         ("onnx", "onnxruntime"),
     ),
+    "precision_portability": Section(
+        "fp16 and int8 in TensorRT",
+        "Portable graphs (uint8 pictures in, labels out, random weights) at {size} that TensorRT-RTX parses and builds "
+        "for compute capability {compute_capability} without a GPU, strongly typed: `int8` over float32, `int8-fp16` "
+        "over fp16. Convolutions and linear layers are counted by the type that was read back from TensorRT's network. "
+        "What is not listed was not measured.",
+        ("onnx", "tensorrt_rtx"),
+    ),
     "memory": Section(
         "Peak memory",
         "The most resident memory of a process that loads an engine for the target `{target}` and runs it {runs} times "

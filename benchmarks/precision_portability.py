@@ -1,0 +1,118 @@
+"""Every portable graph in fp16 and int8 through TensorRT-RTX (no GPU needed), with the types read back.
+
+Uint8 pictures in, labels out, random weights. int8 stands on float32 (`int8`) and on fp16 (`int8-fp16`); its ranges are
+arbitrary, because neither parsing nor building depends on them.
+
+    python benchmarks/precision_portability.py                                      everything (an hour)
+    python benchmarks/precision_portability.py --arch b0 --mode hq --precision fp16    a part, merged into the record
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from itertools import product
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+from exporting import export
+from random_models import random_model
+from recording import Row, record_rows
+from result_tables import show
+from rtx_builder import RtxRefusedError, build_with_rtx, read_network
+
+from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size
+from segpp_deploy.graph.precision.half import to_fp16
+from segpp_deploy.graph.precision.layers import find_layers
+from segpp_deploy.graph.precision.qdq import quantize
+from segpp_deploy.model.dialects import Dialect
+
+ARCHS = (Arch.B0, Arch.B2)
+MODES = tuple(Preset)
+PRECISIONS = ("fp16", "int8", "int8-fp16")
+SIZE = Size(1024, 1024)
+CLASSES = 19
+COMPUTE_CAPABILITY = "8.9"
+ANY_RANGE = 4.0
+
+
+def main() -> int:
+    """Build, print, record after every graph; 1 if TensorRT-RTX refuses one or reads other types."""
+    arguments = parse_arguments()
+    facts = {"size": str(SIZE), "compute_capability": COMPUTE_CAPABILITY}
+    rows: list[Row] = []
+    for arch, mode in product(map(Arch, arguments.arch), map(Preset, arguments.mode)):
+        with tempfile.TemporaryDirectory() as folder:
+            single = Path(folder) / "fp32.onnx"
+            model = random_model(Dialect.MMSEG, arch, outputs=CLASSES)
+            export(model, mode, single, SIZE, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS)
+            for precision in arguments.precision:
+                print(arch, mode, precision, file=sys.stderr)
+                row: Row = {"arch": str(arch), "mode": str(mode), "precision": precision}
+                rows.append(row | try_rtx(single, precision, Path(folder) / "graph.onnx"))
+                record_rows("precision_portability", rows[-1:], row_key, facts)
+    show("precision_portability", {"rows": rows})
+    return int(not all(row["passed"] for row in rows))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    archs, modes = list(map(str, ARCHS)), list(map(str, MODES))
+    parser.add_argument("--arch", nargs="+", choices=archs, default=archs)
+    parser.add_argument("--mode", nargs="+", choices=modes, default=modes)
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    return parser.parse_args()
+
+
+def try_rtx(single: Path, precision: str, path: Path) -> Row:
+    """Rewrite, build, and compare the types of layers with those that TensorRT-RTX read."""
+    graph = rewrite(ir.load(single), precision)
+    onnx.save(ir.to_proto(graph), str(path))
+    try:
+        build = build_with_rtx(path)
+    except RtxRefusedError as error:
+        return {"rtx_error": str(error), "passed": False}
+    return {
+        "rtx_error": None,
+        "rtx_layers": build.layers,
+        "rtx_engine_bytes": build.engine_bytes,
+        "rtx_build_seconds": round(build.seconds, 2),
+        **count_types(graph, path),
+    }
+
+
+def rewrite(graph: ir.Model, precision: str) -> ir.Model:
+    """Return the float32 graph in another precision."""
+    ranges = {value.name or "": ANY_RANGE for node in graph.graph for value in node.outputs}
+    if precision != "int8":
+        to_fp16(graph)
+    if precision != "fp16":
+        quantize(graph, ranges)
+    return graph
+
+
+def count_types(graph: ir.Model, path: Path) -> Row:
+    """Count layers by the type that TensorRT-RTX computes them in; quantised ones read dequantised int8."""
+    names = {ir.DataType.FLOAT: "FLOAT", ir.DataType.FLOAT16: "HALF"}
+    parsed = {layer.name: layer for layer in read_network(path)}
+    counts: Counter[str] = Counter()
+    agrees = True
+    for layer in find_layers(graph):
+        expected = names[layer.dtype or ir.DataType.UNDEFINED]
+        agrees &= parsed[layer.node.name or ""].makes == (expected,)
+        counts["int8" if not layer.weight.is_initializer() else "fp16" if expected == "HALF" else "fp32"] += 1
+    quantised = sum(layer.kind == "QUANTIZE" and layer.makes == ("INT8",) for layer in parsed.values())
+    layers = {f"{name}_layers": counts[name] for name in ("int8", "fp16", "fp32")}
+    return {**layers, "quantised_tensors": quantised, "passed": agrees}
+
+
+def row_key(row: Row) -> tuple[int, ...]:
+    """Identify a row, in the order in which rows are listed."""
+    return ARCHS.index(row["arch"]), MODES.index(row["mode"]), PRECISIONS.index(row["precision"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
