@@ -4,6 +4,8 @@ include(SegppCommon)
 
 set_source_files_properties(${SEGPP_KERNEL_SOURCES} PROPERTIES LANGUAGE CXX)
 target_compile_definitions(segpp_settings INTERFACE SEGPP_HOST_SIMT=1 SEGPP_HOST_ARCH=${SEGPP_HOST_ARCH})
+# Some compilers fuse multiplications and additions by themselves where the processor can; the kernels say where to.
+target_compile_options(segpp_settings INTERFACE -ffp-contract=off)
 if(SEGPP_SANITIZE)
   target_compile_options(segpp_settings INTERFACE
     -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all)

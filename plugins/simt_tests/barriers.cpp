@@ -66,11 +66,15 @@ __global__ void source_not_in_mask_kernel() {
 
 __global__ void wrong_width_kernel(int width) { __shfl_sync(kAll, 1, 0, width); }
 
-__global__ void different_collectives_kernel() {
+__global__ void different_collectives_kernel(int* out) {
+  out[threadIdx.x] = threadIdx.x == 4 ? __any_sync(kAll, 1) : __all_sync(kAll, 1);
+}
+
+__global__ void different_lines_kernel(int* out) {
   if (threadIdx.x == 4) {
-    __any_sync(kAll, 1);
+    out[threadIdx.x] = __any_sync(kAll, 1);
   } else {
-    __all_sync(kAll, 1);
+    out[threadIdx.x] = __any_sync(kAll, 1);
   }
 }
 
@@ -153,8 +157,11 @@ SIMT_CASE(shuffle_of_a_wrong_width) {
 }
 
 SIMT_CASE(different_collectives) {
-  EXPECT_FINDING(SEGPP_LAUNCH(different_collectives_kernel, 1, 32, nullptr),
+  std::vector<int> out(32);
+  EXPECT_FINDING(SEGPP_LAUNCH(different_collectives_kernel, 1, 32, nullptr, out.data()),
                  "without all lanes of its mask", "__any_sync", "__all_sync");
+  EXPECT_FINDING(SEGPP_LAUNCH(different_lines_kernel, 1, 32, nullptr, out.data()),
+                 "without all lanes of its mask", "thread 4 waits at __any_sync");
 }
 
 SIMT_CASE(mma_in_half_a_warp) {

@@ -64,6 +64,17 @@ __global__ void chain_kernel(bool complete, int* out) {
   if (thread == 2) *out = mailbox[0];
 }
 
+// Of two lanes that read only one waits for the lane that writes.
+__global__ void one_reader_waits_kernel(int waiting, int* out) {
+  SEGPP_SHARED(int, mailbox, 1);
+  const int thread = static_cast<int>(threadIdx.x);
+  if (thread == 0) mailbox[0] = 1;
+  __syncwarp();
+  if (thread == 3 || thread == 4) out[thread] = mailbox[0];
+  if (thread == waiting || thread == 5) __syncwarp(1u << waiting | 1u << 5);
+  if (thread == 5) mailbox[0] = 2;
+}
+
 // Vectors overlap with single elements.
 __global__ void vector_overlap_kernel() {
   SEGPP_SHARED(unsigned short, tile, 16);
@@ -158,6 +169,14 @@ SIMT_CASE(race_in_a_chain_of_barriers) {
   EXPECT(SEGPP_LAUNCH(chain_kernel, 1, 32, nullptr, true, &out) == cudaSuccess);
   EXPECT(out == 1);
   EXPECT(SEGPP_LAUNCH(chain_kernel, 1, 32, nullptr, false, &out) == cudaErrorLaunchFailure);
+}
+
+SIMT_CASE(race_with_a_reader_that_does_not_wait) {
+  std::vector<int> out(32);
+  EXPECT_FINDING(SEGPP_LAUNCH(one_reader_waits_kernel, 1, 32, nullptr, 3, out.data()), "race",
+                 "thread 4", "thread 5");
+  EXPECT_FINDING(SEGPP_LAUNCH(one_reader_waits_kernel, 1, 32, nullptr, 4, out.data()), "race",
+                 "thread 3", "thread 5");
 }
 
 SIMT_CASE(race_of_a_vector_and_an_element) {

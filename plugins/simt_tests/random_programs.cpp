@@ -167,7 +167,7 @@ class Oracle {
 
 SIMT_CASE(random_programs) {
   int racing = 0;
-  constexpr int kPrograms = 300;
+  constexpr int kPrograms = 1000;
   for (unsigned number = 0; number < kPrograms; ++number) {
     const Program program = Generator(number).make_program();
     const bool expected = Oracle(program).has_race();

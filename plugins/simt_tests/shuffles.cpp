@@ -128,6 +128,21 @@ SIMT_CASE(shuffle_up) { try_all_operands(Kind::kUp); }
 SIMT_CASE(shuffle_down) { try_all_operands(Kind::kDown); }
 SIMT_CASE(shuffle_xor) { try_all_operands(Kind::kXor); }
 
+// PTX takes five bits of the operand.
+SIMT_CASE(shuffle_operands_wrap) {
+  for (const Kind kind : {Kind::kUp, Kind::kDown, Kind::kXor}) {
+    for (const int operand : {32, 35, 63}) {
+      std::vector<int> results(kLanes, -1);
+      EXPECT(SEGPP_LAUNCH(shuffle_kernel, 1, kLanes, nullptr, kind, operand, 32, results.data()) ==
+             cudaSuccess);
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const int source = expected_source(kind, lane, operand - 32, 32);
+        EXPECT(results[static_cast<std::size_t>(lane)] == value_of(source));
+      }
+    }
+  }
+}
+
 SIMT_CASE(shuffle_of_each_type) {
   try_type<int>();
   try_type<long long>();

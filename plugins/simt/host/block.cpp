@@ -86,10 +86,7 @@ void leave_barrier() {
 
 }  // namespace
 
-Block& current_block() {
-  static Block block;
-  return block;
-}
+Block* const the_block = new Block;
 
 void prepare_threads(const dim3& size) {
   const unsigned count = size.x * size.y * size.z;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "launch.h"
+#include "operation.h"
 #include "order.h"
 #include "site.h"
 
@@ -18,18 +19,6 @@ inline constexpr int kWarpSize = 32;
 inline constexpr int kMaxThreads = 1024;
 
 enum class ThreadState { kReady, kAtBlockBarrier, kAtWarpCollective, kExited };
-
-enum class WarpOperation {
-  kSyncWarp,
-  kShuffle,
-  kShuffleUp,
-  kShuffleDown,
-  kShuffleXor,
-  kBallot,
-  kAny,
-  kAll,
-  kMma
-};
 
 struct MmaOperands {
   float* d;           // 4
@@ -82,8 +71,10 @@ struct Block {
   std::string finding;          // of this launch; empty while there is none
 };
 
+extern Block* const the_block;  // never deleted: a launch may outlast the static objects
+
 // The one in hand: a mutex lets only one launch run at a time.
-Block& current_block();
+inline Block& current_block() { return *the_block; }
 
 // Makes the threads of the launches' blocks. May throw std::bad_alloc.
 void prepare_threads(const dim3& size);

@@ -133,47 +133,16 @@ std::uint64_t meet(const WarpRequest& request) {
 
 // PTX's rule for shfl: five bits of the operand count, and a lane whose source is outside its
 // segment of `width` lanes reads itself.
-int source_of(Shuffle kind, int lane, int operand, int width) {
+int source_of(WarpOperation shuffle, int lane, int operand, int width) {
   operand &= kWarpSize - 1;
   const int first = lane & ~(width - 1);
   const int last = first + width - 1;
-  switch (kind) {
-    case Shuffle::kIndex:
-      return first + (operand & (width - 1));
-    case Shuffle::kUp:
-      return lane - operand >= first ? lane - operand : lane;
-    case Shuffle::kDown:
-      return lane + operand <= last ? lane + operand : lane;
-    case Shuffle::kXor:
-      return (lane ^ operand) <= last ? lane ^ operand : lane;
-  }
-  return lane;
-}
-
-WarpOperation operation_of(Shuffle kind) {
-  switch (kind) {
-    case Shuffle::kIndex:
-      return WarpOperation::kShuffle;
-    case Shuffle::kUp:
-      return WarpOperation::kShuffleUp;
-    case Shuffle::kDown:
-      return WarpOperation::kShuffleDown;
-    case Shuffle::kXor:
-      return WarpOperation::kShuffleXor;
-  }
-  return WarpOperation::kShuffle;
-}
-
-WarpOperation operation_of(Vote kind) {
-  switch (kind) {
-    case Vote::kBallot:
-      return WarpOperation::kBallot;
-    case Vote::kAny:
-      return WarpOperation::kAny;
-    case Vote::kAll:
-      return WarpOperation::kAll;
-  }
-  return WarpOperation::kBallot;
+  if (shuffle == WarpOperation::kShuffle) return first + (operand & (width - 1));
+  int source = lane ^ operand;
+  if (shuffle == WarpOperation::kShuffleUp) source = lane - operand;
+  if (shuffle == WarpOperation::kShuffleDown) source = lane + operand;
+  const bool is_up = shuffle == WarpOperation::kShuffleUp;
+  return (is_up ? source >= first : source <= last) ? source : lane;
 }
 
 }  // namespace
@@ -185,25 +154,25 @@ void sync_warp(unsigned mask, const Site& site) {
   meet(request);
 }
 
-std::uint64_t shuffle_bits(Shuffle kind, unsigned mask, std::uint64_t bits, int operand, int width,
-                           const Site& site) {
+std::uint64_t shuffle_bits(WarpOperation shuffle, unsigned mask, std::uint64_t bits, int operand,
+                           int width, const Site& site) {
   if (width <= 0 || width > kWarpSize || (width & (width - 1)) != 0) {
     current_block().finding = "the width of a shuffle (" + to_string(site) + ") is " +
                               std::to_string(width) + ", not a power of two up to 32";
     end_launch();
   }
   WarpRequest request;
-  request.operation = operation_of(kind);
+  request.operation = shuffle;
   request.mask = mask;
   request.site = site;
   request.value = bits;
-  request.source_lane = source_of(kind, current_block().running->lane(), operand, width);
+  request.source_lane = source_of(shuffle, current_block().running->lane(), operand, width);
   return meet(request);
 }
 
-unsigned vote(Vote kind, unsigned mask, bool predicate, const Site& site) {
+unsigned vote(WarpOperation vote, unsigned mask, bool predicate, const Site& site) {
   WarpRequest request;
-  request.operation = operation_of(kind);
+  request.operation = vote;
   request.mask = mask;
   request.site = site;
   request.value = predicate ? 1 : 0;
