@@ -21,7 +21,6 @@ from segpp_deploy.engine.graph_file import GraphFile, read_graph
 from segpp_deploy.engine.onnxruntime_loader import LoadOptions, load_onnxruntime
 from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_writable
-from segpp_deploy.graph.lowering import lower_to_portable
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.observe import EXTREMES, ObservedTensors, find_observed, show_extremes, show_values
 from segpp_deploy.graph.precision.ranges import (
@@ -144,6 +143,8 @@ def compare_methods(
     chosen = choose_images(settings.data, settings.images, graph.metadata)
     model = ir.from_proto(graph.model)
     if graph.metadata.lowering is Lowering.PLUGIN:
+        from segpp_deploy.graph.lowering import lower_to_portable  # PyTorch is slow to load
+
         model = lower_to_portable(model)
     calibrator = _Calibrator(model, graph.metadata, settings, chosen)
     tensors = calibrator.find_ranges(methods, progress)
