@@ -58,11 +58,15 @@ def test_tensors_that_are_not_aligned(kernels: HostKernels, dtype: torch.dtype, 
 
 
 def test_tokens_without_a_row_are_zero(kernels: HostKernels) -> None:
-    rows = np.array([[[1.0], [2.0]]], np.float32)
-    row_of_token = np.array([[1, -1, 2, 0]], np.int32)
-    residual = np.array([[[10.0], [20.0], [30.0], [40.0]]], np.float32)
-    assert kernels.token_unmerge(rows, row_of_token).flatten().tolist() == [2.0, 0.0, 0.0, 1.0]
-    assert kernels.token_unmerge(rows, row_of_token, residual).flatten().tolist() == [12.0, 20.0, 30.0, 41.0]
+    """Past the rows of an image lie those of the next one, which are not its own."""
+    rows = np.array([[[1.0], [2.0]], [[3.0], [4.0]]], np.float32)
+    row_of_token = np.array([[1, -1, 2, 0], [-1, -2, 0, 1]], np.int32)
+    residual = np.array([[[10.0], [20.0], [30.0], [40.0]]] * 2, np.float32)
+    expected = [2.0, 0.0, 0.0, 1.0, 0.0, 0.0, 3.0, 4.0]
+    assert kernels.token_unmerge(rows, row_of_token).flatten().tolist() == expected
+    assert kernels.token_unmerge(rows, row_of_token, residual).flatten().tolist() == [
+        one + other for one, other in zip(expected, residual.flatten().tolist(), strict=True)
+    ]
 
 
 def test_impossible_problems_are_refused(kernels: HostKernels) -> None:
