@@ -10,6 +10,8 @@ from segpp_deploy.engine.target import TARGETS, TargetInfo, TargetName, import_r
 from segpp_deploy.errors import SegppError, one_line
 
 _CUDA_MAJORS = (13, 12)
+# Older ones would build networks that are not strongly typed, in another precision than the graph's.
+_OLDEST = {TargetName.TENSORRT: "10.3", TargetName.TENSORRT_RTX: "1.4"}
 _MAX_REASONS = 3
 
 
@@ -70,10 +72,16 @@ def import_tensorrt(name: TargetName) -> TensorRt:
     """Import the flavour of a target.
 
     Raises:
-        SegppError: it is not installed or cannot be loaded.
+        SegppError: it is not installed, cannot be loaded, or is too old.
     """
     info = TARGETS[name]
     api = import_runtime(info)
+    if _version_key(api.__version__) < _version_key(_OLDEST[name]):
+        raise SegppError(
+            f"{info.runtime} {api.__version__} is too old.",
+            f"{info.runtime} {_OLDEST[name]} or newer.",
+            info.install_command.replace("install", "install -U"),
+        )
     log = MessageLog()
     return TensorRt(info, api, log, make_logger(api, log))
 
@@ -95,3 +103,7 @@ def make_logger(api: Any, log: MessageLog) -> Any:
                 log.warnings.append(one_line(Exception(message)))
 
     return Collector()
+
+
+def _version_key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -123,13 +123,15 @@ def run_tracked(work: Callable[[], Result], tracker: BuildTracker, report: Repor
         finally:
             finished.set()
 
-    threading.Thread(target=run, name="engine-builder").start()
+    thread = threading.Thread(target=run, name="engine-builder")
     try:
+        thread.start()
         while not finished.wait(_POLL_SECONDS):
             report(tracker.fraction)
     except BaseException:
         tracker.cancel()
-        finished.wait()
+        if thread.ident is not None:  # else Ctrl-C came before there was anything to wait for
+            finished.wait()
         raise
     if failure:
         raise failure[0]

@@ -37,6 +37,7 @@ class FakeTensorRt:
     TensorIOMode = TensorIOMode
     EngineValidity = EngineValidity
     EngineInvalidityDiagnostics = EngineInvalidityDiagnostics
+    ComputeCapability = SimpleNamespace(NONE=0, CURRENT=1, SM75=75, SM89=89, SM120=120)
 
     class ILogger:
         ERROR, INTERNAL_ERROR, WARNING, INFO = range(4)

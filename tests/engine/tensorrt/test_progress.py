@@ -78,12 +78,16 @@ def test_an_interrupted_wait_stops_the_work_first(failure: type[BaseException]) 
     assert went_on == ["to its end"]
 
 
-def test_ctrl_c_while_waiting_stops_the_work_first() -> None:
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.15])
+def test_ctrl_c_while_waiting_stops_the_work_first(delay_seconds: float) -> None:
     tracker, went_on = BuildTracker(), []
+    gives_up = time.monotonic() + 60
 
     def work() -> None:
+        time.sleep(delay_seconds)
         signal.raise_signal(signal.SIGINT)  # which Python hands to the main thread
         while tracker.complete("build", 0):
+            assert time.monotonic() < gives_up
             time.sleep(0.001)
         time.sleep(0.2)
         went_on.append("to its end")

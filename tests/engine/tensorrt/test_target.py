@@ -19,6 +19,7 @@ from segpp_deploy.engine.builder_settings import BuilderSettings
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.engine.targets import tensorrt as target_module
 from segpp_deploy.engine.targets.tensorrt import TensorRtTarget
+from segpp_deploy.engine.targets.tensorrt_rtx import TensorRtRtxTarget
 from segpp_deploy.engine.tensorrt import plugins, timing_cache
 from segpp_deploy.engine.tensorrt.runner import EngineRunner
 from segpp_deploy.engine.verify import verify_engine
@@ -27,14 +28,15 @@ from tests.engine.tensorrt.fake_cuda import FakeCuda
 from tests.tensorrt_graphs import write_graph
 from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, write_tiny
 
-standin = pytest.importorskip("tensorrt_rtx")
+rtx = pytest.importorskip("tensorrt_rtx")
+standin = SimpleNamespace(**{**vars(rtx), "__version__": "10.16.0"})
 pytestmark = pytest.mark.filterwarnings("ignore:Use Deprecated")  # RTX's timing cache does nothing
 
 
 @pytest.fixture(autouse=True)
 def tensorrt(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorRT on a GPU that cannot run engines."""
-    monkeypatch.setitem(sys.modules, "tensorrt", standin)
+    monkeypatch.setitem(sys.modules, "tensorrt", standin)  # type: ignore[arg-type]
     monkeypatch.setattr(target_module, "load_engine", lambda *_, **__: None)
     monkeypatch.setattr(target_module, "EngineRunner", FakeRunner)
 
@@ -160,6 +162,25 @@ def test_an_engine_for_another_gpu_is_not_tried(tmp_path: Path) -> None:
     assert target.try_run(result.path, SimpleNamespace(runtime=result.manifest.runtime), np.zeros(1)) is not None  # type: ignore[arg-type]
     facts = SimpleNamespace(runtime=SimpleNamespace(compute_capabilities=("12.0",)))
     assert target.try_run(result.path, facts, np.zeros(1)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("version", ["8.6.1", "10.2.0.19", "9.3"])
+def test_a_tensorrt_that_is_too_old(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(standin, "__version__", version)
+    with pytest.raises(SegppError, match=f"TensorRT {version} is too old") as caught:
+        TensorRtTarget()
+    assert (caught.value.expected, caught.value.fix) == (
+        "TensorRT 10.3 or newer.",
+        "pip install -U 'segpp-deploy[gpu]'",
+    )
+
+
+def test_tensorrt_rtx_on_a_gpu_that_it_does_not_know(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    TensorRtRtxTarget().require_device()
+    answers = {FakeCuda.cudaDeviceAttr.cudaDevAttrComputeCapabilityMajor: 9}
+    monkeypatch.setattr(cuda, "cudaDeviceGetAttribute", lambda which, number: (0, answers.get(which, 0)))
+    with pytest.raises(SegppError, match=r"does not build for compute capability 9\.0"):
+        TensorRtRtxTarget().require_device()
 
 
 def test_the_real_runner_has_what_the_stand_in_has() -> None:
