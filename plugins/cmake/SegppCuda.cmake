@@ -18,5 +18,8 @@ target_link_libraries(segpp_plugins PRIVATE segpp_settings segpp_tensorrt_header
 set_target_properties(segpp_plugins PROPERTIES CUDA_RUNTIME_LIBRARY Static)  # nothing to install beside the driver
 target_compile_options(segpp_plugins PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror>)
+# nvcc leaves the names of its temporary files as symbols: without them the same sources give the same
+# file, and engines that were built with it stay valid.
+target_link_options(segpp_plugins PRIVATE -Wl,--strip-all)
 # The CUDA runtime inside must not answer for the one that TensorRT uses.
 target_link_options(segpp_plugins PRIVATE -Wl,--exclude-libs,ALL -Wl,--no-undefined)
