@@ -44,6 +44,26 @@ def build_engine(
     timing_cache: Annotated[
         Path | None, typer.Option(metavar="FILE", help="tensorrt: keep measured kernel times for later builds.")
     ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RANGES.yaml|DATASET|DIR", help="int8: ranges, or pictures to find them on; fp16: which overflow."
+        ),
+    ] = None,
+    accuracy_gate: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="Points of mIoU the engine may lose; layers return to a higher precision."),
+    ] = None,
+    gate_data: Annotated[
+        str | None, typer.Option(metavar="DATASET|DIR", help="Held-out pictures for the gate, best with labels.")
+    ] = None,
+    gate_images: Annotated[int, typer.Option(metavar="N", help="Judge on so many of them.")] = 200,
+    placement: Annotated[
+        str, typer.Option(metavar="measured|all", help="int8 where it pays on this machine, or wherever it can be.")
+    ] = "measured",
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write precision.html, .md and .json there.")
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -52,9 +72,10 @@ def build_engine(
     Example: segpp-deploy build-engine fast.onnx --target cpu -o fast.engine
     """
     from segpp_deploy.engine.build import BuildOptions
-    from segpp_deploy.engine.build import build_engine as run_build
     from segpp_deploy.engine.builder_settings import BuilderSettings, parse_compute_capabilities
     from segpp_deploy.engine.target import TargetName
+    from segpp_deploy.workflows.build import run_build
+    from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
 
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),
@@ -68,9 +89,16 @@ def build_engine(
             timing_cache=timing_cache,
         ),
     )
+    precision_options = PrecisionOptions(
+        calibration=calibration,
+        placement=parse_choice(Placement, placement, "placement"),
+        gate_points=accuracy_gate,
+        gate_data=gate_data,
+        gate_images=gate_images,
+    )
     output = Output(json, quiet)
     with output.progress() as progress:
-        result = run_build(source, out, options, progress)
-    for note in result.notes:
+        build = run_build(source, out, options, precision_options, report, progress)
+    for note in build.notes:
         output.note(note)
-    output.result(result.to_dict(), f"Wrote {result.path} ({result.size_bytes / 2**20:.1f} MiB) and its manifest")
+    output.result(build.to_dict(), build.summary())

@@ -197,13 +197,11 @@ def check_output(source: Path, output: Path) -> None:
         )
 
 
-def require_runnable(
-    info: TargetInfo, metadata: ExportMetadata, source: Path, requested: Precision | None
-) -> Precision:
-    """Return the precision the engine will have: the requested one, or the graph's.
+def require_lowering(info: TargetInfo, metadata: ExportMetadata, source: Path) -> None:
+    """Make sure that a target can run graphs of this lowering.
 
     Raises:
-        SegppError: the target cannot run graphs of this lowering, or not in this precision.
+        SegppError: it cannot; with the command that exports the right one.
     """
     if metadata.lowering not in info.lowerings:
         wanted = info.lowerings[0]
@@ -212,6 +210,17 @@ def require_runnable(
             f"the {wanted} lowering.",
             _export_command(metadata, wanted, source),
         )
+
+
+def require_runnable(
+    info: TargetInfo, metadata: ExportMetadata, source: Path, requested: Precision | None
+) -> Precision:
+    """Return the precision the engine will have: the requested one, or the graph's.
+
+    Raises:
+        SegppError: the target cannot run graphs of this lowering, or not in this precision.
+    """
+    require_lowering(info, metadata, source)
     precision = requested or metadata.precision
     in_graph = precision is metadata.precision and precision in info.graph_precisions
     by_runtime = metadata.precision is Precision.FP32 and precision in info.runtime_precisions

@@ -16,7 +16,7 @@ from segpp_deploy.errors import SegppError
 _INFO = TARGETS[TargetName.OPENVINO]
 _DEVICE = "CPU"
 # Always said aloud: left to itself, OpenVINO computes float32 graphs in bfloat16 wherever the CPU can.
-_PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
+_PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}  # of what is not quantised
 
 
 def openvino_facts() -> RuntimeFacts:

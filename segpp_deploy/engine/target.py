@@ -85,6 +85,7 @@ TARGETS: dict[TargetName, TargetInfo] = {
             runtime="ONNX Runtime",
             module="onnxruntime",
             extra="cpu",
+            graph_precisions=(Precision.FP32, Precision.INT8),
             implementation="segpp_deploy.engine.targets.cpu:CpuTarget",
         ),
         TargetInfo(
@@ -93,6 +94,7 @@ TARGETS: dict[TargetName, TargetInfo] = {
             runtime="OpenVINO",
             module="openvino",
             extra="openvino",
+            graph_precisions=(Precision.FP32, Precision.INT8),
             runtime_precisions=(Precision.BF16,),
             implementation="segpp_deploy.engine.targets.openvino:OpenVinoTarget",
         ),

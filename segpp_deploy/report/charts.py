@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 from segpp_deploy.report.extra import import_report_library
 
@@ -29,9 +31,8 @@ def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> s
     Raises:
         SegppError: matplotlib is not installed.
     """
-    matplotlib = import_report_library("matplotlib")
     figure_module = import_report_library("matplotlib.figure")
-    with matplotlib.rc_context({"svg.hashsalt": "segpp", "font.family": "sans-serif", "font.size": 10}):
+    with _style():
         figure = figure_module.Figure(figsize=(7.2, 3.8), layout="constrained")
         axes = figure.add_subplot()
         for point in points:
@@ -44,7 +45,39 @@ def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> s
         axes.margins(x=0.12, y=0.25)
         axes.grid(color="#e6e8eb", zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        return _to_svg(figure)
+
+
+def draw_bars(labels: Sequence[str], values: Sequence[float], x_label: str, marked: frozenset[str]) -> str:
+    """Return a horizontal bar chart as an SVG element, the first bar on top; marked bars are drawn in colour.
+
+    Raises:
+        SegppError: matplotlib is not installed.
+    """
+    figure_module = import_report_library("matplotlib.figure")
+    with _style():
+        figure = figure_module.Figure(figsize=(7.2, 0.6 + 0.26 * len(labels)), layout="constrained")
+        axes = figure.add_subplot()
+        colours = [_ACCENT if label in marked else _BASELINE for label in labels]
+        axes.barh(range(len(labels)), values, color=colours, zorder=3)
+        axes.set_yticks(range(len(labels)), labels, color=_INK)
+        axes.invert_yaxis()
+        axes.set_xlabel(x_label, color=_INK)
+        axes.grid(axis="x", color="#e6e8eb", zorder=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        return _to_svg(figure)
+
+
+def _style() -> AbstractContextManager[None]:
+    matplotlib = import_report_library("matplotlib")
+    style: AbstractContextManager[None] = matplotlib.rc_context(
+        {"svg.hashsalt": "segpp", "font.family": "sans-serif", "font.size": 10}
+    )
+    return style
+
+
+def _to_svg(figure: Any) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     return svg[svg.index("<svg") :]

@@ -1,0 +1,69 @@
+"""What to do to a float32 export to reach a precision, as data; and doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import onnx
+import onnx_ir as ir
+
+from segpp_deploy.config import Precision
+from segpp_deploy.graph.precision.half import to_fp16
+from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers
+from segpp_deploy.graph.precision.qdq import quantize
+
+RECIPE_KINDS = frozenset(LayerKind) - {LayerKind.DEPTHWISE, LayerKind.OTHER}
+"""What int8 covers by default: the products that hold nearly all of the arithmetic."""
+
+
+@dataclass(frozen=True)
+class PrecisionRecipe:
+    """How to rewrite an export.
+
+    Args:
+        precision: fp16 or int8.
+        rest: number format of what int8 leaves: fp32, or fp16 as `to_fp16` makes it.
+        ranges: clipping thresholds by tensor name; for int8.
+        layers: the layers to quantise; for int8.
+        keep_fp32: layers and tensors that fp16 must leave in float32.
+        outputs: quantise the layers' results too, where the runtime fuses such layers only.
+    """
+
+    precision: Precision
+    rest: Precision = Precision.FP32
+    ranges: Mapping[str, float] = field(default_factory=dict)
+    layers: frozenset[str] = frozenset()
+    keep_fp32: tuple[str, ...] = ()
+    outputs: bool = False
+
+    def without(self, layers: frozenset[str]) -> PrecisionRecipe:
+        """Return the recipe with these layers in a higher precision: `rest` for int8, float32 for fp16."""
+        if self.precision is Precision.INT8:
+            return replace(self, layers=self.layers - layers)
+        return replace(self, keep_fp32=tuple(sorted({*self.keep_fp32, *layers})))
+
+    def only(self, layers: frozenset[str], every_layer: frozenset[str]) -> PrecisionRecipe:
+        """Return the recipe applied to these layers alone."""
+        if self.precision is Precision.INT8:
+            return replace(self, layers=self.layers & layers)
+        return self.without(every_layer - layers)
+
+
+def apply_recipe(model: onnx.ModelProto, recipe: PrecisionRecipe) -> onnx.ModelProto:
+    """Return a rewritten copy of a float32 export of either lowering.
+
+    Raises:
+        SegppError: a layer to quantise has no range.
+    """
+    rewritten = ir.from_proto(model)
+    if Precision.FP16 in (recipe.precision, recipe.rest):
+        rewritten = to_fp16(rewritten, recipe.keep_fp32).model
+    if recipe.precision is Precision.INT8:
+        rewritten = quantize(rewritten, recipe.ranges, recipe.layers, outputs=recipe.outputs).model
+    return ir.to_proto(rewritten)
+
+
+def layers_of(model: onnx.ModelProto) -> tuple[Layer, ...]:
+    """Return the layers of an export."""
+    return find_layers(ir.from_proto(model))

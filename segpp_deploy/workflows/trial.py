@@ -1,0 +1,65 @@
+"""Engines made to be measured and thrown away: a graph rewritten by a recipe, behind a session."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import onnx_ir as ir
+
+from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.engine.build import BuildOptions, build_graph
+from segpp_deploy.engine.graph_file import GraphFile
+from segpp_deploy.engine.target import TARGETS, TargetName
+from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
+from segpp_deploy.session.open import open_session
+from segpp_deploy.session.protocol import Session
+
+_TRIAL_TARGETS = {TargetName.TENSORRT: TargetName.CPU, TargetName.TENSORRT_RTX: TargetName.CPU}
+
+
+class TrialBench:
+    """Opens sessions of a graph under different recipes.
+
+    Args:
+        graph: the float32 export.
+        target: what the engine is for. Engines of GPU builders are tried on the CPU, with the same rewritten graph:
+            they may have been built for a GPU that is not here.
+        threads: CPU threads; None = one per physical core.
+    """
+
+    def __init__(self, graph: GraphFile, target: TargetName, threads: int | None) -> None:
+        self.target = _TRIAL_TARGETS.get(target, target)
+        self.is_own_target = self.target is target
+        self._threads = threads
+        self._graph = _as_portable(graph)
+
+    @contextmanager
+    def open(self, recipe: PrecisionRecipe | None) -> Iterator[Session]:
+        """Build and load an engine; None for the float32 graph. The files are gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix="segpp-trial-") as folder:
+            engine = Path(folder) / "trial.engine"
+            options = BuildOptions(target=self.target, threads=self._threads)
+            build_graph(self._rewritten(recipe), engine, options)
+            with closing(open_session(engine)) as session:
+                yield session
+
+    def _rewritten(self, recipe: PrecisionRecipe | None) -> GraphFile:
+        if recipe is None:
+            return self._graph
+        model = apply_recipe(self._graph.model, recipe)
+        # What the runtime has no name for it still computes, slowly: fp16 on a CPU, say. Only the trial calls it fp32.
+        known = recipe.precision in TARGETS[self.target].graph_precisions
+        precision = recipe.precision if known else Precision.FP32
+        return replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(precision))
+
+
+def _as_portable(graph: GraphFile) -> GraphFile:
+    if graph.metadata.lowering is Lowering.PORTABLE:
+        return graph
+    model = ir.to_proto(lower_to_portable(ir.from_proto(graph.model)))
+    return replace(graph, model=model, metadata=replace(graph.metadata, lowering=Lowering.PORTABLE))

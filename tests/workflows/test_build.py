@@ -1,0 +1,156 @@
+"""Engines in reduced precision: real ones of a small trained model, and what is refused before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+import pytest
+
+from segpp_deploy.config import Precision, Preset, Size
+from segpp_deploy.engine.build import BuildOptions
+from segpp_deploy.engine.manifest import manifest_path, read_manifest
+from segpp_deploy.engine.precision_record import KeptReason
+from segpp_deploy.engine.target import TargetName
+from segpp_deploy.errors import CheckFailedError, SegppError
+from segpp_deploy.workflows.build import EngineBuild, run_build
+from segpp_deploy.workflows.build_report import REPORT_NAME
+from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
+from segpp_deploy.workflows.export import run_export
+from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
+from segpp_deploy.workflows.sensitivity import group_layers
+
+CARD = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
+HELD_OUT = "scenes:3"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "fast.onnx"
+    run_export(ExportOptions(path, model=str(CARD), mode=str(Preset.FAST), size=Size(256, 512)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ranges(exported: Path) -> Path:
+    path = exported.with_name("ranges.yaml")
+    run_calibrate(exported, path, CalibrateSettings("scenes:4#train", 4))
+    return path
+
+
+@pytest.fixture
+def build(exported: Path, ranges: Path, tmp_path: Path) -> Callable[..., EngineBuild]:
+    def run(
+        precision: Precision | None = Precision.INT8, target: TargetName = TargetName.CPU, **changes
+    ) -> EngineBuild:
+        report = changes.pop("report", None)
+        source = changes.pop("source", exported)
+        options = {"calibration": str(ranges), "placement": Placement.ALL, **changes}
+        return run_build(
+            source, tmp_path / "fast.engine", BuildOptions(target, precision), PrecisionOptions(**options), report
+        )
+
+    return run
+
+
+def test_an_int8_engine_passes_the_gate_and_says_how(
+    build: Callable[..., EngineBuild], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("matplotlib")
+    few = group_layers
+    monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
+    made = build(gate_points=5.0, gate_data=HELD_OUT, report=tmp_path / "report")
+    engine = made.result.path
+    manifest = read_manifest(engine)
+    record = manifest.precision_record
+    assert record is not None
+    assert manifest.precision is Precision.INT8
+    assert record.gate is not None
+    assert record.gate.passed
+    assert record.gate.images == 3
+    assert record.gate.reference_miou > 0.5
+    assert record.gate.pixel_agreement > 0.9
+    assert record.ranges is not None
+    assert record.ranges.data == "scenes#train"
+    assert "encoder.stages.0.layers.0.attention.query" in record.quantized
+    operations = [node.op_type for node in onnx.load(str(engine), load_external_data=False).graph.node]
+    assert operations.count("DequantizeLinear") > len(record.quantized)
+    command = manifest.rebuild_command(engine)
+    assert "--precision int8 --calibration" in command
+    assert f"--accuracy-gate 5 --gate-data {HELD_OUT}" in command
+    assert made.report is not None
+    page = (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "Accuracy by class" in page
+    titles = [table.title for table in made.report.tables()]
+    assert titles == ["Accuracy", "Accuracy by class", "Layers in a higher precision", "Sensitivity"]
+    assert made.to_dict()["precision_record"]["gate"]["images"] == 3
+
+
+def test_a_gate_that_nothing_passes_leaves_the_old_engine(
+    build: Callable[..., EngineBuild], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = build(Precision.FP32, calibration=None).result
+    before = old.path.read_bytes(), manifest_path(old.path).read_bytes()
+    monkeypatch.setattr("segpp_deploy.engine.precision_record.GateOutcome.passed", False)
+    monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.find_sensitivity", lambda *_: ())
+    with pytest.raises(CheckFailedError, match="No engine passed"):
+        build(gate_points=5.0, gate_data=HELD_OUT)
+    assert (old.path.read_bytes(), manifest_path(old.path).read_bytes()) == before
+
+
+def test_placement_leaves_out_what_is_slower(
+    build: Callable[..., EngineBuild], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ratios = iter([1.5, *[0.9] * 20])
+    monkeypatch.setattr("segpp_deploy.workflows.placement.compare_speed", lambda *_: next(ratios))
+    made = build(placement=Placement.MEASURED)
+    record = made.result.manifest.precision_record
+    assert record is not None
+    left = [one for one in record.kept if one.reason is KeptReason.PLACEMENT]
+    assert len(left) == 1
+    assert left[0].cost_percent == pytest.approx(-33.3)
+    assert not set(left[0].names) & set(record.quantized)
+    assert record.quantized
+    assert made.report is not None
+    assert "Where int8 pays" in made.report.markdown()
+
+
+@pytest.mark.parametrize(
+    ("precision", "changes", "what", "fix"),
+    [
+        (Precision.INT8, {"calibration": None}, "int8 needs to know the range", "segpp-deploy calibrate"),
+        (Precision.FP16, {}, "does not compute in fp16", "--precision int8"),
+        (Precision.FP32, {}, "--calibration has no use", "Leave --calibration out"),
+        (None, {"calibration": None, "gate_data": HELD_OUT}, "--gate-data has no use", "Leave --gate-data out"),
+    ],
+)
+def test_refused_with_the_fix(
+    build: Callable[..., EngineBuild], tmp_path: Path, precision: Precision | None, changes, what: str, fix: str
+) -> None:
+    with pytest.raises(SegppError, match=what) as error:
+        build(precision, **changes)
+    assert fix in error.value.fix
+    assert not (tmp_path / "fast.engine").exists()
+
+
+def test_ranges_of_another_model_are_refused(build: Callable[..., EngineBuild], tmp_path: Path) -> None:
+    other = tmp_path / "original.onnx"
+    run_export(ExportOptions(other, model=str(CARD), mode=str(Preset.ORIGINAL), size=Size(64, 128)))
+    with pytest.raises(SegppError, match="was made for b0 fast"):
+        build(source=other)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"gate_points": -1.0, "gate_data": HELD_OUT}, "no number of points"),
+        ({"gate_points": float("nan"), "gate_data": HELD_OUT}, "no number of points"),
+        ({"gate_points": 1.0}, "needs pictures"),
+    ],
+)
+def test_impossible_gates(changes, what: str) -> None:
+    with pytest.raises(SegppError, match=what):
+        PrecisionOptions(**changes)
