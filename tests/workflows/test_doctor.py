@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.target import TARGETS, TargetName
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.workflows import doctor
+from segpp_deploy.workflows import doctor, plugin_status
 from segpp_deploy.workflows.doctor import check_target, run_doctor
+from segpp_deploy.workflows.plugin_status import check_plugins
 
 
 def test_every_target_has_a_line() -> None:
@@ -68,3 +71,36 @@ def test_a_target_without_its_gpu_builds_only(monkeypatch: pytest.MonkeyPatch) -
     assert (status.works, status.builds, status.verdict) == (False, True, "builds only")
     assert status.version
     assert status.why_not == "No NVIDIA GPU was found."
+
+
+class TestPlugins:
+    @pytest.fixture(autouse=True)
+    def empty_cache(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SEGPP_CACHE", str(tmp_path))
+        monkeypatch.delenv("SEGPP_PLUGIN_LIBRARY", raising=False)
+
+    def test_a_library_that_is_not_built(self) -> None:
+        status = run_doctor().plugins
+        assert status.library is None
+        assert status.problems[0].fix == "segpp-deploy plugins build"
+        assert ("TensorRT plugins", "none") in status.rows()
+        assert any("plugins build" in row[2] for row in run_doctor().tables()[-1].rows)
+
+    def test_compilers_that_are_missing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        monkeypatch.delenv("CXX", raising=False)
+        status = check_plugins([])
+        assert status.toolchain is None
+        assert ("their compilers", "not complete") in status.rows()
+        assert "a C++ compiler" in status.problems[1].what
+        assert status.to_dict()["toolchain"] is None
+
+    def test_a_library_for_another_gpu(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        record = SimpleNamespace(architectures=("87",), describe=lambda: "8.7")
+        library = SimpleNamespace(path=tmp_path, record=record, require_runs_on=asked.append)
+        monkeypatch.setattr(plugin_status, "find_plugin_library", lambda: library)
+        status = check_plugins(["7.5", "8.9"])
+        assert asked == ["7.5", "8.9"]
+        assert status.to_dict()["architectures"] == ["87"]
+        assert status.problems == ()
