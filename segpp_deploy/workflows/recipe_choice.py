@@ -12,9 +12,10 @@ from segpp_deploy.engine.graph_file import GraphFile
 from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, RangesUsed
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph.precision.layers import Layer, find_layers, tensor_name
+from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
+from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
-from segpp_deploy.graph.precision.recipe import RECIPE_KINDS, PrecisionRecipe
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
 from segpp_deploy.workflows.placement import WORTH, KindCost, measure_placement
 from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
@@ -23,6 +24,11 @@ from segpp_deploy.workflows.trial import TrialBench
 
 _RANGE_SUFFIXES = (".yaml", ".yml")
 _REST = {TargetName.TENSORRT: Precision.FP16, TargetName.TENSORRT_RTX: Precision.FP16}
+
+_ALL_KINDS = frozenset(LayerKind) - {LayerKind.OTHER}
+_KINDS = {TargetName.CPU: _ALL_KINDS}
+"""What int8 covers where it is more than `DEFAULT_KINDS`. On a CPU a convolution left in float32 between quantised ones
+costs a conversion on either side, more than it takes itself (benchmarks/int8_speed.py); the gate guards accuracy."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,9 @@ def _choose_int8(
     notes: tuple[str, ...],
 ) -> RecipeChoice:
     thresholds = ranges.thresholds()
+    kinds = _KINDS.get(target, DEFAULT_KINDS)
     covered = frozenset(
-        layer.name for layer in layers if layer.kind in RECIPE_KINDS and tensor_name(layer.input) in thresholds
+        layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
     )
     rest = _REST.get(target, Precision.FP32)
     left = tuple(layer.name for layer in layers if layer.name not in covered)
