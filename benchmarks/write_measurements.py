@@ -77,7 +77,8 @@ SECTIONS = {
         "Built by `build-engine --target tensorrt-rtx` on a machine without a GPU, for compute capabilities "
         "{compute_capabilities}: uint8 pictures in, labels out, {precision}, random weights. `right` means that the "
         "manifest names the runtime, the GPUs, the number formats read back from the network, and the hashes and "
-        "shapes of what was built. No GPU has run these engines yet. What is not listed was not measured.",
+        "shapes of what was built. No GPU has run these engines yet. The machine did other work at the same "
+        "time, so the build times are upper bounds.",
         ("onnx", "tensorrt_rtx"),
     ),
     "calibration_methods": Section(
