@@ -29,7 +29,8 @@ from segpp_deploy.engine.graph_file import GraphFile, read_graph
 from segpp_deploy.engine.onnxruntime_loader import LoadOptions, load_onnxruntime, run_onnxruntime
 from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.evaluate.segmentation import ConfusionMatrix
-from segpp_deploy.graph.precision.recipe import RECIPE_KINDS, PrecisionRecipe, apply_recipe, layers_of
+from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, layers_of
 from segpp_deploy.workflows.calibrate import CalibrateSettings, compare_methods
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
@@ -104,7 +105,7 @@ def make_graph(mode: Preset, folder: Path) -> GraphFile:
 
 def quantise(graph: GraphFile, thresholds: Mapping[str, float]) -> onnx.ModelProto:
     """Return the graph with every layer of the default recipe in INT8."""
-    layers = frozenset(layer.name for layer in layers_of(graph.model) if layer.kind in RECIPE_KINDS)
+    layers = frozenset(layer.name for layer in layers_of(graph.model) if layer.kind in QUANTIZABLE_KINDS)
     return apply_recipe(graph.model, PrecisionRecipe(Precision.INT8, ranges=thresholds, layers=layers))
 
 

@@ -16,7 +16,7 @@ from segpp_deploy.errors import SegppError
 _INFO = TARGETS[TargetName.OPENVINO]
 _DEVICE = "CPU"
 # Always said aloud: left to itself, OpenVINO computes float32 graphs in bfloat16 wherever the CPU can.
-_PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}  # of what is not quantised
+_PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
 
 
 def openvino_facts() -> RuntimeFacts:
@@ -44,7 +44,7 @@ def load_openvino(path: Path, settings: EngineSettings, profile: bool = False) -
     core = openvino.Core()
     _check_precision(core, settings.precision)
     config = {
-        "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[settings.precision],
+        "INFERENCE_PRECISION_HINT": _precision_hint(core, settings.precision),
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": settings.threads or physical_cores(),
         "PERF_COUNT": profile,
@@ -88,6 +88,13 @@ def supports_bf16() -> bool:
 
 def _supports_bf16(core: Any) -> bool:
     return "BF16" in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
+
+
+def _precision_hint(core: Any, precision: Precision) -> str:
+    """What is not quantised in an int8 graph is computed in bfloat16 where the CPU can: a tenth to a third faster."""
+    if precision is Precision.INT8:
+        precision = Precision.BF16 if _supports_bf16(core) else Precision.FP32
+    return _PRECISION_HINTS[precision]
 
 
 def _check_precision(core: Any, precision: Precision) -> None:

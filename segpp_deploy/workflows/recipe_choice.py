@@ -12,8 +12,8 @@ from segpp_deploy.engine.graph_file import GraphFile
 from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, RangesUsed
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
-from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS
+from segpp_deploy.graph.precision.layers import Layer, find_layers, tensor_name
+from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
@@ -25,8 +25,7 @@ from segpp_deploy.workflows.trial import TrialBench
 _RANGE_SUFFIXES = (".yaml", ".yml")
 _REST = {TargetName.TENSORRT: Precision.FP16, TargetName.TENSORRT_RTX: Precision.FP16}
 
-_ALL_KINDS = frozenset(LayerKind) - {LayerKind.OTHER}
-_KINDS = {TargetName.CPU: _ALL_KINDS}
+_KINDS = {TargetName.CPU: QUANTIZABLE_KINDS, TargetName.OPENVINO: QUANTIZABLE_KINDS}
 """What int8 covers where it is more than `DEFAULT_KINDS`. On a CPU a convolution left in float32 between quantised ones
 costs a conversion on either side, more than it takes itself (benchmarks/int8_speed.py); the gate guards accuracy."""
 
@@ -102,7 +101,7 @@ def _choose_int8(
     covered = frozenset(
         layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
     )
-    rest = _REST.get(target, Precision.FP32)
+    rest = _rest_of(target)
     left = tuple(layer.name for layer in layers if layer.name not in covered)
     recipe = PrecisionRecipe(
         Precision.INT8,
@@ -114,6 +113,14 @@ def _choose_int8(
     )
     kept = (KeptLayers(reason=KeptReason.RECIPE, names=left),) if left else ()
     return RecipeChoice(recipe, layers, used, kept, notes=notes)
+
+
+def _rest_of(target: TargetName) -> Precision:
+    if target is TargetName.OPENVINO:
+        from segpp_deploy.engine.openvino_loader import supports_bf16
+
+        return Precision.BF16 if supports_bf16() else Precision.FP32
+    return _REST.get(target, Precision.FP32)
 
 
 def _place(choice: RecipeChoice, bench: TrialBench, progress: Progress) -> RecipeChoice:

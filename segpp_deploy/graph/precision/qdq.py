@@ -24,12 +24,14 @@ from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, t
 LARGEST_INT8 = 127
 """Magnitudes are symmetric: -128 is not used, so that TensorRT and VNNI kernels agree."""
 
-DEFAULT_KINDS = frozenset(LayerKind) - {
+QUANTIZABLE_KINDS = frozenset(LayerKind) - {LayerKind.OTHER}
+"""What can be quantised."""
+
+DEFAULT_KINDS = QUANTIZABLE_KINDS - {
     LayerKind.DEPTHWISE,  # few operations a value: int8 rarely pays, and its channels differ in range
     LayerKind.HEAD_STAGE,  # what flips the boundaries of classes
     LayerKind.HEAD_FUSION,
     LayerKind.HEAD_PREDICT,
-    LayerKind.OTHER,
 }
 """The layers that are quantised unless the caller names others."""
 

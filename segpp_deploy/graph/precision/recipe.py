@@ -10,11 +10,8 @@ import onnx_ir as ir
 
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.precision.half import to_fp16
-from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers
+from segpp_deploy.graph.precision.layers import Layer, find_layers
 from segpp_deploy.graph.precision.qdq import quantize
-
-RECIPE_KINDS = frozenset(LayerKind) - {LayerKind.DEPTHWISE, LayerKind.OTHER}
-"""What int8 covers by default: the products that hold nearly all of the arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,8 @@ class PrecisionRecipe:
 
     Args:
         precision: fp16 or int8.
-        rest: number format of what int8 leaves: fp32, or fp16 as `to_fp16` makes it.
+        rest: number format of what int8 leaves: fp16 as `to_fp16` makes it; else the graph stays fp32 there, which the
+            runtime may compute in bf16.
         ranges: clipping thresholds by tensor name; for int8.
         layers: the layers to quantise; for int8.
         keep_fp32: layers and tensors that fp16 must leave in float32.
