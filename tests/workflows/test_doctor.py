@@ -20,7 +20,7 @@ def test_every_target_has_a_line() -> None:
     assert [status.target for status in result.targets] == list(TARGETS)
     cpu = result.targets[0]
     assert cpu.works
-    assert cpu.precisions == (Precision.FP32,)
+    assert cpu.precisions == (Precision.FP32, Precision.INT8)
     document = json.loads(to_json(result.to_dict()))
     assert document["works"] is True
     assert document["auto_target"] in {"cpu", "cuda", "tensorrt", "tensorrt-rtx"}
