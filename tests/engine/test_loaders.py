@@ -67,6 +67,11 @@ def test_threads(tmp_path: Path, threads: int | None) -> None:
     assert compiled.get_property("INFERENCE_NUM_THREADS") == min(expected, os.cpu_count() or 1)
 
 
+def test_int8_products_do_not_saturate_on_old_cpus(tmp_path: Path) -> None:
+    options = load_onnxruntime(write_tiny(tmp_path / "a.onnx"), LoadOptions()).get_session_options()
+    assert options.get_session_config_entry("session.x64quantprecision") == "1"
+
+
 def test_openvino_computes_in_float32_unless_told_otherwise(tmp_path: Path) -> None:
     compiled = load_openvino(write_tiny(tmp_path / "a.onnx"), EngineSettings())
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
