@@ -174,6 +174,66 @@ def calibration_methods(document: Document) -> list[Table]:
     return [Table("", columns, tuple(rows))]
 
 
+def int8_accuracy(document: Document) -> list[Table]:
+    """A row per engine; then, for each data set, the IoU of every class on the target cpu, modes side by side."""
+    rows = [(row["data"], row["mode"], row["target"], *_int8_cells(row)) for row in document["rows"]]
+    labels = (Column("data", False), Column("mode", False), Column("target", False))
+    numbers = ("images", "mIoU fp32", "mIoU int8", "points", "pixels as fp32", "layers in int8")
+    engines = Table("", (*labels, *map(Column, numbers)), tuple(rows))
+    by_data = defaultdict(list)
+    for row in document["rows"]:
+        if row["target"] == "cpu" and "per_class_iou" in row:
+            by_data[row["data"]].append(row)
+    return [engines, *(_class_table(data, rows) for data, rows in by_data.items())]
+
+
+def _int8_cells(row: Document) -> tuple[str, ...]:
+    if "error" in row:
+        return "failed", "", "", "", "", ""
+    return (
+        str(row["images"]),
+        format_percent(row["miou_fp32"]),
+        format_percent(row["miou_int8"]),
+        f"{100 * (row['miou_int8'] - row['miou_fp32']):+.2f}",
+        format_agreement(row["agreement"]),
+        str(row["layers"]),
+    )
+
+
+def _class_table(data: str, rows: list[Document]) -> Table:
+    headings = [f"{row['mode']} {precision}" for row in rows for precision in ("fp32", "int8")]
+    cells = [
+        (name, *(format_percent(iou) for row in rows for iou in row["per_class_iou"][name]))
+        for name in rows[0]["per_class_iou"]
+    ]
+    return Table(f"IoU of each class, {data}, target cpu", _columns("class", *headings), tuple(cells))
+
+
+def int8_speed(document: Document) -> list[Table]:
+    """A row per engine."""
+    rows = [
+        (
+            row["arch"].upper(),
+            row["mode"],
+            row["target"],
+            row["precision"],
+            f"{row['best_ms']:.0f}",
+            f"{row['ratio_best']:.2f}",
+            f"{row['ratio_median']:.2f}",
+            f"{row['over_own_fp32']:.2f}",
+        )
+        for row in document["rows"]
+    ]
+    labels = ("model", "mode", "target", "precision")
+    numbers = (
+        "best ms",
+        "times as fast as ONNX Runtime fp32 (best)",
+        "(median)",
+        "as fp32 on the same target (median)",
+    )
+    return [Table("", (*(Column(label, False) for label in labels), *map(Column, numbers)), tuple(rows))]
+
+
 def memory(document: Document) -> list[Table]:
     """A row per engine."""
     rows = [
@@ -207,6 +267,8 @@ TABLES: dict[str, Callable[[Document], list[Table]]] = {
     "camvid": camvid,
     "half_camvid": half_camvid,
     "calibration_methods": calibration_methods,
+    "int8_accuracy": int8_accuracy,
+    "int8_speed": int8_speed,
     "parity": parity,
     "portability": portability,
     "precision_portability": precision_portability,

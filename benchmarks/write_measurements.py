@@ -33,6 +33,7 @@ class Section:
     heading: str
     text: str
     packages: tuple[str, ...]
+    names_cpu_features: bool = False
 
 
 SECTIONS = {
@@ -88,6 +89,23 @@ SECTIONS = {
         "beside the float32 graph in the same mode.",
         ("onnx", "onnxruntime"),
     ),
+    "int8_accuracy": Section(
+        "int8 beside fp32",
+        "SegFormer-B0: trained on CamVid, at 360x480, and the demo's model on procedural scenes, at 512x1024. "
+        "Calibrated on {calibration_images} training pictures and judged on held-out ones by `build-engine`: every "
+        "layer that the target's recipe covers is in int8, none was returned. fp32 is the same mode on the same "
+        "target; the bar is a loss of {most_points} points of mIoU.",
+        ("onnx", "onnxruntime", "openvino"),
+        names_cpu_features=True,
+    ),
+    "int8_speed": Section(
+        "Speed of int8 and bf16 on a CPU",
+        "{size}, batch 1, uint8 pictures in, labels out, random weights; {rounds} rounds in which all engines of a "
+        "model and mode take turns. Every layer that the target's recipe covers is in int8 (`--placement all`). What "
+        "is not listed was not measured, or this CPU cannot compute it.",
+        ("onnx", "onnxruntime", "openvino"),
+        names_cpu_features=True,
+    ),
     "precision_portability": Section(
         "fp16 and int8 in TensorRT",
         "Portable graphs (uint8 pictures in, labels out, random weights) at {size} that TensorRT-RTX parses and builds "
@@ -136,7 +154,10 @@ def describe_conditions(name: str, section: Section, document: Document) -> str:
     versions = ", ".join(f"{package} {packages[package]}" for package in section.packages if package in packages)
     memory = f"{machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else "unknown memory"
     script = f"`python benchmarks/{name}.py`, [{name}.json](../benchmarks/results/{name}.json)"
-    system = f"{machine['cpu']}, {machine['cpu_cores']} cores, {memory}, {machine['os']}, {machine['python']}"
+    cpu = f"{machine['cpu']}, {machine['cpu_cores']} cores"
+    if section.names_cpu_features:
+        cpu += f" with {' '.join(machine['cpu_features'])}"
+    system = f"{cpu}, {memory}, {machine['os']}, {machine['python']}"
     return f"{script}, {document['measured']}, commit {', '.join(commits)}: {system}, {versions}."
 
 

@@ -28,6 +28,7 @@ from tests.tensorrt_graphs import write_graph
 ENVIRONMENT = {
     "cpu": "A CPU",
     "cpu_cores": 2,
+    "cpu_features": ["avx2", "avx512_vnni"],
     "memory_bytes": 8 << 30,
     "os": "Linux",
     "python": "CPython 3.12.0",
@@ -195,6 +196,30 @@ def test_page_shows_figures_and_conditions() -> None:
 def test_page_rounds_agreement_down() -> None:
     page = render("portability", RTX_ROW, least_agreement=0.999, compute_capability="8.9")
     assert "| B0 | hq | 480x640 | 10 | 2.0 | 1.5 | 99.999 % |" in page
+
+
+def test_page_shows_int8_and_the_instruction_sets() -> None:
+    iou = {"per_class_iou": {"sky": [0.9, 0.89], "car": [0.5, 0.51]}}
+    scores = {"images": 101, "miou_fp32": 0.7, "miou_int8": 0.695, "agreement": 0.99456, "layers": 73, **iou}
+    row = {"data": "camvid", "mode": "fast", "target": "cpu", **scores}
+    page = render("int8_accuracy", row, calibration_images=64, most_points=1.0)
+    assert "| camvid | fast | cpu | 101 | 70.00 % | 69.50 % | -0.50 | 99.456 % | 73 |" in page
+    assert "### IoU of each class, camvid, target cpu" in page
+    assert "| class | fast fp32 | fast int8 |" in page
+    assert "| car | 50.00 % | 51.00 % |" in page
+    assert "A CPU, 2 cores with avx2 avx512_vnni, 8 GiB" in page
+
+
+def test_page_says_that_an_int8_engine_failed() -> None:
+    row = {"data": "scenes", "mode": "hq", "target": "openvino", "error": "NaN"}
+    assert "| scenes | hq | openvino | failed |" in render("int8_accuracy", row, calibration_images=64, most_points=1.0)
+
+
+def test_page_shows_the_speed_of_int8() -> None:
+    engine = {"arch": "b5", "mode": "fast", "target": "openvino", "precision": "bf16"}
+    row = {**engine, "best_ms": 123.4, "ratio_best": 3.456, "ratio_median": 3.2, "over_own_fp32": 2.5}
+    page = render("int8_speed", row, size="1024x1024", rounds=9)
+    assert "| B5 | fast | openvino | bf16 | 123 | 3.46 | 3.20 | 2.50 |" in page
 
 
 def test_page_is_what_the_results_say() -> None:
