@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
 from segpp_deploy.config import Precision, parse_choice
+
+
+class BuildEngineCommand(TyperCommand):
+    """Its help ends with what each target computes in, from the one table; only the help takes the time to load it."""
+
+    def format_help(self, *arguments: Any, **options: Any) -> None:
+        """Print the help."""
+        from segpp_deploy.engine.target import TARGETS
+
+        targets = [f"* {info.name}: {', '.join(map(str, info.precisions))}" for info in TARGETS.values()]
+        self.epilog = "\n".join(["What each target computes in:\n", *targets])
+        super().format_help(*arguments, **options)
 
 
 def build_engine(

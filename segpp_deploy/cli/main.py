@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
 from segpp_deploy import __version__
 from segpp_deploy.cli.bench import bench
-from segpp_deploy.cli.build_engine import build_engine
+from segpp_deploy.cli.build_engine import BuildEngineCommand, build_engine
 from segpp_deploy.cli.calibrate import calibrate
 from segpp_deploy.cli.demo import demo
 from segpp_deploy.cli.doctor import doctor
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "plugins": plugins,
     "selftest": selftest,
 }
+_CLASSES: dict[str, type[TyperCommand]] = {"build-engine": BuildEngineCommand}
 _SILENT = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}  # read when OpenCV is loaded
 
 
@@ -54,7 +56,7 @@ def _make_app() -> typer.Typer:
         if isinstance(function, typer.Typer):
             app.add_typer(function, name=name)
         else:
-            app.command(name)(function)
+            app.command(name, cls=_CLASSES.get(name))(function)
     return app
 
 

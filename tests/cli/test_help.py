@@ -8,8 +8,11 @@ import sys
 import time
 
 import pytest
+from typer.main import get_command
 
-from segpp_deploy.cli.main import COMMANDS, run_command
+from segpp_deploy.cli.main import COMMANDS, _make_app, run_command
+from segpp_deploy.config import Precision
+from segpp_deploy.engine.target import TARGETS, TargetName
 
 HEAVY = ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "cv2", "openvino", "matplotlib", "pydantic", "yaml")
 PROBE = f"""
@@ -49,6 +52,18 @@ def test_commands_that_report_take_json(command: str, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "--json" in out
     assert "--quiet" in out
+
+
+def test_build_engine_knows_all_targets_and_precisions(capsys: pytest.CaptureFixture[str]) -> None:
+    run_command(["build-engine", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    for info in TARGETS.values():
+        assert f"• {info.name}: {', '.join(map(str, info.precisions))}" in out
+    options = {
+        parameter.name: parameter.metavar for parameter in get_command(_make_app()).commands["build-engine"].params
+    }
+    assert options["target"].split("|") == list(TargetName)
+    assert sorted(options["precision"].split("|")) == sorted(Precision)
 
 
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
