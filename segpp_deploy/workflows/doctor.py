@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from segpp_deploy.config import Precision
-from segpp_deploy.engine.builder_settings import BuilderOption
 from segpp_deploy.engine.machine import physical_cores
 from segpp_deploy.engine.target import TARGETS, TargetInfo, TargetName, open_target, resolve_auto
 from segpp_deploy.errors import SegppError
@@ -29,7 +28,7 @@ class TargetStatus:
         description: where it runs.
         works: whether engines can be built and run here.
         version: the runtime's version; None where it cannot even build.
-        precisions: what engines can be built in here.
+        precisions: what engines can be built in here; () where the runtime is missing, and tables say what it would do.
         why_not: what is in the way.
         fix: the next step.
         builds: whether engines can be built here, to be run elsewhere if not here.
@@ -120,7 +119,7 @@ class DoctorResult:
                 status.verdict,
                 f"{status.runtime} {status.version or ''}".strip(),
                 status.description,
-                ", ".join(map(str, status.precisions)) or "-",
+                ", ".join(map(str, status.precisions or TARGETS[status.target].precisions)),
             )
             for status in self.targets
         )
@@ -149,7 +148,7 @@ def check_target(info: TargetInfo) -> TargetStatus:
         version = target.runtime_facts().version
         target.require_device()
     except SegppError as error:
-        builds = version is not None and BuilderOption.COMPUTE_CAPABILITY in info.builder_options
+        builds = version is not None and info.builds_elsewhere
         return TargetStatus(
             info.name, info.runtime, info.description, False, version, precisions, error.what, error.fix, builds
         )

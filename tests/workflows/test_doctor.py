@@ -43,6 +43,8 @@ def test_missing_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not result.works
     missing = result.tables()[-1]
     assert any("pip install 'segpp-deploy[openvino]'" in row for row in missing.rows)
+    shown = {row[0]: row[-1] for row in result.tables()[1].rows}
+    assert shown == {info.name: ", ".join(map(str, info.precisions)) for info in TARGETS.values()}
 
 
 def test_bf16_only_where_the_cpu_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
