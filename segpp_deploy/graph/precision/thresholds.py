@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import CalibrationMethod
+from segpp_deploy.graph.precision.qdq import LARGEST_INT8
 
 BINS = 8192
-LEVELS = 127  # positive steps of symmetric INT8
 PERCENTILE = 99.99
 
 _FINEST_EDGE = 128  # with fewer bins per threshold, a bin would be wider than a step of INT8
@@ -81,8 +81,8 @@ def _mse_edge(counts: Counts) -> float:
 
 
 def _rounded(values: Floats, edge: float) -> Floats:
-    step = edge / LEVELS
-    rounded: Floats = np.minimum(np.rint(values / step), LEVELS) * step
+    step = edge / LARGEST_INT8
+    rounded: Floats = np.minimum(np.rint(values / step), LARGEST_INT8) * step
     return rounded
 
 

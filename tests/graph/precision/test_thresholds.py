@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpp_deploy.config import CalibrationMethod
-from segpp_deploy.graph.precision.thresholds import BINS, LEVELS, PERCENTILE, AbsHistogram
+from segpp_deploy.graph.precision.qdq import LARGEST_INT8
+from segpp_deploy.graph.precision.thresholds import BINS, PERCENTILE, AbsHistogram
 
 METHODS = list(CalibrationMethod)
 
@@ -21,8 +22,8 @@ def histogram_of(values: np.ndarray) -> AbsHistogram:
 
 
 def int8_error(values: np.ndarray, threshold: float) -> float:
-    step = threshold / LEVELS
-    return float(np.mean((np.clip(np.rint(values / step), -LEVELS, LEVELS) * step - values) ** 2))
+    step = threshold / LARGEST_INT8
+    return float(np.mean((np.clip(np.rint(values / step), -LARGEST_INT8, LARGEST_INT8) * step - values) ** 2))
 
 
 @pytest.fixture(scope="module")
