@@ -1,6 +1,6 @@
 """fp16 beside fp32 on CamVid, B0, with fp16's rounding emulated on a CPU: pixels that agree, and the mIoU of both.
 
-Every result of an op that computes in fp16 is rounded to fp16 (`half_emulation`); products are summed in float32, as
+Every result of an op that computes in fp16 is rounded to fp16 (`emulate_half`); products are summed in float32, as
 GPUs sum them.
 
     python benchmarks/half_camvid.py                               all 101 frames (ten minutes)
@@ -18,7 +18,6 @@ from typing import Any
 import camvid_data
 import onnx
 import onnx_ir as ir
-from half_emulation import emulate_half
 from recording import Row, record_rows
 from result_tables import show
 
@@ -30,6 +29,7 @@ from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.evaluate.segmentation import ConfusionMatrix
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.half import to_fp16
+from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
 

@@ -129,7 +129,7 @@ def build_graph(
     """
     report = progress or (lambda step, done, total: None)
     name = resolve_auto(options.target)
-    settings = _settle(name, graph, graph.path, options)
+    settings = settle(name, graph.metadata, graph.path, options)
     target = open_target(name)
     start = time.perf_counter()
     manifest_file = manifest_path(output)
@@ -151,10 +151,15 @@ def _building(fraction: float) -> tuple[str, int]:
     return step, first + int(fraction * (_TRYING[1] - first))
 
 
-def _settle(name: TargetName, graph: GraphFile, source: Path, options: BuildOptions) -> EngineSettings:
+def settle(name: TargetName, metadata: ExportMetadata, source: Path, options: BuildOptions) -> EngineSettings:
+    """Return the settings of an engine of the graph `source`.
+
+    Raises:
+        SegppError: the graph, the target and the options do not fit together.
+    """
     info = TARGETS[name]
-    precision = require_runnable(info, graph.metadata, source, options.precision)
-    check_builder_settings(options.builder, info.builder_options, str(name), graph.metadata.batch)
+    precision = require_runnable(info, metadata, source, options.precision)
+    check_builder_settings(options.builder, info.builder_options, str(name), metadata.batch)
     return EngineSettings(precision, require_threads(options.threads), options.builder)
 
 

@@ -11,6 +11,7 @@ class KeptReason(Choice):
     """Why layers compute in a higher precision than the engine's."""
 
     OVERFLOW = "overflow"
+    WEIGHTS = "weights"
     SENSITIVITY = "sensitivity"
     PLACEMENT = "placement"
     RECIPE = "recipe"
@@ -23,6 +24,7 @@ class KeptReason(Choice):
 
 _DESCRIPTIONS = {
     KeptReason.OVERFLOW: "fp16 could not hold values that calibration saw",
+    KeptReason.WEIGHTS: "fp16 cannot hold their weights",
     KeptReason.SENSITIVITY: "the accuracy gate asked for it",
     KeptReason.PLACEMENT: "they were slower quantised, measured on this machine",
     KeptReason.RECIPE: "the default recipe leaves them",
@@ -101,11 +103,13 @@ class PrecisionRecord(_Frozen):
     """How an engine came to its reduced precision.
 
     Args:
-        rest: number format of the layers that are not quantised (int8), or that stay higher (fp16).
-        quantized: layers in the engine's precision.
+        rest: number format of the other layers: those that are not quantised (int8), or that stay higher (fp16).
+        quantized: layers in the engine's precision; empty where the runtime itself takes a float32 graph to it.
         ranges: None for fp16 without an overflow check.
         kept: layers in a higher precision.
         gate: None where it was not asked for.
+        speedup_over_fp32: how many times faster than float32 on the machine it was built on; None where it was not
+            measured.
     """
 
     rest: Precision
@@ -113,3 +117,4 @@ class PrecisionRecord(_Frozen):
     ranges: RangesUsed | None = None
     kept: tuple[KeptLayers, ...] = ()
     gate: GateOutcome | None = None
+    speedup_over_fp32: float | None = None

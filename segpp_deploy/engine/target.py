@@ -35,6 +35,23 @@ class TargetName(Choice):
 
 
 @dataclass(frozen=True)
+class Int8Use:
+    """What int8 covers on a target.
+
+    Args:
+        rest: number format of what is not quantised.
+        every_layer: quantise depthwise convolutions and the decode head too. On a CPU a convolution left in float32
+            between quantised ones costs a conversion on either side, more than it takes itself
+            (benchmarks/int8_speed.py); the accuracy gate guards the rest.
+        outputs: quantise the results of convolutions too: the runtime computes only such ones in int8.
+    """
+
+    rest: Precision
+    every_layer: bool = False
+    outputs: bool = False
+
+
+@dataclass(frozen=True)
 class TargetInfo:
     """The facts of one target, for messages, `doctor` and documentation alike.
 
@@ -48,6 +65,7 @@ class TargetInfo:
         lowerings: the graphs it takes, the preferred one first.
         graph_precisions: the precisions a graph may have.
         runtime_precisions: precisions to which the runtime itself can take a float32 graph.
+        int8: what int8 covers; None where the target has none.
         builder_options: what its builder can be asked for.
     """
 
@@ -60,12 +78,18 @@ class TargetInfo:
     lowerings: tuple[Lowering, ...] = (Lowering.PORTABLE,)
     graph_precisions: tuple[Precision, ...] = (Precision.FP32,)
     runtime_precisions: tuple[Precision, ...] = ()
+    int8: Int8Use | None = None
     builder_options: tuple[BuilderOption, ...] = ()
 
     @property
     def install_command(self) -> str:
         """The command that installs the runtime."""
         return f"pip install 'segpp-deploy[{self.extra}]'"
+
+    @property
+    def builds_elsewhere(self) -> bool:
+        """Whether it builds for devices that are not here."""
+        return BuilderOption.COMPUTE_CAPABILITY in self.builder_options
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
@@ -86,6 +110,7 @@ TARGETS: dict[TargetName, TargetInfo] = {
             module="onnxruntime",
             extra="cpu",
             graph_precisions=(Precision.FP32, Precision.INT8),
+            int8=Int8Use(rest=Precision.FP32, every_layer=True, outputs=True),
             implementation="segpp_deploy.engine.targets.cpu:CpuTarget",
         ),
         TargetInfo(
@@ -96,6 +121,7 @@ TARGETS: dict[TargetName, TargetInfo] = {
             extra="openvino",
             graph_precisions=(Precision.FP32, Precision.INT8),
             runtime_precisions=(Precision.BF16,),
+            int8=Int8Use(rest=Precision.BF16, every_layer=True),  # float32 where the CPU lacks bf16
             implementation="segpp_deploy.engine.targets.openvino:OpenVinoTarget",
         ),
         TargetInfo(
@@ -114,6 +140,7 @@ TARGETS: dict[TargetName, TargetInfo] = {
             extra="gpu",
             lowerings=(Lowering.PLUGIN, Lowering.PORTABLE),
             graph_precisions=_TENSORRT_PRECISIONS,
+            int8=Int8Use(rest=Precision.FP16),
             builder_options=(*_TENSORRT_OPTIONS, BuilderOption.TIMING_CACHE),
             implementation="segpp_deploy.engine.targets.tensorrt:TensorRtTarget",
         ),
@@ -124,6 +151,7 @@ TARGETS: dict[TargetName, TargetInfo] = {
             module="tensorrt_rtx",
             extra="rtx",
             graph_precisions=_TENSORRT_PRECISIONS,
+            int8=Int8Use(rest=Precision.FP16),
             builder_options=(*_TENSORRT_OPTIONS, BuilderOption.COMPUTE_CAPABILITY),
             implementation="segpp_deploy.engine.targets.tensorrt_rtx:TensorRtRtxTarget",
         ),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason
+from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
+from segpp_deploy.session.protocol import Session
 from segpp_deploy.workflows.judge import Judge
 from segpp_deploy.workflows.placement import speedup_of
 from segpp_deploy.workflows.progress import Progress
@@ -23,16 +25,16 @@ class GateResult:
     Args:
         recipe: of the graph that passed.
         outcome: its scores.
+        per_class_iou: of the float32 graph and of the engine, by class name.
         kept: the groups that returned to a higher precision; one entry each, in the order they returned.
         sensitivity: all groups, the most sensitive first; empty where nobody had to know.
-        per_class_iou: of the float32 graph and of the engine, by class name.
     """
 
     recipe: PrecisionRecipe
     outcome: GateOutcome
-    kept: tuple[KeptLayers, ...]
-    sensitivity: tuple[GroupSensitivity, ...]
     per_class_iou: dict[str, tuple[float, float]]
+    kept: tuple[KeptLayers, ...] = ()
+    sensitivity: tuple[GroupSensitivity, ...] = ()
 
 
 class AccuracyGate:
@@ -61,29 +63,40 @@ class AccuracyGate:
         Raises:
             CheckFailedError: none does; no engine is to be built.
         """
-        outcome, per_class = self.judge(choice.recipe)
-        sensitivity = () if outcome.passed and not explain else self._find_sensitivity(choice)
-        recipe, returned = choice.recipe, list[GroupSensitivity]()
-        for group in sensitivity:
-            if outcome.passed:
+        result = self._judge_recipe(choice.recipe)
+        sensitivity = () if result.outcome.passed and not explain else self._find_sensitivity(choice)
+        returned: list[GroupSensitivity] = []
+        for group in sensitivity[:-1]:  # an engine without any layer in the precision does not have it
+            if result.outcome.passed:
                 break
             returned.append(group)
-            recipe = recipe.without(group.group.layers)
-            outcome, per_class = self.judge(recipe)
-        if outcome.passed:
-            kept = self._with_costs(choice.recipe, returned)
-            return GateResult(recipe, outcome, kept, sensitivity, per_class)
-        raise CheckFailedError(
-            f"No engine passed the accuracy gate: even with every group of layers in a higher precision it loses "
-            f"{outcome.lost_points:.2f} points of mIoU on {outcome.data}.",
-            f"a loss of at most {self._allowed_points:g} points.",
-            "Calibrate on more and more varied pictures, allow more points, or use --precision fp32.",
-        )
+            result = self._judge_recipe(result.recipe.without(group.group.layers))
+        if not result.outcome.passed:
+            raise self._failure(result.outcome, "even with all groups of layers but one in a higher precision it loses")
+        return replace(result, kept=self._with_costs(choice.recipe, returned), sensitivity=sensitivity)
 
-    def judge(self, recipe: PrecisionRecipe) -> tuple[GateOutcome, dict[str, tuple[float, float]]]:
-        """Score one recipe; also returns the IoU of each class for the float32 graph and under the recipe."""
+    def check(self, session: Session, recipe: PrecisionRecipe, target: TargetName) -> GateResult:
+        """Judge an engine that there is only one way to build.
+
+        Args:
+            session: of the engine.
+            recipe: what it is, for the report.
+            target: what computes it.
+
+        Raises:
+            CheckFailedError: it loses too much.
+        """
+        result = self._judge_session(session, recipe, target)
+        if not result.outcome.passed:
+            raise self._failure(result.outcome, "it loses")
+        return result
+
+    def _judge_recipe(self, recipe: PrecisionRecipe) -> GateResult:
         with self._bench.open(recipe) as session:
-            found = self._judge.judge(session, str(recipe.precision), self._progress)
+            return self._judge_session(session, recipe, self._bench.target)
+
+    def _judge_session(self, session: Session, recipe: PrecisionRecipe, target: TargetName) -> GateResult:
+        found = self._judge.judge(session, str(recipe.precision), self._progress)
         reference = self._judge.reference
         outcome = GateOutcome(
             data=self._judge.data,
@@ -92,10 +105,19 @@ class AccuracyGate:
             reference_miou=reference.miou,
             engine_miou=found.scores.miou,
             pixel_agreement=found.agreement,
-            judged_on=str(self._bench.target),
+            judged_on=str(target),
         )
         engine_iou = found.scores.per_class_iou
-        return outcome, {name: (iou, engine_iou[name]) for name, iou in reference.per_class_iou.items()}
+        per_class = {name: (iou, engine_iou[name]) for name, iou in reference.per_class_iou.items()}
+        return GateResult(recipe, outcome, per_class)
+
+    def _failure(self, outcome: GateOutcome, finding: str) -> CheckFailedError:
+        return CheckFailedError(
+            f"No engine passed the accuracy gate: {finding} {outcome.lost_points:.2f} points of mIoU on "
+            f"{outcome.data}.",
+            f"a loss of at most {self._allowed_points:g} points.",
+            f"Calibrate on more and more varied pictures, allow more points, or use --precision {Precision.FP32}.",
+        )
 
     def _find_sensitivity(self, choice: RecipeChoice) -> tuple[GroupSensitivity, ...]:
         groups = [group for group in group_layers(choice.layers) if group.layers & _reducible(choice)]

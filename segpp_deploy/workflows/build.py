@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import OutputKind, Precision
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_graph, check_output, require_lowering
+from segpp_deploy.engine.build import BuildOptions, BuildResult, build_graph, check_output, require_lowering, settle
 from segpp_deploy.engine.graph_file import GraphFile, read_graph
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.engine.target import TARGETS, open_target, resolve_auto
-from segpp_deploy.errors import CheckFailedError, SegppError
-from segpp_deploy.graph.precision.recipe import apply_recipe
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import require_writable
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.report.numbers import format_percent
 from segpp_deploy.session.open import open_session
 from segpp_deploy.workflows.accuracy_gate import AccuracyGate, GateResult
-from segpp_deploy.workflows.build_report import PrecisionReport, write_report
+from segpp_deploy.workflows.build_report import PrecisionReport, describe_speedup, require_report, write_report
+from segpp_deploy.workflows.calibration_images import DIRECTORY, CalibrationSet, choose_images
 from segpp_deploy.workflows.judge import Judge
+from segpp_deploy.workflows.placement import speedup_of
 from segpp_deploy.workflows.precision_options import PrecisionOptions
 from segpp_deploy.workflows.progress import Progress, no_progress
 from segpp_deploy.workflows.recipe_choice import RecipeChoice, choose_recipe
@@ -76,24 +79,34 @@ def run_build(
     """Build an engine; fp16 and int8 are made from the float32 export on the way.
 
     Raises:
-        SegppError: what `build_engine` raises; missing or foreign ranges; data that does not fit.
+        SegppError: what `build_engine` raises; missing or foreign ranges; data that does not fit. What can be known
+            before the work begins is.
         CheckFailedError: nothing passed the accuracy gate. No engine is written then.
     """
     check_output(source, output)
     progress("Reading the graph", 0, 1)
     graph = read_graph(source)
-    target = resolve_auto(options.target)
-    options = replace(options, target=target)
+    options = replace(options, target=resolve_auto(options.target))
     wanted = options.precision or graph.metadata.precision
     rewrites = wanted in _REWRITTEN and graph.metadata.precision is Precision.FP32
-    if not rewrites and precision.gate_points is None:
+    if not rewrites:
         _refuse_unused(precision, wanted, report_dir)
+    if not rewrites and precision.gate_points is None:
         result = build_graph(graph, output, options, progress=progress)
         return EngineBuild(result, result.notes)
-    return _Build(graph, output, options, precision, progress).run(wanted if rewrites else None, report_dir)
+    _check_request(graph, output, options, wanted if rewrites else None)
+    if report_dir is not None:
+        require_report(report_dir)
+    build = _Build(graph, output, options, precision, progress)
+    made = build.rewrite(wanted, explain=report_dir is not None) if rewrites else build.judge_as_exported()
+    if report_dir is not None and made.report is not None:
+        write_report(made.report, report_dir)
+    return made
 
 
 class _Build:
+    """What comes before the engine is written, and the writing."""
+
     def __init__(
         self, graph: GraphFile, output: Path, options: BuildOptions, precision: PrecisionOptions, progress: Progress
     ) -> None:
@@ -103,88 +116,115 @@ class _Build:
         self._precision = precision
         self._progress = progress
         self._bench = TrialBench(graph, options.target, options.threads)
+        self._held_out = _choose_held_out(graph, precision)
 
-    def run(self, wanted: Precision | None, report_dir: Path | None) -> EngineBuild:
-        if wanted is None:
-            return self._judge_as_exported()
-        self._check_target(wanted)
+    def rewrite(self, wanted: Precision, explain: bool) -> EngineBuild:
+        """Find the recipe, rewrite the graph and build it; `explain` measures what only a report shows."""
         target = self._options.target
         choice = choose_recipe(self._graph, target, wanted, self._precision, self._bench, self._progress)
-        gate = self._pass_gate(choice, explain=report_dir is not None)
+        gate = None
+        if self._held_out is not None:
+            gate = self._open_gate(self._held_out).find_passing(choice, explain)
         recipe = choice.recipe if gate is None else gate.recipe
+        model = apply_recipe(self._graph.model, recipe)
+        graph = replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(wanted))
         record = PrecisionRecord(
             rest=recipe.rest,
-            quantized=tuple(sorted(recipe.layers)),
+            quantized=tuple(sorted(reduced_layers(model, wanted))),
             ranges=choice.ranges,
             kept=(*choice.kept, *(() if gate is None else gate.kept)),
             gate=None if gate is None else gate.outcome,
+            speedup_over_fp32=self._measure_speedup(recipe) if choice.costs else None,
         )
-        graph = replace(
-            self._graph,
-            model=apply_recipe(self._graph.model, recipe),
-            metadata=self._graph.metadata.with_precision(wanted),
-        )
-        result = build_graph(graph, self._output, self._options, record, self._progress)
-        report = PrecisionReport(self._output, self._graph.metadata, result.manifest, choice.costs, gate)
-        notes = (*choice.notes, *result.notes)
-        if report_dir is not None:
-            write_report(report, report_dir)
-        return EngineBuild(result, notes, report)
+        return self._write(graph, record, choice, gate)
 
-    def _check_target(self, wanted: Precision) -> None:
-        info = TARGETS[self._options.target]
-        require_lowering(info, self._graph.metadata, self._graph.path)
-        open_target(self._options.target)  # before hours of calibration: is the runtime there?
-        if wanted not in info.graph_precisions:
-            raise SegppError(
-                f"The target {info.name} does not compute in {wanted}.",
-                f"one of: {', '.join(map(str, info.precisions))}.",
-                f"--precision {info.precisions[-1]}, or another --target.",
-            )
-
-    def _pass_gate(self, choice: RecipeChoice, explain: bool) -> GateResult | None:
-        points = self._precision.gate_points
-        if points is None:
-            return None
-        return AccuracyGate(self._bench, self._open_judge(), points, self._progress).find_passing(choice, explain)
-
-    def _open_judge(self) -> Judge:
-        data = self._precision.gate_data
-        assert data is not None  # PrecisionOptions sees to it
-        if self._graph.metadata.output_kind is OutputKind.HEATMAPS:
-            raise SegppError(
-                "The accuracy gate cannot judge pose models yet.",
-                "a segmentation model.",
-                "Leave --accuracy-gate out and compare the heatmaps yourself.",
-            )
-        with self._bench.open(None) as reference:
-            count = self._precision.gate_images
-            return Judge(data, count, self._graph.metadata, reference, self._progress)
-
-    def _judge_as_exported(self) -> EngineBuild:
+    def judge_as_exported(self) -> EngineBuild:
         """Build to a precision that the runtime makes of the float32 graph by itself, if the engine passes."""
-        judge, points = self._open_judge(), self._precision.gate_points
-        assert points is not None
+        assert self._held_out is not None
+        gate, target = self._open_gate(self._held_out), self._options.target
         with tempfile.TemporaryDirectory(prefix="segpp-gate-") as folder:
             trial = build_graph(self._graph, Path(folder) / "trial.engine", self._options)
+            precision = trial.manifest.precision
+            recipe = PrecisionRecipe(precision, rest=precision)
             with closing(open_session(trial.path)) as session:
-                found = judge.judge(session, str(trial.manifest.precision), self._progress)
-        lost = 100 * (judge.reference.miou - found.scores.miou)
-        if not lost <= points:
-            raise CheckFailedError(
-                f"The engine loses {lost:.2f} points of mIoU on {judge.data}.",
-                f"a loss of at most {points:g} points.",
-                f"--precision {Precision.FP32}",
-            )
-        result = build_graph(self._graph, self._output, self._options, progress=self._progress)
-        passed = f"The engine passed the accuracy gate: it loses {lost:.2f} of {points:g} points of mIoU."
-        return EngineBuild(result, (*result.notes, passed))
+                passed = gate.check(session, recipe, target)
+        record = PrecisionRecord(rest=precision, quantized=(), gate=passed.outcome)
+        return self._write(self._graph, record, RecipeChoice(recipe, layers=()), passed)
+
+    def _open_gate(self, held_out: CalibrationSet) -> AccuracyGate:
+        data, points = self._precision.gate_data, self._precision.gate_points
+        assert data is not None
+        assert points is not None
+        with self._bench.open(None) as reference:
+            judge = Judge(data, held_out, reference, self._progress)
+        return AccuracyGate(self._bench, judge, points, self._progress)
+
+    def _measure_speedup(self, recipe: PrecisionRecipe) -> float:
+        self._progress("Measuring beside float32", 0, 1)
+        return round(speedup_of(recipe, None, self._bench), 3)
+
+    def _write(
+        self, graph: GraphFile, record: PrecisionRecord, choice: RecipeChoice, gate: GateResult | None
+    ) -> EngineBuild:
+        result = build_graph(graph, self._output, self._options, record, self._progress)
+        report = PrecisionReport(self._output, self._graph.metadata, result.manifest, choice.costs, gate)
+        notes = [*choice.notes, *result.notes]
+        if record.speedup_over_fp32 is not None:
+            notes.append(describe_speedup(record.speedup_over_fp32, result.manifest.precision))
+        if self._judges_on_what_it_calibrated_on(choice):
+            notes.append(f"{self._precision.gate_data} is what calibration saw; held-out pictures would say more.")
+        return EngineBuild(result, tuple(notes), report)
+
+    def _judges_on_what_it_calibrated_on(self, choice: RecipeChoice) -> bool:
+        if self._held_out is None or choice.ranges is None:
+            return False
+        same_split = choice.ranges.data == self._held_out.data != DIRECTORY
+        return same_split or choice.ranges.source == self._precision.gate_data
+
+
+def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrites_to: Precision | None) -> None:
+    """Find out before hours of work what would end it.
+
+    Args:
+        graph: the export.
+        output: the engine file.
+        options: what to build; the target is settled.
+        rewrites_to: the precision the graph is rewritten to; None where it stays.
+    """
+    info = TARGETS[options.target]
+    require_lowering(info, graph.metadata, graph.path)
+    if rewrites_to is not None and rewrites_to not in info.graph_precisions:
+        raise SegppError(
+            f"The target {info.name} does not compute in {rewrites_to}.",
+            f"one of: {', '.join(map(str, info.precisions))}.",
+            f"--precision {info.precisions[-1]}, or another --target.",
+        )
+    metadata = graph.metadata if rewrites_to is None else graph.metadata.with_precision(rewrites_to)
+    settle(info.name, metadata, graph.path, options)
+    require_writable(output)
+    target = open_target(info.name)
+    if not info.builds_elsewhere:
+        target.require_device()
+
+
+def _choose_held_out(graph: GraphFile, precision: PrecisionOptions) -> CalibrationSet | None:
+    if precision.gate_data is None:
+        return None
+    if graph.metadata.output_kind is OutputKind.HEATMAPS:
+        raise SegppError(
+            "The accuracy gate cannot judge pose models yet.",
+            "a segmentation model.",
+            "Leave --accuracy-gate out and compare the heatmaps yourself.",
+        )
+    return choose_images(precision.gate_data, precision.gate_images, graph.metadata)
 
 
 def _refuse_unused(precision: PrecisionOptions, wanted: Precision, report_dir: Path | None) -> None:
     """Options that change nothing are mistakes."""
-    given = {"--calibration": precision.calibration, "--report": report_dir, "--gate-data": precision.gate_data}
-    for option, value in given.items():
+    unused = {"--calibration": precision.calibration}
+    if precision.gate_points is None:
+        unused["--report"] = None if report_dir is None else str(report_dir)
+    for option, value in unused.items():
         if value is not None:
             raise SegppError(
                 f"{option} has no use for an engine in {wanted}.",

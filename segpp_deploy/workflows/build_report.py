@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy.config import Precision
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.precision_record import KeptLayers, KeptReason
-from segpp_deploy.files import write_text
+from segpp_deploy.files import require_writable, write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.report.charts import draw_bars
 from segpp_deploy.report.extra import import_report_library
@@ -59,7 +60,11 @@ class PrecisionReport:
         return f"{self.engine.name}: {self.metadata.arch} {self.metadata.mode} in {self.manifest.precision}"
 
     def _lead(self) -> str:
-        return f"Target {self.manifest.target}, {self.manifest.runtime.name} {self.manifest.runtime.version}."
+        runtime = f"Target {self.manifest.target}, {self.manifest.runtime.name} {self.manifest.runtime.version}."
+        record = self.manifest.precision_record
+        if record is None or record.speedup_over_fp32 is None:
+            return runtime
+        return f"{runtime} {describe_speedup(record.speedup_over_fp32, self.manifest.precision)}"
 
     def _sections(self, with_charts: bool = False) -> list[Section]:
         sections = [Section("Layers in a higher precision", table=_kept_table(self._kept()))]
@@ -81,7 +86,8 @@ class PrecisionReport:
         if self.costs:
             text = (
                 f"Each kind of layers taken out of int8 in turn, measured side by side on this machine. A kind that "
-                f"makes the engine more than {100 * (WORTH - 1):.0f} % faster by staying out stays out."
+                f"makes the engine {100 * (WORTH - 1):.0f} % faster by staying out stays out; from the second on, each "
+                "is measured beside what the earlier ones left."
             )
             sections.append(Section("Where int8 pays", text=text, table=_cost_table(self.costs)))
         return sections
@@ -111,12 +117,19 @@ def write_report(report: PrecisionReport, folder: Path) -> None:
     write_text(folder / "precision.json", to_json(None if record is None else record.model_dump(mode="json")))
 
 
-def require_report_libraries() -> None:
+def describe_speedup(speedup: float, precision: Precision) -> str:
+    """Return a sentence on how fast an engine is beside float32."""
+    slow = "" if speedup >= 1 else f" Use --precision {Precision.FP32}, unless it is for another machine."
+    return f"In {precision} it runs {speedup:.2f} times as fast as in float32 on this machine.{slow}"
+
+
+def require_report(folder: Path) -> None:
     """Check at the start what is needed at the end.
 
     Raises:
-        SegppError: a library of the extra `report` is missing.
+        SegppError: a library of the extra `report` is missing, or the folder cannot be written.
     """
+    require_writable(folder / REPORT_NAME)
     import_report_library("jinja2")
     import_report_library("matplotlib")
 
@@ -184,7 +197,5 @@ def _returned(gate: GateResult) -> frozenset[str]:
 
 def _cost_table(costs: tuple[KindCost, ...]) -> Table:
     columns = (Column("kind", False), Column("speed without it"), Column("in int8", False))
-    rows = tuple(
-        (str(one.kind), f"{one.speedup_without:.2f}x", "no" if one.speedup_without >= WORTH else "yes") for one in costs
-    )
+    rows = tuple((str(one.kind), f"{one.speedup_without:.2f}x", "no" if one.left_out else "yes") for one in costs)
     return Table("Where int8 pays", columns, rows)

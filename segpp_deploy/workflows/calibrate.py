@@ -39,11 +39,9 @@ from segpp_deploy.workflows.calibration_images import (
     ImageSurvey,
     choose_images,
 )
+from segpp_deploy.workflows.precision_options import CALIBRATION_IMAGES, CALIBRATION_METHOD
 from segpp_deploy.workflows.progress import Progress, no_progress
 from segpp_deploy.workflows.segmenter import chunks
-
-DEFAULT_IMAGES = 64
-DEFAULT_METHOD = CalibrationMethod.MSE
 
 Array = NDArray[Any]
 TakeOutputs = Callable[[Sequence[str], list[Array]], None]
@@ -61,8 +59,8 @@ class CalibrateSettings:
     """
 
     data: str
-    images: int = DEFAULT_IMAGES
-    method: CalibrationMethod = DEFAULT_METHOD
+    images: int = CALIBRATION_IMAGES
+    method: CalibrationMethod = CALIBRATION_METHOD
     threads: int | None = None
 
 

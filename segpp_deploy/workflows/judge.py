@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import NDArray
-
+from segpp_deploy.data.images import ByteImage
+from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.evaluate.segmentation import ConfusionMatrix, SegmentationResult
-from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.session.protocol import Session
-from segpp_deploy.workflows.calibration_images import CalibrationImage, choose_images, spread
+from segpp_deploy.workflows.calibration_images import CalibrationSet, Labels, spread
 from segpp_deploy.workflows.progress import Progress
 from segpp_deploy.workflows.segmenter import Segmenter, chunks
-
-Labels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -33,28 +31,30 @@ class Judge:
     far the other graph departs from it.
 
     Args:
-        data: KIND:PATH[#SPLIT], scenes[:N], or a directory of pictures.
-        count: pictures, spread evenly; all where there are fewer.
-        metadata: of the export.
+        data: the pictures, as the user named them.
+        chosen: the pictures.
         reference: a session of the float32 graph.
         progress: told about each picture.
 
     Raises:
-        SegppError: no such data, or it does not fit the model.
+        SegppError: a picture cannot be read, or its labels do not fit the model; no pixel has a label.
     """
 
-    def __init__(self, data: str, count: int, metadata: ExportMetadata, reference: Session, progress: Progress) -> None:
-        chosen = choose_images(data, count, metadata)
+    def __init__(self, data: str, chosen: CalibrationSet, reference: Session, progress: Progress) -> None:
         self.data = data
         self.images = chosen.images
-        self.has_labels = chosen.classes is not None
-        self._classes = metadata.classes
-        self._reference_labels: list[Labels] = []
-        self.reference = self._run(reference, self.images, f"Float32 on {data}", progress, self._remember).scores
+        self._classes = reference.metadata.classes
+        self._reference_labels: list[ByteImage] = []
+        self.reference = self._judge_reference(reference, progress)
 
     def judge(self, session: Session, name: str, progress: Progress) -> Judgement:
         """Score a session on all pictures."""
-        return self._run(session, self.images, f"{name} on {self.data}", progress)
+        matrix, agreement = ConfusionMatrix(len(self._classes)), PixelAgreement()
+        step = f"{name} on {self.data}"
+        for reference, (found, target) in zip(self._reference_labels, self._run(session, step, progress), strict=True):
+            agreement.update(reference, found)
+            matrix.update(found, reference if target is None else target)
+        return Judgement(matrix.result(self._classes), agreement.fraction())
 
     def disagreement(self, session: Session, count: int) -> float:
         """Return the fraction of pixels that differ from the float32 labels, on `count` of the pictures."""
@@ -67,28 +67,27 @@ class Judge:
                 agreement.update(self._reference_labels[index], found.labels)
         return 1 - agreement.fraction()
 
-    def _remember(self, labels: Labels) -> None:
-        self._reference_labels.append(labels)
+    def _judge_reference(self, reference: Session, progress: Progress) -> SegmentationResult:
+        matrix = ConfusionMatrix(len(self._classes))
+        for found, target in self._run(reference, f"Float32 on {self.data}", progress):
+            self._reference_labels.append(found)
+            matrix.update(found, found if target is None else target)
+        scores = matrix.result(self._classes)
+        if math.isnan(scores.miou):
+            raise SegppError(
+                f"No pixel of {self.data} has a label of a class.",
+                "pictures whose labels name classes of the model, or a directory of pictures without labels.",
+                "Choose another --gate-data.",
+            )
+        return scores
 
-    def _run(
-        self,
-        session: Session,
-        images: tuple[CalibrationImage, ...],
-        step: str,
-        progress: Progress,
-        remember: Any = None,
-    ) -> Judgement:
-        matrix, agreement = ConfusionMatrix(len(self._classes)), PixelAgreement()
+    def _run(self, session: Session, step: str, progress: Progress) -> Iterator[tuple[ByteImage, Labels]]:
+        """Yield the labels that were found in each picture, and its own, if it has any."""
         segmenter, done = Segmenter(session), 0
-        progress(step, 0, len(images))
-        for some in chunks(images, segmenter.batch):
+        progress(step, 0, len(self.images))
+        for some in chunks(self.images, segmenter.batch):
             loaded = [image.load() for image in some]
-            for (_, target), found in zip(loaded, segmenter.segment([one for one, _ in loaded]), strict=True):
-                if remember is not None:
-                    remember(found.labels)
-                reference = self._reference_labels[done]
-                agreement.update(reference, found.labels)
-                matrix.update(found.labels, reference if target is None else target)
-                done += 1
-            progress(step, done, len(images))
-        return Judgement(matrix.result(self._classes), agreement.fraction())
+            found = segmenter.segment([picture for picture, _ in loaded])
+            yield from ((one.labels, target) for one, (_, target) in zip(found, loaded, strict=True))
+            done += len(some)
+            progress(step, done, len(self.images))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from segpp_deploy.engine.contract import noise_images
@@ -26,10 +26,11 @@ _STEP = "Measuring where int8 pays"
 
 @dataclass(frozen=True)
 class KindCost:
-    """A kind of layers, and how many times faster the engine is without its quantisation."""
+    """A kind of layers, how many times faster the engine is without its quantisation, and whether it was left out."""
 
     kind: LayerKind
     speedup_without: float
+    left_out: bool = False
 
 
 def measure_placement(
@@ -39,18 +40,36 @@ def measure_placement(
 
     Two engines are loaded at a time and take turns, so that a machine that slows down slows both.
     """
-    members: dict[LayerKind, set[str]] = defaultdict(set)
-    for layer in layers:
-        if layer.name in recipe.layers:
-            members[layer.kind].add(layer.name)
+    members = _quantized_by_kind(layers, recipe)
     costs = []
     with bench.open(recipe) as everything:
         for index, (kind, names) in enumerate(members.items()):
             progress(_STEP, index, len(members))
-            with bench.open(recipe.without(frozenset(names))) as without:
+            with bench.open(recipe.without(names)) as without:
                 costs.append(KindCost(kind, compare_speed(everything, without)))
     progress(_STEP, len(members), len(members))
     return tuple(sorted(costs, key=lambda cost: -cost.speedup_without))
+
+
+def leave_out_slower(
+    layers: Sequence[Layer], recipe: PrecisionRecipe, costs: Sequence[KindCost], bench: TrialBench
+) -> tuple[PrecisionRecipe, tuple[KindCost, ...]]:
+    """Return the recipe without the kinds that are worth leaving out, and the costs with those marked.
+
+    A kind may be slow alone and not so once its neighbours are in float32 too, where no conversions lie between them:
+    each but the first is measured again beside what the earlier ones left.
+    """
+    members = _quantized_by_kind(layers, recipe)
+    decided: list[KindCost] = []
+    for cost in costs:
+        speedup = cost.speedup_without
+        without = recipe.without(members[cost.kind])
+        if speedup >= WORTH and any(one.left_out for one in decided):
+            speedup = speedup_of(without, recipe, bench)
+        left_out = speedup >= WORTH
+        decided.append(replace(cost, speedup_without=speedup, left_out=left_out))
+        recipe = without if left_out else recipe
+    return recipe, tuple(decided)
 
 
 def speedup_of(recipe: PrecisionRecipe, over: PrecisionRecipe | None, bench: TrialBench) -> float:
@@ -58,6 +77,14 @@ def speedup_of(recipe: PrecisionRecipe, over: PrecisionRecipe | None, bench: Tri
     with ExitStack() as opened:
         slow, fast = opened.enter_context(bench.open(over)), opened.enter_context(bench.open(recipe))
         return compare_speed(slow, fast)
+
+
+def _quantized_by_kind(layers: Sequence[Layer], recipe: PrecisionRecipe) -> dict[LayerKind, frozenset[str]]:
+    members: dict[LayerKind, set[str]] = defaultdict(set)
+    for layer in layers:
+        if layer.name in recipe.layers:
+            members[layer.kind].add(layer.name)
+    return {kind: frozenset(names) for kind, names in members.items()}
 
 
 def compare_speed(baseline: Session, other: Session) -> float:

@@ -44,15 +44,28 @@ class PrecisionOptions:
     gate_images: int = GATE_IMAGES
 
     def __post_init__(self) -> None:
-        if self.gate_points is not None and not (math.isfinite(self.gate_points) and self.gate_points >= 0):
-            raise SegppError(
-                f"--accuracy-gate {self.gate_points:g} is no number of points.",
-                "the points of mIoU the engine may lose, 0 or more.",
-                "--accuracy-gate 1.0",
-            )
-        if self.gate_points is not None and self.gate_data is None:
-            raise SegppError(
-                "--accuracy-gate needs pictures to judge on.",
-                "held-out pictures that calibration did not see, best with labels.",
-                "--gate-data camvid:DIR#val, --gate-data scenes:40, or a directory of pictures",
-            )
+        for option, count in (("--images", self.images), ("--gate-images", self.gate_images)):
+            if count < 1:
+                raise SegppError(f"{option} {count} leaves no picture.", "a number of at least 1.", f"{option} 64")
+        _check_gate(self.gate_points, self.gate_data)
+
+
+def _check_gate(points: float | None, data: str | None) -> None:
+    if points is not None and not (math.isfinite(points) and points >= 0):
+        raise SegppError(
+            f"--accuracy-gate {points:g} is no number of points.",
+            "the points of mIoU the engine may lose, 0 or more.",
+            "--accuracy-gate 1.0",
+        )
+    if points is not None and data is None:
+        raise SegppError(
+            "--accuracy-gate needs pictures to judge on.",
+            "held-out pictures that calibration did not see, best with labels.",
+            "--gate-data camvid:DIR#val, --gate-data scenes:40, or a directory of pictures",
+        )
+    if points is None and data is not None:
+        raise SegppError(
+            "--gate-data has no use without --accuracy-gate.",
+            "the points of mIoU that the engine may lose on those pictures.",
+            "--accuracy-gate 1.0, or leave --gate-data out",
+        )

@@ -10,24 +10,20 @@ import onnx_ir as ir
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.graph_file import GraphFile
 from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, RangesUsed
-from segpp_deploy.engine.target import TargetName
+from segpp_deploy.engine.target import TARGETS, TargetInfo, TargetName, open_target
 from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.precision.half import layers_beyond_half
 from segpp_deploy.graph.precision.layers import Layer, find_layers, tensor_name
 from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
-from segpp_deploy.workflows.placement import WORTH, KindCost, measure_placement
+from segpp_deploy.workflows.placement import KindCost, leave_out_slower, measure_placement
 from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
 from segpp_deploy.workflows.progress import Progress
 from segpp_deploy.workflows.trial import TrialBench
 
 _RANGE_SUFFIXES = (".yaml", ".yml")
-_REST = {TargetName.TENSORRT: Precision.FP16, TargetName.TENSORRT_RTX: Precision.FP16}
-
-_KINDS = {TargetName.CPU: QUANTIZABLE_KINDS, TargetName.OPENVINO: QUANTIZABLE_KINDS}
-"""What int8 covers where it is more than `DEFAULT_KINDS`. On a CPU a convolution left in float32 between quantised ones
-costs a conversion on either side, more than it takes itself (benchmarks/int8_speed.py); the gate guards accuracy."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +77,16 @@ def _choose_half(
     layers: tuple[Layer, ...], ranges: CalibrationRanges | None, used: RangesUsed | None, notes: tuple[str, ...]
 ) -> RecipeChoice:
     unsafe = () if ranges is None else tensors_unsafe_in_fp16(ranges)
-    kept = (KeptLayers(reason=KeptReason.OVERFLOW, names=unsafe),) if unsafe else ()
+    too_large = layers_beyond_half(layer for layer in layers if not layer.kind.in_head)
+    kept = tuple(
+        KeptLayers(reason=reason, names=names)
+        for reason, names in ((KeptReason.OVERFLOW, unsafe), (KeptReason.WEIGHTS, too_large))
+        if names
+    )
     if ranges is None:
-        notes = (*notes, "No calibration was given, so whether values overflow in fp16 was not checked.")
+        notes = (*notes, "Whether values overflow in fp16 was not checked; --calibration does it.")
     if unsafe:
-        notes = (*notes, f"Float32 keeps {len(unsafe)} tensors that could overflow in fp16: {', '.join(unsafe[:5])} ..")
+        notes = (*notes, f"Float32 keeps {len(unsafe)} tensors that could overflow in fp16; the manifest lists them.")
     return RecipeChoice(PrecisionRecipe(Precision.FP16, keep_fp32=unsafe), layers, used, kept, notes=notes)
 
 
@@ -96,12 +97,14 @@ def _choose_int8(
     used: RangesUsed | None,
     notes: tuple[str, ...],
 ) -> RecipeChoice:
+    info = TARGETS[target]
+    assert info.int8 is not None  # whoever asks for int8 elsewhere is refused before
     thresholds = ranges.thresholds()
-    kinds = _KINDS.get(target, DEFAULT_KINDS)
+    kinds = QUANTIZABLE_KINDS if info.int8.every_layer else DEFAULT_KINDS
     covered = frozenset(
         layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
     )
-    rest = _rest_of(target)
+    rest = info.int8.rest if _has(info, info.int8.rest) else Precision.FP32
     left = tuple(layer.name for layer in layers if layer.name not in covered)
     recipe = PrecisionRecipe(
         Precision.INT8,
@@ -109,30 +112,33 @@ def _choose_int8(
         ranges=thresholds,
         layers=covered,
         keep_fp32=tensors_unsafe_in_fp16(ranges) if rest is Precision.FP16 else (),
-        outputs=target is TargetName.CPU,
+        outputs=info.int8.outputs,
     )
     kept = (KeptLayers(reason=KeptReason.RECIPE, names=left),) if left else ()
     return RecipeChoice(recipe, layers, used, kept, notes=notes)
 
 
-def _rest_of(target: TargetName) -> Precision:
-    if target is TargetName.OPENVINO:
-        from segpp_deploy.engine.openvino_loader import supports_bf16
-
-        return Precision.BF16 if supports_bf16() else Precision.FP32
-    return _REST.get(target, Precision.FP32)
+def _has(info: TargetInfo, precision: Precision) -> bool:
+    """Whether a target has a precision: of graphs always, of the runtime's own where this machine has it."""
+    return precision in info.graph_precisions or precision in open_target(info.name).usable_precisions()
 
 
 def _place(choice: RecipeChoice, bench: TrialBench, progress: Progress) -> RecipeChoice:
-    costs = measure_placement(choice.layers, choice.recipe, bench, progress)
-    kept, recipe = list(choice.kept), choice.recipe
+    measured = measure_placement(choice.layers, choice.recipe, bench, progress)
+    recipe, costs = leave_out_slower(choice.layers, choice.recipe, measured, bench)
+    if not recipe.layers:
+        raise SegppError(
+            f"On this machine, int8 makes no kind of layers faster on the target {bench.target}.",
+            "a CPU with integer instructions (AVX-512 VNNI, AMX, Arm dot product).",
+            f"--precision {Precision.FP32}, or --placement {Placement.ALL} to build it nevertheless",
+        )
+    kept = list(choice.kept)
     for cost in costs:
-        if cost.speedup_without < WORTH:
-            continue
-        names = tuple(one.name for one in choice.layers if one.kind is cost.kind and one.name in recipe.layers)
-        recipe = recipe.without(frozenset(names))
-        percent = round(100 * (1 / cost.speedup_without - 1), 1)
-        kept.append(KeptLayers(reason=KeptReason.PLACEMENT, names=names, cost_percent=percent))
+        if cost.left_out:
+            layers = (one for one in choice.layers if one.kind is cost.kind)
+            names = tuple(one.name for one in layers if one.name in choice.recipe.layers)
+            percent = round(100 * (1 / cost.speedup_without - 1), 1)
+            kept.append(KeptLayers(reason=KeptReason.PLACEMENT, names=names, cost_percent=percent))
     return replace(choice, recipe=recipe, kept=tuple(kept), costs=costs)
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import onnx_ir as ir
@@ -14,7 +15,7 @@ from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.engine.build import BuildOptions, build_graph
 from segpp_deploy.engine.graph_file import GraphFile
 from segpp_deploy.engine.target import TARGETS, TargetName
-from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
 from segpp_deploy.session.open import open_session
 from segpp_deploy.session.protocol import Session
@@ -27,8 +28,8 @@ class TrialBench:
 
     Args:
         graph: the float32 export.
-        target: what the engine is for. Engines of GPU builders are tried on the CPU, with the same rewritten graph:
-            they may have been built for a GPU that is not here.
+        target: what the engine is for. Engines of GPU builders are tried on the CPU, with the same rewritten graph and
+            fp16's rounding emulated: they may have been built for a GPU that is not here.
         threads: CPU threads; None = one per physical core.
     """
 
@@ -36,7 +37,7 @@ class TrialBench:
         self.target = _TRIAL_TARGETS.get(target, target)
         self.is_own_target = self.target is target
         self._threads = threads
-        self._graph = _as_portable(graph)
+        self._source = graph
 
     @contextmanager
     def open(self, recipe: PrecisionRecipe | None) -> Iterator[Session]:
@@ -48,18 +49,21 @@ class TrialBench:
             with closing(open_session(engine)) as session:
                 yield session
 
+    @cached_property
+    def _graph(self) -> GraphFile:
+        """The graph as the trial's target takes it; only plugin graphs need PyTorch, which is slow to load."""
+        if self._source.metadata.lowering in TARGETS[self.target].lowerings:
+            return self._source
+        from segpp_deploy.graph.lowering import lower_to_portable
+
+        model = ir.to_proto(lower_to_portable(ir.from_proto(self._source.model)))
+        return replace(self._source, model=model, metadata=replace(self._source.metadata, lowering=Lowering.PORTABLE))
+
     def _rewritten(self, recipe: PrecisionRecipe | None) -> GraphFile:
         if recipe is None:
             return self._graph
-        model = apply_recipe(self._graph.model, recipe)
-        # What the runtime has no name for it still computes, slowly: fp16 on a CPU, say. Only the trial calls it fp32.
-        known = recipe.precision in TARGETS[self.target].graph_precisions
-        precision = recipe.precision if known else Precision.FP32
+        model, precision = apply_recipe(self._graph.model, recipe), recipe.precision
+        if recipe.uses_fp16 and Precision.FP16 not in TARGETS[self.target].graph_precisions:
+            model = ir.to_proto(emulate_half(ir.from_proto(model)))
+            precision = Precision.FP32 if precision is Precision.FP16 else precision
         return replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(precision))
-
-
-def _as_portable(graph: GraphFile) -> GraphFile:
-    if graph.metadata.lowering is Lowering.PORTABLE:
-        return graph
-    model = ir.to_proto(lower_to_portable(ir.from_proto(graph.model)))
-    return replace(graph, model=model, metadata=replace(graph.metadata, lowering=Lowering.PORTABLE))

@@ -105,9 +105,9 @@ def test_the_most_sensitive_groups_return_first_and_no_more_than_needed() -> Non
     assert [one.group.name for one in result.sensitivity] == ["stage 4 expand", "head_predict", "stage 1 query"]
 
 
-@pytest.mark.parametrize("allowed", [0.01, 0.0])
-def test_nothing_passes(allowed: float) -> None:
-    with pytest.raises(CheckFailedError, match=r"loses 0\.05 points") as failure:
+@pytest.mark.parametrize("allowed", [0.1, 0.0])
+def test_nothing_passes_unless_some_layer_is_in_the_precision(allowed: float) -> None:
+    with pytest.raises(CheckFailedError, match=r"all groups of layers but one .* it loses 0\.25 points") as failure:
         run_gate(allowed)
     assert failure.value.exit_code == 1
     assert "fp32" in failure.value.fix

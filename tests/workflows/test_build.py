@@ -124,7 +124,6 @@ def test_placement_leaves_out_what_is_slower(
         (Precision.INT8, {"calibration": None}, "int8 needs to know the range", "segpp-deploy calibrate"),
         (Precision.FP16, {}, "does not compute in fp16", "--precision int8"),
         (Precision.FP32, {}, "--calibration has no use", "Leave --calibration out"),
-        (None, {"calibration": None, "gate_data": HELD_OUT}, "--gate-data has no use", "Leave --gate-data out"),
     ],
 )
 def test_refused_with_the_fix(
@@ -149,6 +148,9 @@ def test_ranges_of_another_model_are_refused(build: Callable[..., EngineBuild], 
         ({"gate_points": -1.0, "gate_data": HELD_OUT}, "no number of points"),
         ({"gate_points": float("nan"), "gate_data": HELD_OUT}, "no number of points"),
         ({"gate_points": 1.0}, "needs pictures"),
+        ({"gate_data": HELD_OUT}, "--gate-data has no use"),
+        ({"gate_points": 1.0, "gate_data": HELD_OUT, "gate_images": 0}, "--gate-images 0 leaves no picture"),
+        ({"images": 0}, "--images 0 leaves no picture"),
     ],
 )
 def test_impossible_gates(changes, what: str) -> None:

@@ -38,6 +38,7 @@ from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.workflows import calibrate
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
+from segpp_deploy.workflows.precision_options import CALIBRATION_METHOD
 from tests.tiny_graphs import SIZE, tiny_metadata, tiny_model
 
 WEIGHT = "model.encoder.stages.0.patch_embed.projection.weight"
@@ -287,7 +288,7 @@ def test_json(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert json.loads(captured.out) == {
         "path": str(output),
         "images": 3,
-        "method": str(calibrate.DEFAULT_METHOD),
+        "method": str(CALIBRATION_METHOD),
         "tensors": 2,
         "warnings": [warning],
     }

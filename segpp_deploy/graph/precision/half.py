@@ -58,7 +58,7 @@ def to_fp16(model: ir.Model, keep_fp32: Collection[str] = ()) -> HalfResult:
     names = {value.name for node in model.graph for value in node.outputs} | {v.name for v in model.graph.inputs}
     layers = {layer.name for layer in choice.layers}
     wanted = sorted(set(keep_fp32))
-    too_large = choice.layers_beyond_half()
+    too_large = layers_beyond_half(choice.layers)
     for layer in choice.layers:
         if layer.name in wanted or layer.name in too_large:
             choice.keep_layer(layer)
@@ -66,6 +66,11 @@ def to_fp16(model: ir.Model, keep_fp32: Collection[str] = ()) -> HalfResult:
     change_types(model, choice.types())
     kept = sorted({*too_large, *(name for name in wanted if name in names or name in layers)})
     return HalfResult(model, tuple(kept), tuple(name for name in wanted if name not in names | layers))
+
+
+def layers_beyond_half(layers: Iterable[Layer]) -> tuple[str, ...]:
+    """Return the names of layers with a constant that fp16 cannot hold: `to_fp16` leaves them in float32."""
+    return tuple(layer.name for layer in layers if any(map(_exceeds_half, _constants_of(layer))))
 
 
 class _Choice:
@@ -82,10 +87,6 @@ class _Choice:
         self._float = {node for node in self._nodes if not self._may_be_half(node)}
         self._float |= set(self._nodes) - _reached_from(encoder)
         self._float |= _reached_from(head)
-
-    def layers_beyond_half(self) -> set[str]:
-        """Return the names of layers with a constant that fp16 cannot hold."""
-        return {layer.name for layer in self.layers if any(map(_exceeds_half, _constants_of(layer)))}
 
     def keep_layer(self, layer: Layer) -> None:
         """Compute a layer in float32, the bias included."""

@@ -17,12 +17,12 @@ from segpp_deploy.config import Arch, CalibrationMethod
 from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, write_text
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers, tensor_name
 from segpp_deploy.model.plan_file import plan_to_dict
 
 SCHEMA_VERSION = 1
-HALF_MAX = 65504.0
-HALF_SAFE_MAX = HALF_MAX / 4  # other images than the calibration's, and the sums inside a layer, reach further
+HALF_SAFE_MAX = LARGEST_HALF / 4  # other images than the calibration's, and the sums inside a layer, reach further
 UNIT_RANGE = 1.0  # for tensors that were zero everywhere: any scale represents that
 
 _ROUND_UP = decimal.Context(prec=6, rounding=decimal.ROUND_CEILING)

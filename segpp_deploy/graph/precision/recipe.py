@@ -35,6 +35,11 @@ class PrecisionRecipe:
     keep_fp32: tuple[str, ...] = ()
     outputs: bool = False
 
+    @property
+    def uses_fp16(self) -> bool:
+        """Whether anything is computed in fp16."""
+        return Precision.FP16 in (self.precision, self.rest)
+
     def without(self, layers: frozenset[str]) -> PrecisionRecipe:
         """Return the recipe with these layers in a higher precision: `rest` for int8, float32 for fp16."""
         if self.precision is Precision.INT8:
@@ -55,7 +60,7 @@ def apply_recipe(model: onnx.ModelProto, recipe: PrecisionRecipe) -> onnx.ModelP
         SegppError: a layer to quantise has no range.
     """
     rewritten = ir.from_proto(model)
-    if Precision.FP16 in (recipe.precision, recipe.rest):
+    if recipe.uses_fp16:
         rewritten = to_fp16(rewritten, recipe.keep_fp32).model
     if recipe.precision is Precision.INT8:
         rewritten = quantize(rewritten, recipe.ranges, recipe.layers, outputs=recipe.outputs).model
@@ -65,3 +70,11 @@ def apply_recipe(model: onnx.ModelProto, recipe: PrecisionRecipe) -> onnx.ModelP
 def layers_of(model: onnx.ModelProto) -> tuple[Layer, ...]:
     """Return the layers of an export."""
     return find_layers(ir.from_proto(model))
+
+
+def reduced_layers(model: onnx.ModelProto, precision: Precision) -> tuple[str, ...]:
+    """Return the layers that a rewritten graph computes in fp16 or int8, in graph order."""
+    found = layers_of(model)
+    if precision is Precision.INT8:
+        return tuple(layer.name for layer in found if not layer.weight.is_initializer())
+    return tuple(layer.name for layer in found if layer.dtype == ir.DataType.FLOAT16)

@@ -12,12 +12,12 @@ import onnx
 import onnx_ir as ir
 import pytest
 from exporting import run_onnxruntime
-from half_emulation import emulate_half
 from rtx_builder import build_with_rtx, read_network
 
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, generate_scene
 from segpp_deploy.graph.precision.half import LARGEST_HALF, to_fp16
+from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import Layer, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
 from tests.graph.precision.conftest import SCENE_SIZE, GraphMaker

@@ -11,7 +11,6 @@ import onnx
 import onnx_ir as ir
 import pytest
 from exporting import Array, run_onnxruntime
-from half_emulation import emulate_half
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -21,6 +20,7 @@ from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, generate_scene
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.half import to_fp16
+from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import LayerKind, constant_behind, find_layers, tensor_name
 from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, quantize, quantize_weight
 from tests.graph.precision.conftest import SCENE_SIZE, GraphMaker

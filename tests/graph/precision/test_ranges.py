@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from segpp_deploy.config import Arch, CalibrationMethod, Lowering, Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers
 from segpp_deploy.graph.precision.observe import find_observed
 from segpp_deploy.graph.precision.ranges import (
-    HALF_MAX,
     CalibrationImages,
     CalibrationRanges,
     TensorRange,
@@ -183,9 +183,9 @@ def test_thresholds_are_positive(ranges: CalibrationRanges) -> None:
 
 def test_what_fp16_cannot_hold(ranges: CalibrationRanges) -> None:
     assert tensors_unsafe_in_fp16(ranges) == ()
-    large = with_tensors(ranges, a=TensorRange(max_abs=HALF_MAX * 2), b=TensorRange(max_abs=HALF_MAX / 3))
+    large = with_tensors(ranges, a=TensorRange(max_abs=LARGEST_HALF * 2), b=TensorRange(max_abs=LARGEST_HALF / 3))
     assert tensors_unsafe_in_fp16(large) == ("a", "b")
-    assert tensors_unsafe_in_fp16(large, bound=HALF_MAX) == ("a",)
+    assert tensors_unsafe_in_fp16(large, bound=LARGEST_HALF) == ("a",)
 
 
 @settings(deadline=None, max_examples=30)
