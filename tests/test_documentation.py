@@ -20,6 +20,8 @@ from segpp_deploy.cli.main import COMMANDS, PROGRAM, _make_app, run_command
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
+from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason, PrecisionRecord, RangesUsed
+from segpp_deploy.engine.target import TARGETS, Int8Use, TargetInfo
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
 
@@ -85,6 +87,31 @@ def test_every_command_has_a_page() -> None:
     assert {path.stem for path in (ROOT / "docs/commands").glob("*.md")} == set(COMMANDS)
     readme = (ROOT / "README.md").read_text()
     assert all(f"docs/commands/{name}.md" in readme for name in COMMANDS)
+
+
+def test_precision_page_shows_the_table_of_targets() -> None:
+    page = (ROOT / "docs/precision.md").read_text()
+    rows = re.findall(r"^\| `[a-z-]+` \|.*$", page, re.MULTILINE)
+    assert rows == [precision_row(info) for info in TARGETS.values()]
+
+
+def precision_row(info: TargetInfo) -> str:
+    covers, rest = ("-", "-") if info.int8 is None else describe_int8(info, info.int8)
+    return f"| `{info.name}` | {', '.join(map(str, info.precisions))} | {covers} | {rest} |"
+
+
+def describe_int8(info: TargetInfo, int8: Int8Use) -> tuple[str, str]:
+    every = "every convolution and linear layer"
+    covers = every if int8.every_layer else "those of the encoder, but for depthwise convolutions"
+    lacking = ", or fp32 where the CPU lacks it" if int8.rest in info.runtime_precisions else ""
+    return covers, f"{int8.rest}{lacking}"
+
+
+def test_build_engine_page_explains_the_precision_record() -> None:
+    page = (ROOT / "docs/commands/build-engine.md").read_text()
+    fields = [name for model in (RangesUsed, KeptLayers, GateOutcome) for name in model.model_fields]
+    assert [name for name in (*fields, *KeptReason) if f"`{name}`" not in page] == []
+    assert [name for name in PrecisionRecord.model_fields if f"| `{name}` |" not in page] == []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "segpp_deploy"
 BASE = ("errors", "config", "files", "ops")  # importable from everywhere; each imports only base modules before it
 LAYERS = ("model", "graph", "engine", "session", "data", "evaluate", "report", "workflows", "cli")
-SEEN_BY_CLI = (*BASE, "engine", "report", "workflows", "cli")  # engine: building is one call as it is
+SEEN_BY_CLI = (*BASE, "engine", "report", "workflows", "cli")  # engine: options to build, and compiling plugins
 LIGHT_LAYERS = ("cli",)
 LIGHT_LIBRARIES = {"typer", "rich"}  # what a light layer may import when a module loads
 
