@@ -97,12 +97,13 @@ def _write_product(graph: ir.Graph, product: _Product) -> None:
     values, scale, zero = product.activations.inputs
     stored, weight_scales, weight_zeros = product.weights.inputs
     old = product.end.outputs[0]
+    name = f"{old.name}.int8"
     node = ir.node(
         "MatMulIntegerToFloat",
         [values, stored, scale, weight_scales, zero, weight_zeros, product.bias],
         domain=RUNTIME_DOMAIN,
-        name=f"{product.node.name}.int8",
-        outputs=[ir.Value(name=f"{old.name}.int8", type=old.type, shape=old.shape)],
+        name=name,
+        outputs=[ir.Value(name=name, type=old.type, shape=old.shape)],
     )
     graph.insert_after(product.end, node)
     ir.convenience.replace_all_uses_with(old, node.outputs[0], replace_graph_outputs=True)

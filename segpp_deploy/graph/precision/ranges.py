@@ -5,7 +5,7 @@ from __future__ import annotations
 import decimal
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.half import LARGEST_HALF
-from segpp_deploy.graph.precision.layers import LayerKind, find_layers, tensor_name
+from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
 from segpp_deploy.model.plan_file import plan_to_dict
 
 SCHEMA_VERSION = 1
@@ -103,17 +103,26 @@ def round_range(value: float) -> float:
 def fingerprint_model(model: ir.Model, metadata: ExportMetadata) -> str:
     """Return the SHA-256 over the weights of an fp32 export's layers, by layer name, and the merge plan.
 
-    Equal for both lowerings, every size, batch, input and output. The head's stage convolutions are left out: export
-    makes them from products of weights, whose last bit may depend on the machine.
+    Equal for both lowerings, every size, batch, input and output. What export makes from products of weights is left
+    out, as the last bit of those may depend on the machine.
     """
     digest = hashlib.sha256(json.dumps(plan_to_dict(metadata.plan), sort_keys=True).encode())
-    for layer in sorted(find_layers(model), key=lambda layer: layer.name):
-        if layer.kind is LayerKind.HEAD_STAGE or layer.weight.const_value is None:
+    layers = find_layers(model)
+    names = {layer.name for layer in layers}
+    for layer in sorted(layers, key=lambda layer: layer.name):
+        if _is_product(layer, names) or layer.weight.const_value is None:
             continue
         weight = layer.weight.const_value.numpy()
         digest.update(f"{layer.name}{list(weight.shape)}".encode())
         digest.update(weight.astype("<f4").tobytes())
     return digest.hexdigest()
+
+
+def _is_product(layer: Layer, names: Collection[str]) -> bool:
+    """Whether folding (model/folding.py) made its weight: a head's stage, or values that took in the output layer."""
+    if layer.kind is LayerKind.VALUE:
+        return f"{layer.name.removesuffix(LayerKind.VALUE)}{LayerKind.OUTPUT}" not in names
+    return layer.kind is LayerKind.HEAD_STAGE
 
 
 def write_ranges(path: Path, ranges: CalibrationRanges) -> None:

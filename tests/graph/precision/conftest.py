@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import onnx
 import onnx_ir as ir
@@ -18,11 +17,8 @@ from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
 
 SIZE = Size(72, 104)
-SCENE_SIZE = Size(256, 512)
 GraphMaker = Callable[..., ir.Model]
 
 
@@ -41,20 +37,3 @@ def make_graph() -> GraphMaker:
         return lower_to_portable(graph) if lowering is Lowering.PORTABLE else to_plugin_form(graph)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Preset], Path]:
-    """export_scenes_model(preset) -> the demo model's portable graph for pictures of `SCENE_SIZE`."""
-    card = Path(__file__).parents[3] / "models/segformer_b0_scenes.yaml"
-    if not card.exists():
-        pytest.skip("no demo model here: not a checkout")
-    folder = tmp_path_factory.mktemp("scenes")
-
-    def export(preset: Preset) -> Path:
-        path = folder / f"{preset}.onnx"
-        if not path.exists():
-            run_export(ExportOptions(path, model=str(card), mode=str(preset), size=SCENE_SIZE))
-        return path
-
-    return export

@@ -20,7 +20,8 @@ from segpp_deploy.graph.precision.half import LARGEST_HALF, to_fp16
 from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import Layer, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
-from tests.graph.precision.conftest import SCENE_SIZE, GraphMaker
+from tests.graph.conftest import SCENE_SIZE
+from tests.graph.precision.conftest import GraphMaker
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 FLOAT_OPS = {"Div", "LayerNormalization", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}

@@ -23,7 +23,8 @@ from segpp_deploy.graph.precision.half import to_fp16
 from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import LayerKind, constant_behind, find_layers, tensor_name
 from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, quantize, quantize_weight
-from tests.graph.precision.conftest import SCENE_SIZE, GraphMaker
+from tests.graph.conftest import SCENE_SIZE
+from tests.graph.precision.conftest import GraphMaker
 
 LEAST_AGREEMENT = 0.97
 UNQUANTISED = {"Add", "AveragePool", "Concat", "Gelu", "LayerNormalization", "Resize", "Softmax"}

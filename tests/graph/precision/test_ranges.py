@@ -80,6 +80,23 @@ def test_what_is_written_is_read(ranges: CalibrationRanges, written: Path) -> No
     assert max(map(len, written.read_text().splitlines())) < 120
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("encoder.stages.0.layers.1.attention.value", False),  # one head: folded with the output layer
+        ("head.stages.2.0", False),
+        ("encoder.stages.1.layers.1.attention.value", True),
+        ("encoder.stages.0.layers.1.attention.query", True),
+    ],
+)
+def test_the_fingerprint_leaves_out_products_of_weights(name: str, counts: bool, make_graph: GraphMaker) -> None:
+    metadata, model = tiny_metadata(), make_graph(Preset.FAST)
+    before = fingerprint_model(model, metadata)
+    weight = next(layer for layer in find_layers(model) if layer.name == name).weight
+    weight.const_value = ir.tensor(np.nextafter(weight.const_value.numpy(), np.float32(9)))
+    assert (fingerprint_model(model, metadata) != before) is counts
+
+
 def test_one_fingerprint_for_both_lowerings(make_graph: GraphMaker) -> None:
     metadata = metadata_of(Preset.FAST)
     portable, plugin = (fingerprint_model(make_graph(Preset.FAST, lowering), metadata) for lowering in Lowering)

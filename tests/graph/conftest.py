@@ -1,0 +1,31 @@
+"""The demo model as a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.config import Preset, Size
+from segpp_deploy.workflows.export import run_export
+from segpp_deploy.workflows.export_options import ExportOptions
+
+SCENE_SIZE = Size(256, 512)
+
+
+@pytest.fixture(scope="session")
+def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Preset], Path]:
+    """export_scenes_model(preset) -> the demo model's portable graph for pictures of `SCENE_SIZE`."""
+    card = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
+    if not card.exists():
+        pytest.skip("no demo model here: not a checkout")
+    folder = tmp_path_factory.mktemp("scenes")
+
+    def export(preset: Preset) -> Path:
+        path = folder / f"{preset}.onnx"
+        if not path.exists():
+            run_export(ExportOptions(path, model=str(card), mode=str(preset), size=SCENE_SIZE))
+        return path
+
+    return export
