@@ -1,4 +1,4 @@
-"""int8 graphs in the form ONNX Runtime computes in int8: the function of the Q/DQ graph, and what becomes of each op."""
+"""int8 graphs in the form ONNX Runtime computes in int8: the function of the Q/DQ graph, what becomes of each op."""
 
 from __future__ import annotations
 
