@@ -18,10 +18,11 @@ CPU_SESSION = ("segpp_deploy.engine.targets.cpu", "segpp_deploy.session.onnxrunt
         (("segpp_deploy.workflows.bench", *CPU_SESSION), set()),
         (("segpp_deploy.workflows.validate", *CPU_SESSION), {"cv2"}),
         (("segpp_deploy.workflows.calibrate",), {"cv2", "onnx_ir"}),
+        (("segpp_deploy.workflows.build", *CPU_SESSION), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.inspect", "segpp_deploy.workflows.doctor", *CPU_SESSION), set()),
         (("segpp_deploy.engine.build", "segpp_deploy.graph.onnxruntime_form"), {"onnx_ir"}),
     ],
-    ids=["predict", "bench", "validate", "calibrate", "inspect and doctor", "build-engine"],
+    ids=["predict", "bench", "validate", "calibrate", "build-engine", "inspect and doctor", "building"],
 )
 def test_only_what_is_needed_is_loaded(modules: tuple[str, ...], needed: set[str]) -> None:
     program = f"import sys, {', '.join(modules)}; print(*(name for name in {HEAVY} if name in sys.modules))"

@@ -91,10 +91,8 @@ class Manifest(BaseModel):
         record = self.precision_record
         if record is not None or self.precision is not self.metadata.precision:
             words += ["--precision", str(self.precision)]
-        if record is not None and record.ranges is not None:
-            words += ["--calibration", record.ranges.source]
-        if record is not None and record.gate is not None:
-            words += ["--accuracy-gate", f"{record.gate.allowed_points:g}", "--gate-data", record.gate.data]
+        if record is not None:
+            words += record.to_words()
         return shlex.join([*words, *self.builder.to_words(), "-o", str(engine)])
 
 

@@ -118,3 +118,13 @@ class PrecisionRecord(_Frozen):
     kept: tuple[KeptLayers, ...] = ()
     gate: GateOutcome | None = None
     speedup_over_fp32: float | None = None
+
+    def to_words(self) -> list[str]:
+        """Return the options of `build-engine` that lead here."""
+        words = []
+        if self.ranges is not None:
+            words += ["--calibration", self.ranges.source]
+        if self.gate is not None:
+            words += ["--accuracy-gate", f"{self.gate.allowed_points:g}", "--gate-data", self.gate.data]
+            words += ["--gate-images", str(self.gate.images)]
+        return words

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
-from segpp_deploy.config import Precision, Preset, Size
+from segpp_deploy.cli.build_engine import build_engine
+from segpp_deploy.config import Lowering, OutputKind, Precision, Preset, Size
+from segpp_deploy.data.images import write_image
 from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
+from segpp_deploy.engine.openvino_loader import supports_bf16
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError, SegppError
-from segpp_deploy.workflows.build import EngineBuild, run_build
+from segpp_deploy.graph.precision.ranges import write_ranges
+from segpp_deploy.workflows.build import EngineBuild, _choose_held_out, run_build
 from segpp_deploy.workflows.build_report import REPORT_NAME
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
 from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
 from segpp_deploy.workflows.sensitivity import group_layers
+from tests.workflows.conftest import SmallGraphs, ranges_of
 
 CARD = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
 HELD_OUT = "scenes:3"
@@ -41,12 +49,27 @@ def ranges(exported: Path) -> Path:
 
 
 @pytest.fixture
-def build(exported: Path, ranges: Path, tmp_path: Path) -> Callable[..., EngineBuild]:
+def pictures(tmp_path: Path) -> Path:
+    """A directory of pictures without labels."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(2):
+        pixels = np.random.default_rng(index).integers(0, 256, (6, 8, 3), np.uint8)
+        write_image(folder / f"{index}.png", pixels.repeat(16, 0).repeat(16, 1))
+    return folder
+
+
+@pytest.fixture
+def build(small_graph: SmallGraphs, tmp_path: Path) -> Callable[..., EngineBuild]:
+    """build(precision, target, source=, report=, options=..) -> an engine of the small model, unless told otherwise."""
+    small, ranges = small_graph(Lowering.PORTABLE), tmp_path / "ranges.yaml"
+    write_ranges(ranges, ranges_of(small))
+
     def run(
         precision: Precision | None = Precision.INT8, target: TargetName = TargetName.CPU, **changes
     ) -> EngineBuild:
         report = changes.pop("report", None)
-        source = changes.pop("source", exported)
+        source = changes.pop("source", small.path)
         options = {"calibration": str(ranges), "placement": Placement.ALL, **changes}
         return run_build(
             source, tmp_path / "fast.engine", BuildOptions(target, precision), PrecisionOptions(**options), report
@@ -56,12 +79,13 @@ def build(exported: Path, ranges: Path, tmp_path: Path) -> Callable[..., EngineB
 
 
 def test_an_int8_engine_passes_the_gate_and_says_how(
-    build: Callable[..., EngineBuild], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[..., EngineBuild], exported: Path, ranges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("matplotlib")
     few = group_layers
     monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
-    made = build(gate_points=5.0, gate_data=HELD_OUT, report=tmp_path / "report")
+    calibrated = {"source": exported, "calibration": str(ranges)}
+    made = build(**calibrated, gate_points=5.0, gate_data=HELD_OUT, report=tmp_path / "report")
     engine = made.result.path
     manifest = read_manifest(engine)
     record = manifest.precision_record
@@ -79,7 +103,7 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
     assert operations.count("DequantizeLinear") > len(record.quantized)
     command = manifest.rebuild_command(engine)
     assert "--precision int8 --calibration" in command
-    assert f"--accuracy-gate 5 --gate-data {HELD_OUT}" in command
+    assert f"--accuracy-gate 5 --gate-data {HELD_OUT} --gate-images 3" in command
     assert made.report is not None
     page = (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
     assert "<svg" in page
@@ -90,14 +114,14 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
 
 
 def test_a_gate_that_nothing_passes_leaves_the_old_engine(
-    build: Callable[..., EngineBuild], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[..., EngineBuild], pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = build(Precision.FP32, calibration=None).result
     before = old.path.read_bytes(), manifest_path(old.path).read_bytes()
     monkeypatch.setattr("segpp_deploy.engine.precision_record.GateOutcome.passed", False)
     monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.find_sensitivity", lambda *_: ())
     with pytest.raises(CheckFailedError, match="No engine passed"):
-        build(gate_points=5.0, gate_data=HELD_OUT)
+        build(gate_points=5.0, gate_data=str(pictures))
     assert (old.path.read_bytes(), manifest_path(old.path).read_bytes()) == before
 
 
@@ -114,8 +138,54 @@ def test_placement_leaves_out_what_is_slower(
     assert left[0].cost_percent == pytest.approx(-33.3)
     assert not set(left[0].names) & set(record.quantized)
     assert record.quantized
+    assert record.speedup_over_fp32 == 0.9
     assert made.report is not None
     assert "Where int8 pays" in made.report.markdown()
+    assert "0.90 times as fast as in float32" in made.report.markdown()
+    assert any("Use --precision fp32" in note for note in made.notes)
+
+
+def test_bf16_passes_the_gate(small_graph: SmallGraphs, pictures: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    options = PrecisionOptions(gate_points=50.0, gate_data=str(pictures), gate_images=1)
+    source = small_graph(Lowering.PORTABLE).path
+    if not supports_bf16():
+        pytest.skip("this CPU has no bf16")
+    settings = BuildOptions(TargetName.OPENVINO, Precision.BF16)
+    made = run_build(source, tmp_path / "e", settings, options, tmp_path / "report")
+    record = read_manifest(tmp_path / "e").precision_record
+    assert record is not None
+    assert record.gate is not None
+    assert (record.rest, record.quantized, record.ranges) == (Precision.BF16, (), None)
+    assert (record.gate.images, record.gate.judged_on, record.gate.reference_miou) == (1, "openvino", 1)
+    assert 0.5 < record.gate.pixel_agreement <= 1
+    assert f"of {pictures}: " in made.summary()
+    assert "Accuracy by class" in (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
+
+
+def test_the_gate_says_when_it_judges_on_what_calibration_saw(
+    small_graph: SmallGraphs, pictures: Path, tmp_path: Path
+) -> None:
+    options = PrecisionOptions(
+        calibration=str(pictures), placement=Placement.ALL, gate_points=100.0, gate_data=str(pictures)
+    )
+    source = small_graph(Lowering.PORTABLE).path
+    made = run_build(source, tmp_path / "e", BuildOptions(TargetName.CPU, Precision.INT8), options)
+    assert any("is what calibration saw" in note for note in made.notes)
+
+
+def test_pose_models_cannot_be_judged(small_graph: SmallGraphs) -> None:
+    graph = small_graph(Lowering.PORTABLE)
+    pose = replace(graph, metadata=replace(graph.metadata, output_kind=OutputKind.HEATMAPS))
+    options = PrecisionOptions(gate_points=1.0, gate_data=HELD_OUT)
+    with pytest.raises(SegppError, match="cannot judge pose models"):
+        _choose_held_out(pose, options)
+
+
+def test_the_command_line_has_the_defaults_of_the_options() -> None:
+    parameters = inspect.signature(build_engine).parameters
+    assert parameters["gate_images"].default == PrecisionOptions().gate_images
+    assert parameters["placement"].default == PrecisionOptions().placement
 
 
 @pytest.mark.parametrize(
@@ -137,7 +207,7 @@ def test_refused_with_the_fix(
 
 def test_ranges_of_another_model_are_refused(build: Callable[..., EngineBuild], tmp_path: Path) -> None:
     other = tmp_path / "original.onnx"
-    run_export(ExportOptions(other, model=str(CARD), mode=str(Preset.ORIGINAL), size=Size(64, 128)))
+    run_export(ExportOptions(other, mode=str(Preset.ORIGINAL), size=Size(64, 64), random_weights_seed=0))
     with pytest.raises(SegppError, match="was made for b0 fast"):
         build(source=other)
 
