@@ -1,7 +1,7 @@
 """int8 beside fp32, B0: mIoU and IoU of every class, on CamVid and on the procedural scenes.
 
 Calibrated on training pictures, judged on held-out ones, both by `build-engine` itself: every layer that the target's
-recipe covers is in int8, nothing is returned to float32. The engine is the one that ONNX Runtime or OpenVINO runs.
+recipe covers is in int8, nothing is returned to float32. The demo model takes its recorded ranges. The engine is the one that ONNX Runtime or OpenVINO runs.
 
     python benchmarks/int8_accuracy.py                                         everything (an hour)
     python benchmarks/int8_accuracy.py --data camvid --mode fast --target cpu    a part; it is merged into the record
@@ -30,6 +30,8 @@ from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)
 TARGETS = (TargetName.CPU, TargetName.OPENVINO)
 CAMVID, SCENES = "camvid", "scenes"
+DEMO = "segformer_b0_scenes"
+CALIBRATION = Path(__file__).resolve().parent.parent / "calibration"
 MOST_POINTS = 1.0
 IMAGES = 64
 
@@ -60,8 +62,8 @@ def measure(data: str, mode: Preset, targets: list[TargetName]) -> list[Row]:
             options = ExportOptions(exported, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=Size(360, 480))
             train, held_out = f"camvid:{camvid_data.FRAMES}#train", f"camvid:{camvid_data.FRAMES}#val"
         else:
-            options = ExportOptions(exported, model="segformer_b0_scenes", mode=str(mode), size=Size(512, 1024))
-            train, held_out = f"scenes:{IMAGES}#train", "scenes:40"
+            options = ExportOptions(exported, model=DEMO, mode=str(mode), size=Size(512, 1024))
+            train, held_out = str(CALIBRATION / f"{DEMO}.{mode}.yaml"), "scenes:40"
         run_export(options)
         for target in targets:
             print(data, mode, target, file=sys.stderr)
