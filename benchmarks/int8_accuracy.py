@@ -1,7 +1,8 @@
 """int8 beside fp32, B0: mIoU and IoU of every class, on CamVid and on the procedural scenes.
 
 Calibrated on training pictures, judged on held-out ones, both by `build-engine` itself: every layer that the target's
-recipe covers is in int8, nothing is returned to float32. The demo model takes its recorded ranges. The engine is the one that ONNX Runtime or OpenVINO runs.
+recipe covers is in int8, nothing is returned to float32. The demo model takes its recorded ranges. The engine is the
+one that ONNX Runtime or OpenVINO runs.
 
     python benchmarks/int8_accuracy.py                                         everything (an hour)
     python benchmarks/int8_accuracy.py --data camvid --mode fast --target cpu    a part; it is merged into the record
@@ -25,7 +26,7 @@ from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.workflows.build import run_build
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
-from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
 
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)
 TARGETS = (TargetName.CPU, TargetName.OPENVINO)

@@ -31,7 +31,7 @@ from segpp_deploy.evaluate.latency import measure_interleaved
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.session.open import open_session
 from segpp_deploy.workflows.build import run_build
-from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
 
 SIZE = Size(1024, 1024)
 CLASSES = 19

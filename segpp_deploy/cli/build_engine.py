@@ -88,7 +88,7 @@ def build_engine(
     from segpp_deploy.engine.builder_settings import BuilderSettings, parse_compute_capabilities
     from segpp_deploy.engine.target import TargetName
     from segpp_deploy.workflows.build import run_build
-    from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
+    from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
 
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),

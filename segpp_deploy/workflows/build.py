@@ -18,15 +18,15 @@ from segpp_deploy.files import require_writable
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.report.numbers import format_percent
 from segpp_deploy.session.open import open_session
-from segpp_deploy.workflows.accuracy_gate import AccuracyGate, GateResult
-from segpp_deploy.workflows.build_report import PrecisionReport, describe_speedup, require_report, write_report
-from segpp_deploy.workflows.calibration_images import DIRECTORY, CalibrationSet, choose_images
-from segpp_deploy.workflows.judge import Judge
-from segpp_deploy.workflows.placement import speedup_of
-from segpp_deploy.workflows.precision_options import PrecisionOptions
+from segpp_deploy.workflows.precision.accuracy_gate import AccuracyGate, GateResult
+from segpp_deploy.workflows.precision.calibration_images import DIRECTORY, CalibrationSet, choose_images
+from segpp_deploy.workflows.precision.judge import Judge
+from segpp_deploy.workflows.precision.options import PrecisionOptions
+from segpp_deploy.workflows.precision.placement import speedup_of
+from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice, choose_recipe
+from segpp_deploy.workflows.precision.report import PrecisionReport, describe_speedup, require_report, write_report
+from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress, no_progress
-from segpp_deploy.workflows.recipe_choice import RecipeChoice, choose_recipe
-from segpp_deploy.workflows.trial import TrialBench
 
 _REWRITTEN = (Precision.FP16, Precision.INT8)
 

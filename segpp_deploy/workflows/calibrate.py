@@ -33,13 +33,13 @@ from segpp_deploy.graph.precision.ranges import (
     write_ranges,
 )
 from segpp_deploy.graph.precision.thresholds import AbsHistogram
-from segpp_deploy.workflows.calibration_images import (
+from segpp_deploy.workflows.precision.calibration_images import (
     CalibrationImage,
     CalibrationSet,
     ImageSurvey,
     choose_images,
 )
-from segpp_deploy.workflows.precision_options import CALIBRATION_IMAGES, CALIBRATION_METHOD
+from segpp_deploy.workflows.precision.options import CALIBRATION_IMAGES, CALIBRATION_METHOD
 from segpp_deploy.workflows.progress import Progress, no_progress
 from segpp_deploy.workflows.segmenter import chunks
 

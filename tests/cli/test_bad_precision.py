@@ -121,7 +121,7 @@ def test_ranges_of_other_weights(failing: Failing, exported: Path, tmp_path: Pat
 
 def test_a_gate_that_fails_writes_nothing(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segpp_deploy.engine.precision_record.GateOutcome.passed", False)
-    monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.find_sensitivity", lambda *_: ())
+    monkeypatch.setattr("segpp_deploy.workflows.precision.accuracy_gate.find_sensitivity", lambda *_: ())
     message = failing(*INT8, *GATE, code=ExitCode.CHECK_FAILED)
     assert "No engine passed the accuracy gate" in message
     assert "a loss of at most 1 points" in message

@@ -22,12 +22,12 @@ from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.workflows.build import EngineBuild, _choose_held_out, run_build
-from segpp_deploy.workflows.build_report import REPORT_NAME
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
-from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
-from segpp_deploy.workflows.sensitivity import group_layers
+from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.report import REPORT_NAME
+from segpp_deploy.workflows.precision.sensitivity import group_layers
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 CARD = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
@@ -83,7 +83,7 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
 ) -> None:
     pytest.importorskip("matplotlib")
     few = group_layers
-    monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
+    monkeypatch.setattr("segpp_deploy.workflows.precision.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
     calibrated = {"source": exported, "calibration": str(ranges)}
     made = build(**calibrated, gate_points=5.0, gate_data=HELD_OUT, report=tmp_path / "report")
     engine = made.result.path
@@ -119,7 +119,7 @@ def test_a_gate_that_nothing_passes_leaves_the_old_engine(
     old = build(Precision.FP32, calibration=None).result
     before = old.path.read_bytes(), manifest_path(old.path).read_bytes()
     monkeypatch.setattr("segpp_deploy.engine.precision_record.GateOutcome.passed", False)
-    monkeypatch.setattr("segpp_deploy.workflows.accuracy_gate.find_sensitivity", lambda *_: ())
+    monkeypatch.setattr("segpp_deploy.workflows.precision.accuracy_gate.find_sensitivity", lambda *_: ())
     with pytest.raises(CheckFailedError, match="No engine passed"):
         build(gate_points=5.0, gate_data=str(pictures))
     assert (old.path.read_bytes(), manifest_path(old.path).read_bytes()) == before
@@ -129,7 +129,7 @@ def test_placement_leaves_out_what_is_slower(
     build: Callable[..., EngineBuild], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratios = iter([1.5, *[0.9] * 20])
-    monkeypatch.setattr("segpp_deploy.workflows.placement.compare_speed", lambda *_: next(ratios))
+    monkeypatch.setattr("segpp_deploy.workflows.precision.placement.compare_speed", lambda *_: next(ratios))
     made = build(placement=Placement.MEASURED)
     record = made.result.manifest.precision_record
     assert record is not None

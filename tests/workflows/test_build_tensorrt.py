@@ -21,10 +21,10 @@ from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.graph.precision.recipe import apply_recipe, layers_of, reduced_layers
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.workflows.build import run_build
-from segpp_deploy.workflows.precision_options import PrecisionOptions
+from segpp_deploy.workflows.precision.options import PrecisionOptions
+from segpp_deploy.workflows.precision.recipe_choice import choose_recipe
+from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import no_progress
-from segpp_deploy.workflows.recipe_choice import choose_recipe
-from segpp_deploy.workflows.trial import TrialBench
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")

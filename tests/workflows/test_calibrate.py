@@ -38,7 +38,7 @@ from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.workflows import calibrate
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
-from segpp_deploy.workflows.precision_options import CALIBRATION_METHOD
+from segpp_deploy.workflows.precision.options import CALIBRATION_METHOD
 from tests.tiny_graphs import SIZE, tiny_metadata, tiny_model
 
 WEIGHT = "model.encoder.stages.0.patch_embed.projection.weight"

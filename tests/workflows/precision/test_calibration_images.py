@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from segpp_deploy.config import Task, default_class_table
 from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.errors import SegppError
-from segpp_deploy.workflows.calibration_images import DIRECTORY, FEW_IMAGES, ImageSurvey, choose_images, spread
+from segpp_deploy.workflows.precision.calibration_images import (
+    DIRECTORY,
+    FEW_IMAGES,
+    ImageSurvey,
+    choose_images,
+    spread,
+)
 from tests.tiny_graphs import CLASSES, tiny_metadata
 
 METADATA = tiny_metadata()

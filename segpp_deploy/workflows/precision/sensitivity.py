@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from segpp_deploy.graph.precision.layers import Layer
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
-from segpp_deploy.workflows.judge import Judge
+from segpp_deploy.workflows.precision.judge import Judge
+from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress
-from segpp_deploy.workflows.trial import TrialBench
 
 IMAGES = 8
 """Pictures a group is judged on: the order of the groups matters here, not the figures."""

@@ -14,7 +14,7 @@ from segpp_deploy.engine.contract import noise_images
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of
 from segpp_deploy.ops.declaration import DOMAIN
-from segpp_deploy.workflows.trial import TrialBench
+from segpp_deploy.workflows.precision.trial import TrialBench
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 

@@ -11,8 +11,8 @@ import pytest
 from segpp_deploy.config import OutputKind
 from segpp_deploy.data.images import write_image
 from segpp_deploy.errors import SegppError
-from segpp_deploy.workflows.calibration_images import CalibrationImage, CalibrationSet, choose_images
-from segpp_deploy.workflows.judge import Judge
+from segpp_deploy.workflows.precision.calibration_images import CalibrationImage, CalibrationSet, choose_images
+from segpp_deploy.workflows.precision.judge import Judge
 from segpp_deploy.workflows.progress import no_progress
 from tests.workflows.fake_session import SMALL, BrightnessSession, make_metadata
 

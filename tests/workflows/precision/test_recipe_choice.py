@@ -15,11 +15,11 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers
 from segpp_deploy.graph.precision.ranges import write_ranges
-from segpp_deploy.workflows import recipe_choice
-from segpp_deploy.workflows.placement import KindCost
-from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision import recipe_choice
+from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.placement import KindCost
+from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.workflows.progress import no_progress
-from segpp_deploy.workflows.recipe_choice import RecipeChoice, choose_recipe
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 HEAD = {LayerKind.HEAD_STAGE, LayerKind.HEAD_PREDICT}
@@ -135,7 +135,7 @@ def test_int8_that_pays_nowhere_is_refused(choose, monkeypatch: pytest.MonkeyPat
         return tuple(KindCost(kind, 1.5) for kind in {layer.kind for layer in layers})
 
     monkeypatch.setattr(recipe_choice, "measure_placement", every_kind_costs)
-    monkeypatch.setattr("segpp_deploy.workflows.placement.speedup_of", lambda *_: 1.5)
+    monkeypatch.setattr("segpp_deploy.workflows.precision.placement.speedup_of", lambda *_: 1.5)
     with pytest.raises(SegppError, match="int8 makes no kind of layers faster on the target cpu") as error:
         choose(TargetName.CPU, placement=Placement.MEASURED)
     assert "--placement all" in error.value.fix

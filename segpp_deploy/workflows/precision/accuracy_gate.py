@@ -10,12 +10,12 @@ from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.session.protocol import Session
-from segpp_deploy.workflows.judge import Judge
-from segpp_deploy.workflows.placement import speedup_of
+from segpp_deploy.workflows.precision.judge import Judge
+from segpp_deploy.workflows.precision.placement import speedup_of
+from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice
+from segpp_deploy.workflows.precision.sensitivity import GroupSensitivity, find_sensitivity, group_layers
+from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress
-from segpp_deploy.workflows.recipe_choice import RecipeChoice
-from segpp_deploy.workflows.sensitivity import GroupSensitivity, find_sensitivity, group_layers
-from segpp_deploy.workflows.trial import TrialBench
 
 
 @dataclass(frozen=True)

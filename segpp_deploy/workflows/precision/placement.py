@@ -13,8 +13,8 @@ from segpp_deploy.evaluate.latency import measure_interleaved
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.session.protocol import Session
+from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress
-from segpp_deploy.workflows.trial import TrialBench
 
 ROUNDS = 7
 WARMUP = 2

@@ -18,10 +18,10 @@ from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
-from segpp_deploy.workflows.placement import KindCost, leave_out_slower, measure_placement
-from segpp_deploy.workflows.precision_options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.placement import KindCost, leave_out_slower, measure_placement
+from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress
-from segpp_deploy.workflows.trial import TrialBench
 
 _RANGE_SUFFIXES = (".yaml", ".yml")
 

@@ -11,7 +11,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.evaluate.segmentation import ConfusionMatrix, SegmentationResult
 from segpp_deploy.session.protocol import Session
-from segpp_deploy.workflows.calibration_images import CalibrationSet, Labels, spread
+from segpp_deploy.workflows.precision.calibration_images import CalibrationSet, Labels, spread
 from segpp_deploy.workflows.progress import Progress
 from segpp_deploy.workflows.segmenter import Segmenter, chunks
 

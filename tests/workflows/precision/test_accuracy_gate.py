@@ -16,11 +16,11 @@ from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluate.segmentation import SegmentationResult
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
-from segpp_deploy.workflows.accuracy_gate import AccuracyGate
-from segpp_deploy.workflows.judge import Judgement
+from segpp_deploy.workflows.precision.accuracy_gate import AccuracyGate
+from segpp_deploy.workflows.precision.judge import Judgement
+from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice
+from segpp_deploy.workflows.precision.sensitivity import group_layers
 from segpp_deploy.workflows.progress import no_progress
-from segpp_deploy.workflows.recipe_choice import RecipeChoice
-from segpp_deploy.workflows.sensitivity import group_layers
 
 LOSS = {  # points of mIoU that each layer costs in int8
     "encoder.stages.0.layers.0.attention.query": 0.1,

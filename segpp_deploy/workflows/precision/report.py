@@ -16,8 +16,8 @@ from segpp_deploy.report.html import Section, render_page
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Column, Table, to_markdown
-from segpp_deploy.workflows.accuracy_gate import GateResult
-from segpp_deploy.workflows.placement import WORTH, KindCost
+from segpp_deploy.workflows.precision.accuracy_gate import GateResult
+from segpp_deploy.workflows.precision.placement import WORTH, KindCost
 
 REPORT_NAME = "precision.html"
 

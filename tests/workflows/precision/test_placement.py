@@ -10,10 +10,10 @@ import pytest
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
-from segpp_deploy.workflows import placement
-from segpp_deploy.workflows.placement import KindCost, leave_out_slower, measure_placement, speedup_of
+from segpp_deploy.workflows.precision import placement
+from segpp_deploy.workflows.precision.placement import KindCost, leave_out_slower, measure_placement, speedup_of
 from segpp_deploy.workflows.progress import no_progress
-from tests.workflows.test_accuracy_gate import layer
+from tests.workflows.precision.test_accuracy_gate import layer
 
 LAYERS: tuple[Layer, ...] = (
     layer("a.depthwise", LayerKind.DEPTHWISE),
