@@ -71,6 +71,21 @@ def parse_cpu_quota(cpu_max: str) -> float | None:
     return int(match[1]) / int(match[2]) if match and int(match[2]) else None
 
 
+def has_byte_products() -> bool:
+    """Whether the CPU sums products of bytes in 32 bits (VNNI); unknown counts as no."""
+    return names_byte_products(_read(_CPU_INFO))
+
+
+def names_byte_products(cpu_info: str) -> bool:
+    """Whether the text of /proc/cpuinfo names VNNI.
+
+    Example:
+        >>> names_byte_products("flags : avx2 avx512_vnni"), names_byte_products("flags : avx2")
+        (True, False)
+    """
+    return re.search(r"\b(avx512_vnni|avx_vnni)\b", cpu_info) is not None
+
+
 def has_nvidia_gpu() -> bool:
     """Whether the system shows an NVIDIA GPU: a device file (desktop, Jetson, WSL), or the driver's tool elsewhere."""
     if sys.platform == "linux":

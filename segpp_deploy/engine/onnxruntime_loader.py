@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segpp_deploy.config import Choice
 from segpp_deploy.engine.contract import INPUT_NAME
-from segpp_deploy.engine.machine import physical_cores
+from segpp_deploy.engine.machine import has_byte_products, physical_cores
 from segpp_deploy.engine.target import TARGETS, RuntimeFacts, TargetInfo, TargetName, import_runtime
 from segpp_deploy.errors import SegppError
 
@@ -110,8 +110,9 @@ def _session_options(runtime: Any, options: LoadOptions) -> Any:
     result.enable_mem_pattern = False
     result.add_session_config_entry("session.use_env_allocators", "1")
     # x86 CPUs without VNNI add pairs of unsigned by signed products in 16 bits, which saturate: wrong results in int8.
-    # There this takes exact unsigned kernels, which are slower; on other CPUs it changes nothing.
-    result.add_session_config_entry("session.x64quantprecision", "1")
+    # There this takes exact unsigned kernels; where VNNI is, they would cost all that int8 gains.
+    if not has_byte_products():
+        result.add_session_config_entry("session.x64quantprecision", "1")
     if options.profile_prefix is not None:
         result.enable_profiling = True
         result.profile_file_prefix = str(options.profile_prefix)

@@ -67,9 +67,17 @@ def test_threads(tmp_path: Path, threads: int | None) -> None:
     assert compiled.get_property("INFERENCE_NUM_THREADS") == min(expected, os.cpu_count() or 1)
 
 
-def test_int8_products_do_not_saturate_on_old_cpus(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_vnni", [False, True])
+def test_int8_products_do_not_saturate_on_old_cpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_vnni: bool
+) -> None:
+    monkeypatch.setattr("segpp_deploy.engine.onnxruntime_loader.has_byte_products", lambda: has_vnni)
     options = load_onnxruntime(write_tiny(tmp_path / "a.onnx"), LoadOptions()).get_session_options()
-    assert options.get_session_config_entry("session.x64quantprecision") == "1"
+    if has_vnni:
+        with pytest.raises(RuntimeError, match="x64quantprecision"):  # it was never set
+            options.get_session_config_entry("session.x64quantprecision")
+    else:
+        assert options.get_session_config_entry("session.x64quantprecision") == "1"
 
 
 def test_openvino_computes_in_float32_unless_told_otherwise(tmp_path: Path) -> None:
