@@ -9,13 +9,13 @@ both in float32, on one smooth random picture.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+from arguments import parse_parts
 from exporting import export, smooth_pictures, to_bytes
 from random_models import random_model
 from recording import Row, record_rows
@@ -41,7 +41,7 @@ CLASSES = 19
 
 def main() -> int:
     """Measure, print, record after every graph; 1 if a runtime refuses or disagrees."""
-    arguments = parse_arguments()
+    arguments = parse_parts(__doc__, arch=ARCHS, mode=MODES, size=SIZES)
     rows: list[Row] = []
     for arch in map(Arch, arguments.arch):
         model = random_model(Dialect.MMSEG, arch, outputs=CLASSES)
@@ -54,15 +54,6 @@ def main() -> int:
             rows.append(row)
     show("portability", {"rows": rows})
     return int(not all(row["passed"] for row in rows))
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    archs, modes = list(map(str, ARCHS)), list(map(str, MODES))
-    parser.add_argument("--arch", nargs="+", choices=archs, default=archs)
-    parser.add_argument("--mode", nargs="+", choices=modes, default=modes)
-    parser.add_argument("--size", nargs="+", choices=SIZES, default=SIZES)
-    return parser.parse_args()
 
 
 def measure(model: SegFormer, mode: Preset, size: Size, path: Path) -> Row:

@@ -9,7 +9,6 @@ arbitrary, because neither parsing nor building depends on them.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+from arguments import parse_parts
 from exporting import export
 from random_models import random_model
 from recording import Row, record_rows
@@ -41,7 +41,7 @@ ANY_RANGE = 4.0
 
 def main() -> int:
     """Build, print, record after every graph; 1 if TensorRT-RTX refuses one or reads other types."""
-    arguments = parse_arguments()
+    arguments = parse_parts(__doc__, arch=ARCHS, mode=MODES, precision=PRECISIONS)
     facts = {"size": str(SIZE), "compute_capability": COMPUTE_CAPABILITY}
     rows: list[Row] = []
     for arch, mode in product(map(Arch, arguments.arch), map(Preset, arguments.mode)):
@@ -56,15 +56,6 @@ def main() -> int:
                 record_rows("precision_portability", rows[-1:], row_key, facts)
     show("precision_portability", {"rows": rows})
     return int(not all(row["passed"] for row in rows))
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    archs, modes = list(map(str, ARCHS)), list(map(str, MODES))
-    parser.add_argument("--arch", nargs="+", choices=archs, default=archs)
-    parser.add_argument("--mode", nargs="+", choices=modes, default=modes)
-    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
-    return parser.parse_args()
 
 
 def try_rtx(single: Path, precision: str, path: Path) -> Row:

@@ -8,12 +8,12 @@ Uint8 pictures in, labels out, float32, random weights; for every GPU from Amper
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from itertools import product
 from pathlib import Path
 
+from arguments import parse_parts
 from exporting import export
 from random_models import random_model
 from recording import Row, record_rows
@@ -38,7 +38,7 @@ CLASSES = 19
 
 def main() -> int:
     """Build, print, record after every engine; 1 if one does not build or its manifest is wrong."""
-    arguments = parse_arguments()
+    arguments = parse_parts(__doc__, arch=ARCHS, mode=MODES, size=SIZES)
     rows: list[Row] = []
     needs = expected_runtime()
     for arch in map(Arch, arguments.arch):
@@ -52,15 +52,6 @@ def main() -> int:
             rows.append(row)
     show("rtx_engines", {"rows": rows})
     return int(not all(row["passed"] for row in rows))
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    archs, modes = list(map(str, ARCHS)), list(map(str, MODES))
-    parser.add_argument("--arch", nargs="+", choices=archs, default=archs)
-    parser.add_argument("--mode", nargs="+", choices=modes, default=modes)
-    parser.add_argument("--size", nargs="+", choices=SIZES, default=SIZES)
-    return parser.parse_args()
 
 
 def expected_runtime() -> RuntimeFacts:

@@ -14,6 +14,7 @@ from segpp_deploy.errors import SegppError
 MAX_THREADS = 1024
 
 _CPU_INFO = Path("/proc/cpuinfo")
+_BYTE_PRODUCT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _DEVICES = Path("/dev")
 _GPU_DEVICE_PATTERNS = ("nvidia[0-9]*", "nvhost-gpu", "nvgpu/igpu0", "dxg")
@@ -83,7 +84,13 @@ def names_byte_products(cpu_info: str) -> bool:
         >>> names_byte_products("flags : avx2 avx512_vnni"), names_byte_products("flags : avx2")
         (True, False)
     """
-    return re.search(r"\b(avx512_vnni|avx_vnni)\b", cpu_info) is not None
+    return not _BYTE_PRODUCT_FLAGS.isdisjoint(cpu_flags(cpu_info))
+
+
+def cpu_flags(cpu_info: str) -> frozenset[str]:
+    """Return the instruction sets that the text of /proc/cpuinfo names."""
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpu_info, re.MULTILINE)
+    return frozenset(match[1].split() if match else ())
 
 
 def has_nvidia_gpu() -> bool:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import segpp_deploy
+from segpp_deploy.engine.machine import cpu_flags
 
 # what the report calls it -> names of the distributions that provide it
 _PACKAGES = {
@@ -95,8 +96,7 @@ def _cpu_model(cpu_info: str) -> str:
 
 
 def _cpu_features(cpu_info: str) -> tuple[str, ...]:
-    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpu_info, re.MULTILINE)
-    present = set(match[1].split()) if match else set()
+    present = cpu_flags(cpu_info)
     return tuple(name for name in _CPU_FEATURES if name in present)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from segpp_deploy.graph.precision.layers import bias_behind
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 RUNTIME_DOMAIN = "com.microsoft"
@@ -79,18 +80,10 @@ def _as_integer_product(node: ir.Node) -> _Product | None:
     stored = weights.inputs[0]
     if stored is None or not stored.is_initializer():
         return None
-    add, bias = _bias_behind(node)
+    add, bias = bias_behind(node.outputs[0]) or (None, None)
+    if bias is not None and not bias.is_initializer():  # a cast one stays an addition
+        add, bias = None, None
     return _Product(node, activations, weights, add, bias)
-
-
-def _bias_behind(product: ir.Node) -> tuple[ir.Node | None, ir.Value | None]:
-    uses = tuple(product.outputs[0].uses())
-    if len(uses) != 1 or uses[0].node.op_type != "Add":
-        return None, None
-    other = uses[0].node.inputs[1 - uses[0].idx]
-    if other is None or not other.is_initializer() or other.shape is None or len(other.shape) != 1:
-        return None, None
-    return uses[0].node, other
 
 
 def _write_product(graph: ir.Graph, product: _Product) -> None:

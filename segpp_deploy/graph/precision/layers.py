@@ -129,6 +129,18 @@ def constant_behind(value: ir.Value | None) -> ir.Value | None:
     return value
 
 
+def bias_behind(product: ir.Value) -> tuple[ir.Node, ir.Value] | None:
+    """Return the addition of a constant vector and that input of it, if it is all that happens to `product`."""
+    uses = tuple(product.uses())
+    if len(uses) != 1 or uses[0].node.op_type != "Add":
+        return None
+    added = uses[0].node.inputs[1 - uses[0].idx]
+    constant = constant_behind(added)
+    if added is None or constant is None or constant.shape is None or len(constant.shape) != 1:
+        return None
+    return uses[0].node, added
+
+
 def tensor_name(value: ir.Value) -> str:
     """Return the name a tensor has in the fp32 export: that of the value before the casts and the Q/DQ pairs."""
     while (node := value.producer()) is not None and node.op_type in ("Cast", "QuantizeLinear", "DequantizeLinear"):
@@ -186,12 +198,8 @@ def _is_product_with_weights(node: ir.Node) -> bool:
 
 def _with_bias(product: ir.Value) -> ir.Value:
     """Return the sum if all that happens to `product` is that a constant vector is added."""
-    uses = tuple(product.uses())
-    if len(uses) == 1 and uses[0].node.op_type == "Add":
-        other = constant_behind(uses[0].node.inputs[1 - uses[0].idx])
-        if other is not None and other.shape is not None and len(other.shape) == 1:
-            return uses[0].node.outputs[0]
-    return product
+    addition = bias_behind(product)
+    return product if addition is None else addition[0].outputs[0]
 
 
 def _producers(value: ir.Value) -> Iterator[ir.Node]:
