@@ -21,12 +21,13 @@ from result_tables import show
 
 from segpp_deploy.config import Precision, Preset, Size
 from segpp_deploy.engine.build import BuildOptions
+from segpp_deploy.engine.precision_record import Placement
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.workflows.build import run_build
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
-from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import PrecisionOptions
 
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)
 TARGETS = (TargetName.CPU, TargetName.OPENVINO)

@@ -26,12 +26,13 @@ from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, 
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.contract import noise_images
+from segpp_deploy.engine.precision_record import Placement
 from segpp_deploy.engine.target import TargetName, open_target
 from segpp_deploy.evaluate.latency import measure_interleaved
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.session.open import open_session
 from segpp_deploy.workflows.build import run_build
-from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import PrecisionOptions
 
 SIZE = Size(1024, 1024)
 CLASSES = 19

@@ -86,9 +86,10 @@ def build_engine(
     """
     from segpp_deploy.engine.build import BuildOptions
     from segpp_deploy.engine.builder_settings import BuilderSettings, parse_compute_capabilities
+    from segpp_deploy.engine.precision_record import Placement
     from segpp_deploy.engine.target import TargetName
     from segpp_deploy.workflows.build import run_build
-    from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+    from segpp_deploy.workflows.precision.options import PrecisionOptions
 
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),

@@ -35,6 +35,13 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Placement(Choice):
+    """Which layers int8 covers: those of the recipe that pay on this machine, or all of the recipe."""
+
+    MEASURED = "measured"
+    ALL = "all"
+
+
 class RangesUsed(_Frozen):
     """Where the ranges of an int8 engine came from.
 
@@ -108,6 +115,7 @@ class PrecisionRecord(_Frozen):
         ranges: None for fp16 without an overflow check.
         kept: layers in a higher precision.
         gate: None where it was not asked for.
+        placement: how the layers for int8 were chosen.
         speedup_over_fp32: how many times faster than float32 on the machine it was built on; None where it was not
             measured.
     """
@@ -117,6 +125,7 @@ class PrecisionRecord(_Frozen):
     ranges: RangesUsed | None = None
     kept: tuple[KeptLayers, ...] = ()
     gate: GateOutcome | None = None
+    placement: Placement = Placement.MEASURED
     speedup_over_fp32: float | None = None
 
     def to_words(self) -> list[str]:
@@ -124,6 +133,8 @@ class PrecisionRecord(_Frozen):
         words = []
         if self.ranges is not None:
             words += ["--calibration", self.ranges.source]
+        if self.placement is not Placement.MEASURED:
+            words += ["--placement", str(self.placement)]
         if self.gate is not None:
             words += ["--accuracy-gate", f"{self.gate.allowed_points:g}", "--gate-data", self.gate.data]
             words += ["--gate-images", str(self.gate.images)]

@@ -19,6 +19,7 @@ from segpp_deploy.engine.contract import noise_images
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.memory import high_water_bytes
 from segpp_deploy.session.open import open_session
+from segpp_deploy.session.profiling import profile_session
 from segpp_deploy.session.protocol import OperationTime, ProfiledSession, SessionOptions
 
 
@@ -154,7 +155,4 @@ def _time_ms(session: ProfiledSession, images: Any) -> float:
 
 def _profile(pipe: Connection, engine: Path, options: SessionOptions, runs: int, warmup: int) -> None:
     session = open_session(engine, SessionOptions(options.threads, profile=True))
-    images = noise_images(session.metadata)
-    for _ in range(warmup + runs):
-        session.run(images)
-    pipe.send(session.operation_times(skip_runs=warmup))
+    pipe.send(profile_session(session, runs, warmup))

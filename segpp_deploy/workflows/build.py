@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +13,8 @@ from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.engine.target import TARGETS, open_target, resolve_auto
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable
-from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, reduced_layers
+from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.report.numbers import format_percent
-from segpp_deploy.session.open import open_session
 from segpp_deploy.workflows.precision.accuracy_gate import AccuracyGate, GateResult
 from segpp_deploy.workflows.precision.calibration_images import DIRECTORY, CalibrationSet, choose_images
 from segpp_deploy.workflows.precision.judge import Judge
@@ -25,10 +22,9 @@ from segpp_deploy.workflows.precision.options import PrecisionOptions
 from segpp_deploy.workflows.precision.placement import speedup_of
 from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.workflows.precision.report import PrecisionReport, describe_speedup, require_report, write_report
+from segpp_deploy.workflows.precision.speed_profile import profile_beside_float32
 from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress, no_progress
-
-_REWRITTEN = (Precision.FP16, Precision.INT8)
 
 
 @dataclass(frozen=True)
@@ -88,43 +84,51 @@ def run_build(
     graph = read_graph(source)
     options = replace(options, target=resolve_auto(options.target))
     wanted = options.precision or graph.metadata.precision
-    rewrites = wanted in _REWRITTEN and graph.metadata.precision is Precision.FP32
+    rewrites = wanted in REWRITTEN and graph.metadata.precision is Precision.FP32
     if not rewrites:
-        _refuse_unused(precision, wanted, report_dir)
-    if not rewrites and precision.gate_points is None:
+        _refuse_unused(graph, precision, wanted, report_dir)
+    if not rewrites and precision.gate_points is None and report_dir is None:
         result = build_graph(graph, output, options, progress=progress)
         return EngineBuild(result, result.notes)
     _check_request(graph, output, options, wanted if rewrites else None)
     if report_dir is not None:
         require_report(report_dir)
-    build = _Build(graph, output, options, precision, progress)
-    made = build.rewrite(wanted, explain=report_dir is not None) if rewrites else build.judge_as_exported()
+    build = _Build(graph, output, options, precision, progress, explain=report_dir is not None)
+    made = build.rewrite(wanted) if rewrites else build.leave_to_runtime(wanted)
     if report_dir is not None and made.report is not None:
         write_report(made.report, report_dir)
     return made
 
 
 class _Build:
-    """What comes before the engine is written, and the writing."""
+    """What comes before the engine is written, and the writing; `explain` measures what only a report shows."""
 
     def __init__(
-        self, graph: GraphFile, output: Path, options: BuildOptions, precision: PrecisionOptions, progress: Progress
+        self,
+        graph: GraphFile,
+        output: Path,
+        options: BuildOptions,
+        precision: PrecisionOptions,
+        progress: Progress,
+        *,
+        explain: bool,
     ) -> None:
         self._graph = graph
         self._output = output
         self._options = options
         self._precision = precision
         self._progress = progress
+        self._explain = explain
         self._bench = TrialBench(graph, options.target, options.threads)
         self._held_out = _choose_held_out(graph, precision)
 
-    def rewrite(self, wanted: Precision, explain: bool) -> EngineBuild:
-        """Find the recipe, rewrite the graph and build it; `explain` measures what only a report shows."""
+    def rewrite(self, wanted: Precision) -> EngineBuild:
+        """Find the recipe, rewrite the graph and build it."""
         target = self._options.target
         choice = choose_recipe(self._graph, target, wanted, self._precision, self._bench, self._progress)
         gate = None
         if self._held_out is not None:
-            gate = self._open_gate(self._held_out).find_passing(choice, explain)
+            gate = self._open_gate(self._held_out).find_passing(choice, self._explain)
         recipe = choice.recipe if gate is None else gate.recipe
         model = apply_recipe(self._graph.model, recipe)
         graph = replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(wanted))
@@ -134,22 +138,25 @@ class _Build:
             ranges=choice.ranges,
             kept=(*choice.kept, *(() if gate is None else gate.kept)),
             gate=None if gate is None else gate.outcome,
+            placement=self._precision.placement,
             speedup_over_fp32=self._measure_speedup(recipe) if choice.costs else None,
         )
-        return self._write(graph, record, choice, gate)
+        return self._write(graph, record, replace(choice, recipe=recipe), gate)
 
-    def judge_as_exported(self) -> EngineBuild:
-        """Build to a precision that the runtime makes of the float32 graph by itself, if the engine passes."""
-        assert self._held_out is not None
-        gate, target = self._open_gate(self._held_out), self._options.target
-        with tempfile.TemporaryDirectory(prefix="segpp-gate-") as folder:
-            trial = build_graph(self._graph, Path(folder) / "trial.engine", self._options)
-            precision = trial.manifest.precision
-            recipe = PrecisionRecipe(precision, rest=precision)
-            with closing(open_session(trial.path)) as session:
-                passed = gate.check(session, recipe, target)
-        record = PrecisionRecord(rest=precision, quantized=(), gate=passed.outcome)
-        return self._write(self._graph, record, RecipeChoice(recipe, layers=()), passed)
+    def leave_to_runtime(self, precision: Precision) -> EngineBuild:
+        """Build in the precision that the graph has, or that the runtime makes of it, if the engine passes the gate."""
+        recipe = PrecisionRecipe(precision, rest=precision)
+        differs = precision is not self._graph.metadata.precision
+        gate = None
+        if self._held_out is not None:
+            gate = self._open_gate(self._held_out).check(recipe)
+        record = PrecisionRecord(
+            rest=precision,
+            quantized=(),
+            gate=None if gate is None else gate.outcome,
+            speedup_over_fp32=self._measure_speedup(recipe) if differs else None,
+        )
+        return self._write(self._graph, record, RecipeChoice(recipe, layers=()), gate)
 
     def _open_gate(self, held_out: CalibrationSet) -> AccuracyGate:
         data, points = self._precision.gate_data, self._precision.gate_points
@@ -167,10 +174,14 @@ class _Build:
         self, graph: GraphFile, record: PrecisionRecord, choice: RecipeChoice, gate: GateResult | None
     ) -> EngineBuild:
         result = build_graph(graph, self._output, self._options, record, self._progress)
-        report = PrecisionReport(self._output, self._graph.metadata, result.manifest, choice.costs, gate)
+        speedup, profile = record.speedup_over_fp32, None
         notes = [*choice.notes, *result.notes]
-        if record.speedup_over_fp32 is not None:
-            notes.append(describe_speedup(record.speedup_over_fp32, result.manifest.precision))
+        if speedup is not None:
+            notes.append(describe_speedup(speedup, result.manifest.precision))
+            if self._explain or speedup < 1:
+                profile = profile_beside_float32(choice.recipe, self._bench, self._progress)
+                notes.append(profile.explain())
+        report = PrecisionReport(self._output, self._graph.metadata, result.manifest, choice.costs, gate, profile)
         if self._judges_on_what_it_calibrated_on(choice):
             notes.append(f"{self._precision.gate_data} is what calibration saw; held-out pictures would say more.")
         return EngineBuild(result, tuple(notes), report)
@@ -219,10 +230,10 @@ def _choose_held_out(graph: GraphFile, precision: PrecisionOptions) -> Calibrati
     return choose_images(precision.gate_data, precision.gate_images, graph.metadata)
 
 
-def _refuse_unused(precision: PrecisionOptions, wanted: Precision, report_dir: Path | None) -> None:
+def _refuse_unused(graph: GraphFile, precision: PrecisionOptions, wanted: Precision, report_dir: Path | None) -> None:
     """Options that change nothing are mistakes."""
     unused = {"--calibration": precision.calibration}
-    if precision.gate_points is None:
+    if precision.gate_points is None and wanted is graph.metadata.precision:
         unused["--report"] = None if report_dir is None else str(report_dir)
     for option, value in unused.items():
         if value is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from segpp_deploy.data.images import write_image
 from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.openvino_loader import supports_bf16
-from segpp_deploy.engine.precision_record import KeptReason
+from segpp_deploy.engine.precision_record import KeptReason, Placement
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
@@ -25,7 +26,7 @@ from segpp_deploy.workflows.build import EngineBuild, _choose_held_out, run_buil
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
 from segpp_deploy.workflows.export import run_export
 from segpp_deploy.workflows.export_options import ExportOptions
-from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import PrecisionOptions
 from segpp_deploy.workflows.precision.report import REPORT_NAME
 from segpp_deploy.workflows.precision.sensitivity import group_layers
 from tests.workflows.conftest import SmallGraphs, ranges_of
@@ -103,11 +104,17 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
     assert operations.count("DequantizeLinear") > len(record.quantized)
     command = manifest.rebuild_command(engine)
     assert "--precision int8 --calibration" in command
+    assert "--placement all" in command
     assert f"--accuracy-gate 5 --gate-data {HELD_OUT} --gate-images 3" in command
     assert made.report is not None
     page = (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
     assert "<svg" in page
     assert "Accuracy by class" in page
+    values = json.loads((tmp_path / "report" / "precision.json").read_text(encoding="utf-8"))
+    assert values["record"] == made.to_dict()["precision_record"]
+    assert set(values["per_class_iou"]) >= {"road", "sky"}
+    changed = [one["changed_pixels"] for one in values["sensitivity"]]
+    assert changed == sorted(changed, reverse=True)
     titles = [table.title for table in made.report.tables()]
     assert titles == ["Accuracy", "Accuracy by class", "Layers in a higher precision", "Sensitivity"]
     assert made.to_dict()["precision_record"]["gate"]["images"] == 3
@@ -143,6 +150,7 @@ def test_placement_leaves_out_what_is_slower(
     assert "Where int8 pays" in made.report.markdown()
     assert "0.90 times as fast as in float32" in made.report.markdown()
     assert any("Use --precision fp32" in note for note in made.notes)
+    assert any("By its profile, convolutions and products took" in note for note in made.notes)
 
 
 def test_bf16_passes_the_gate(small_graph: SmallGraphs, pictures: Path, tmp_path: Path) -> None:
@@ -160,7 +168,26 @@ def test_bf16_passes_the_gate(small_graph: SmallGraphs, pictures: Path, tmp_path
     assert (record.gate.images, record.gate.judged_on, record.gate.reference_miou) == (1, "openvino", 1)
     assert 0.5 < record.gate.pixel_agreement <= 1
     assert f"of {pictures}: " in made.summary()
-    assert "Accuracy by class" in (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
+    page = (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
+    assert "Accuracy by class" in page
+    assert "Where the time goes" in page
+    assert record.speedup_over_fp32 is not None
+
+
+def test_a_report_of_bf16_needs_no_gate(small_graph: SmallGraphs, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    if not supports_bf16():
+        pytest.skip("this CPU has no bf16")
+    settings = BuildOptions(TargetName.OPENVINO, Precision.BF16)
+    source = small_graph(Lowering.PORTABLE).path
+    made = run_build(source, tmp_path / "e", settings, PrecisionOptions(), tmp_path / "report")
+    assert made.report is not None
+    values = json.loads((tmp_path / "report" / "precision.json").read_text(encoding="utf-8"))
+    speedup = values["record"]["speedup_over_fp32"]
+    assert any(f"In bf16 it runs {speedup:.2f} times" in note for note in made.notes)
+    groups = {one["group"]: one for one in values["profile_ms"]}
+    assert groups["convolutions and products"]["float32_ms"] > 0
+    assert groups["convolutions and products"]["engine_ms"] > 0
 
 
 def test_the_gate_says_when_it_judges_on_what_calibration_saw(
@@ -194,6 +221,7 @@ def test_the_command_line_has_the_defaults_of_the_options() -> None:
         (Precision.INT8, {"calibration": None}, "int8 needs to know the range", "segpp-deploy calibrate"),
         (Precision.FP16, {}, "does not compute in fp16", "--precision int8"),
         (Precision.FP32, {}, "--calibration has no use", "Leave --calibration out"),
+        (Precision.FP32, {"calibration": None, "report": Path("r")}, "--report has no use", "Leave --report out"),
     ],
 )
 def test_refused_with_the_fix(

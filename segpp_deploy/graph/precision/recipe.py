@@ -13,13 +13,15 @@ from segpp_deploy.graph.precision.half import to_fp16
 from segpp_deploy.graph.precision.layers import Layer, find_layers
 from segpp_deploy.graph.precision.qdq import quantize
 
+REWRITTEN = (Precision.FP16, Precision.INT8)
+
 
 @dataclass(frozen=True)
 class PrecisionRecipe:
     """How to rewrite an export.
 
     Args:
-        precision: fp16 or int8.
+        precision: fp16, int8, or one that the runtime makes of the float32 graph by itself.
         rest: number format of what int8 leaves: fp16 as `to_fp16` makes it; else the graph stays fp32 there, which the
             runtime may compute in bf16.
         ranges: clipping thresholds by tensor name; for int8.
@@ -34,6 +36,11 @@ class PrecisionRecipe:
     layers: frozenset[str] = frozenset()
     keep_fp32: tuple[str, ...] = ()
     outputs: bool = False
+
+    @property
+    def rewrites_graph(self) -> bool:
+        """Whether the precision lives in the graph."""
+        return self.precision in REWRITTEN
 
     @property
     def uses_fp16(self) -> bool:

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason
-from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
-from segpp_deploy.session.protocol import Session
 from segpp_deploy.workflows.precision.judge import Judge
 from segpp_deploy.workflows.precision.placement import speedup_of
 from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice
@@ -75,28 +73,20 @@ class AccuracyGate:
             raise self._failure(result.outcome, "even with all groups of layers but one in a higher precision it loses")
         return replace(result, kept=self._with_costs(choice.recipe, returned), sensitivity=sensitivity)
 
-    def check(self, session: Session, recipe: PrecisionRecipe, target: TargetName) -> GateResult:
+    def check(self, recipe: PrecisionRecipe) -> GateResult:
         """Judge an engine that there is only one way to build.
-
-        Args:
-            session: of the engine.
-            recipe: what it is, for the report.
-            target: what computes it.
 
         Raises:
             CheckFailedError: it loses too much.
         """
-        result = self._judge_session(session, recipe, target)
+        result = self._judge_recipe(recipe)
         if not result.outcome.passed:
             raise self._failure(result.outcome, "it loses")
         return result
 
     def _judge_recipe(self, recipe: PrecisionRecipe) -> GateResult:
         with self._bench.open(recipe) as session:
-            return self._judge_session(session, recipe, self._bench.target)
-
-    def _judge_session(self, session: Session, recipe: PrecisionRecipe, target: TargetName) -> GateResult:
-        found = self._judge.judge(session, str(recipe.precision), self._progress)
+            found = self._judge.judge(session, str(recipe.precision), self._progress)
         reference = self._judge.reference
         outcome = GateOutcome(
             data=self._judge.data,
@@ -105,7 +95,7 @@ class AccuracyGate:
             reference_miou=reference.miou,
             engine_miou=found.scores.miou,
             pixel_agreement=found.agreement,
-            judged_on=str(target),
+            judged_on=str(self._bench.target),
         )
         engine_iou = found.scores.per_class_iou
         per_class = {name: (iou, engine_iou[name]) for name, iou in reference.per_class_iou.items()}

@@ -5,19 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from segpp_deploy.config import CalibrationMethod, Choice
+from segpp_deploy.config import CalibrationMethod
+from segpp_deploy.engine.precision_record import Placement
 from segpp_deploy.errors import SegppError
 
 CALIBRATION_IMAGES = 64
 CALIBRATION_METHOD = CalibrationMethod.MSE
 GATE_IMAGES = 200
-
-
-class Placement(Choice):
-    """Which layers int8 covers: those of the recipe that pay on this machine, or all of the recipe."""
-
-    MEASURED = "measured"
-    ALL = "all"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.graph_file import GraphFile
-from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, RangesUsed
+from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, Placement, RangesUsed
 from segpp_deploy.engine.target import TARGETS, TargetInfo, TargetName, open_target
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.half import layers_beyond_half
@@ -18,7 +18,7 @@ from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
-from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import PrecisionOptions
 from segpp_deploy.workflows.precision.placement import KindCost, leave_out_slower, measure_placement
 from segpp_deploy.workflows.precision.trial import TrialBench
 from segpp_deploy.workflows.progress import Progress

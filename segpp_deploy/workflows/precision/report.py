@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.manifest import Manifest
@@ -18,6 +20,8 @@ from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Column, Table, to_markdown
 from segpp_deploy.workflows.precision.accuracy_gate import GateResult
 from segpp_deploy.workflows.precision.placement import WORTH, KindCost
+from segpp_deploy.workflows.precision.sensitivity import GroupSensitivity
+from segpp_deploy.workflows.precision.speed_profile import GroupTime, SpeedProfile
 
 REPORT_NAME = "precision.html"
 
@@ -32,6 +36,7 @@ class PrecisionReport:
         manifest: of the engine.
         costs: what each kind of layers costs in int8, where it was measured.
         gate: how the accuracy gate went; None without one.
+        profile: why it is as fast as it is beside float32; None where that was not measured.
     """
 
     engine: Path
@@ -39,6 +44,7 @@ class PrecisionReport:
     manifest: Manifest
     costs: tuple[KindCost, ...]
     gate: GateResult | None
+    profile: SpeedProfile | None = None
 
     def tables(self) -> tuple[Table, ...]:
         """Return all figures as tables."""
@@ -55,6 +61,17 @@ class PrecisionReport:
             table = [to_markdown(section.table)] if section.table else []
             parts += [f"## {section.heading}", *([section.text] if section.text else []), *table]
         return "\n\n".join(parts) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: the manifest's record, and the figures of the tables."""
+        record, gate = self.manifest.precision_record, self.gate
+        return {
+            "record": None if record is None else record.model_dump(mode="json"),
+            "per_class_iou": None if gate is None else {name: list(both) for name, both in gate.per_class_iou.items()},
+            "sensitivity": [] if gate is None else [_sensitivity_values(one) for one in gate.sensitivity],
+            "placement": [asdict(cost) for cost in self.costs],
+            "profile_ms": None if self.profile is None else [asdict(group) for group in self.profile.groups],
+        }
 
     def _title(self) -> str:
         return f"{self.engine.name}: {self.metadata.arch} {self.metadata.mode} in {self.manifest.precision}"
@@ -90,6 +107,10 @@ class PrecisionReport:
                 "is measured beside what the earlier ones left."
             )
             sections.append(Section("Where int8 pays", text=text, table=_cost_table(self.costs)))
+        if self.profile is not None:
+            sections.append(
+                Section("Where the time goes", text=self.profile.explain(), table=_profile_table(self.profile))
+            )
         return sections
 
     def _kept(self) -> tuple[KeptLayers, ...]:
@@ -113,8 +134,7 @@ def write_report(report: PrecisionReport, folder: Path) -> None:
     """
     write_text(folder / REPORT_NAME, report.page())
     write_text(folder / "precision.md", report.markdown())
-    record = report.manifest.precision_record
-    write_text(folder / "precision.json", to_json(None if record is None else record.model_dump(mode="json")))
+    write_text(folder / "precision.json", to_json(report.to_dict()))
 
 
 def describe_speedup(speedup: float, precision: Precision) -> str:
@@ -193,6 +213,22 @@ def _sensitivity_chart(gate: GateResult) -> str:
 def _returned(gate: GateResult) -> frozenset[str]:
     names = {name for one in gate.kept if one.reason is KeptReason.SENSITIVITY for name in one.names}
     return frozenset(one.group.name for one in gate.sensitivity if one.group.layers <= names)
+
+
+def _sensitivity_values(one: GroupSensitivity) -> dict[str, Any]:
+    return {"group": one.group.name, "layers": sorted(one.group.layers), "changed_pixels": one.changed_pixels}
+
+
+def _profile_table(profile: SpeedProfile) -> Table:
+    columns = (Column("operations", False), Column("ms, float32"), Column(f"ms, {profile.precision}"), Column("ratio"))
+    rows = tuple(
+        (str(one.group), f"{one.float32_ms:.1f}", f"{one.engine_ms:.1f}", _ratio(one)) for one in profile.groups
+    )
+    return Table("Where the time goes", columns, rows)
+
+
+def _ratio(time: GroupTime) -> str:
+    return f"{time.ratio:.2f}x" if math.isfinite(time.ratio) else "-"
 
 
 def _cost_table(costs: tuple[KindCost, ...]) -> Table:

@@ -18,7 +18,7 @@ from segpp_deploy.engine.target import TARGETS, TargetName
 from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
 from segpp_deploy.session.open import open_session
-from segpp_deploy.session.protocol import Session
+from segpp_deploy.session.protocol import ProfiledSession, SessionOptions
 
 _TRIAL_TARGETS = {TargetName.TENSORRT: TargetName.CPU, TargetName.TENSORRT_RTX: TargetName.CPU}
 
@@ -40,13 +40,18 @@ class TrialBench:
         self._source = graph
 
     @contextmanager
-    def open(self, recipe: PrecisionRecipe | None) -> Iterator[Session]:
-        """Build and load an engine; None for the float32 graph. The files are gone afterwards."""
+    def open(self, recipe: PrecisionRecipe | None, *, profile: bool = False) -> Iterator[ProfiledSession]:
+        """Build and load an engine; the files are gone afterwards.
+
+        Args:
+            recipe: how to rewrite the graph; None for the float32 graph.
+            profile: take the time of every operation.
+        """
         with tempfile.TemporaryDirectory(prefix="segpp-trial-") as folder:
             engine = Path(folder) / "trial.engine"
-            options = BuildOptions(target=self.target, threads=self._threads)
-            build_graph(self._rewritten(recipe), engine, options)
-            with closing(open_session(engine)) as session:
+            precision = None if recipe is None or recipe.rewrites_graph else recipe.precision
+            build_graph(self._rewritten(recipe), engine, BuildOptions(self.target, precision, self._threads))
+            with closing(open_session(engine, SessionOptions(profile=profile))) as session:
                 yield session
 
     @cached_property
@@ -60,7 +65,8 @@ class TrialBench:
         return replace(self._source, model=model, metadata=replace(self._source.metadata, lowering=Lowering.PORTABLE))
 
     def _rewritten(self, recipe: PrecisionRecipe | None) -> GraphFile:
-        if recipe is None:
+        is_made = recipe is None or recipe.precision is self._source.metadata.precision
+        if recipe is None or is_made or not recipe.rewrites_graph:
             return self._graph
         model, precision = apply_recipe(self._graph.model, recipe), recipe.precision
         if recipe.uses_fp16 and Precision.FP16 not in TARGETS[self.target].graph_precisions:

@@ -9,14 +9,14 @@ import onnx_ir as ir
 import pytest
 
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.engine.precision_record import KeptReason
+from segpp_deploy.engine.precision_record import KeptReason, Placement
 from segpp_deploy.engine.target import TARGETS, TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.workflows.precision import recipe_choice
-from segpp_deploy.workflows.precision.options import Placement, PrecisionOptions
+from segpp_deploy.workflows.precision.options import PrecisionOptions
 from segpp_deploy.workflows.precision.placement import KindCost
 from segpp_deploy.workflows.precision.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.workflows.progress import no_progress
