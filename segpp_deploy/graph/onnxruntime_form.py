@@ -8,6 +8,7 @@ import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
 from segpp_deploy.graph.onnxruntime_int8 import IntegerProducts, UnsignedActivations
+from segpp_deploy.graph.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 LABELS_DTYPE = ir.DataType.UINT8
@@ -33,7 +34,12 @@ class LabelsChannelsLast(ir.passes.InPlacePass):
 def to_onnxruntime_form(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the rewritten copy of `model`; the model itself where nothing applies."""
     pipeline = ir.passes.Sequential(
-        LabelsChannelsLast(), UnsignedActivations(), IntegerProducts(), passes.RemoveUnusedNodesPass()
+        LabelsChannelsLast(),
+        QuantizeBeforeLayout(),
+        UnsignedActivations(),
+        DequantizeBehindLayout(),
+        IntegerProducts(),
+        passes.RemoveUnusedNodesPass(),
     )
     result = pipeline(ir.from_proto(model))
     return ir.to_proto(result.model) if result.modified else model

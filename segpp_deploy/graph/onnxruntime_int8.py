@@ -17,12 +17,12 @@ import numpy as np
 import onnx_ir as ir
 
 from segpp_deploy.graph.precision.layers import bias_behind
+from segpp_deploy.graph.quantized_layout import LAYOUT_OPS, dequantize_of
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 RUNTIME_DOMAIN = "com.microsoft"
 _SIGNED_ZERO = 128
 _SIGNED_STEPS, _UNSIGNED_STEPS = 127, 255
-_PASSING = frozenset({"Reshape", "Transpose"})
 
 
 class UnsignedActivations(ir.passes.InPlacePass):
@@ -103,13 +103,13 @@ def _write_product(graph: ir.Graph, product: _Product) -> None:
 
 
 def _feeds_only_relu(quantize: ir.Node) -> bool:
-    restored = _dequantize_of(quantize).outputs[0]
+    restored = dequantize_of(quantize).outputs[0]
     return all(use.node.op_type == "Relu" for use in restored.uses()) and not restored.is_graph_output()
 
 
 def _drop_pair(graph: ir.Graph, quantize: ir.Node) -> None:
     """A ReLU follows, whose result is quantised anyway."""
-    value, dequantize = quantize.inputs[0], _dequantize_of(quantize)
+    value, dequantize = quantize.inputs[0], dequantize_of(quantize)
     assert value is not None
     ir.convenience.replace_all_uses_with(dequantize.outputs[0], value)
     graph.remove(dequantize, safe=True)
@@ -129,7 +129,7 @@ def _shift(graph: ir.Graph, quantize: ir.Node) -> None:
     zero_point = write.constant(zero, np.uint8)
     for initializer in write.initializers:
         graph.register_initializer(initializer)
-    for node in (quantize, _dequantize_of(quantize)):
+    for node in (quantize, dequantize_of(quantize)):
         node.replace_input_with(1, scale)
         node.replace_input_with(2, zero_point)
     quantize.outputs[0].dtype = ir.DataType.UINT8
@@ -138,12 +138,6 @@ def _shift(graph: ir.Graph, quantize: ir.Node) -> None:
 def _is_behind_relu(quantize: ir.Node) -> bool:
     value = quantize.inputs[0]
     node = None if value is None else value.producer()
-    while node is not None and node.op_type in _PASSING:
+    while node is not None and node.op_type in LAYOUT_OPS:
         node = None if node.inputs[0] is None else node.inputs[0].producer()
     return node is not None and node.op_type == "Relu"
-
-
-def _dequantize_of(quantize: ir.Node) -> ir.Node:
-    (use,) = quantize.outputs[0].uses()
-    assert use.node.op_type == "DequantizeLinear"
-    return use.node

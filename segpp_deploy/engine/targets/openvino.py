@@ -41,7 +41,9 @@ class OpenVinoTarget:
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
         """Write the engine file."""
-        write_onnx_engine(graph.model, output)
+        from segpp_deploy.graph.openvino_form import to_openvino_form  # slow to load; only building needs it
+
+        write_onnx_engine(to_openvino_form(graph.model), output)
         return BuiltEngine(self._facts, settings)
 
     def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
