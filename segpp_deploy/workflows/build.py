@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.config import OutputKind, Precision
+from segpp_deploy.config import Lowering, OutputKind, Precision
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_graph, check_output, require_lowering, settle
 from segpp_deploy.engine.graph_file import GraphFile, read_graph
+from segpp_deploy.engine.plugin_library.library import find_plugin_library
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.engine.target import TARGETS, open_target, resolve_auto
 from segpp_deploy.errors import SegppError
@@ -214,6 +215,8 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
     settle(info.name, metadata, graph.path, options)
     require_writable(output)
     target = open_target(info.name)
+    if metadata.lowering is Lowering.PLUGIN:
+        find_plugin_library()
     if not info.builds_elsewhere:
         target.require_device()
 

@@ -13,6 +13,7 @@ from segpp_deploy.engine import nvidia_gpu
 from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.builder_settings import BuilderSettings
 from segpp_deploy.engine.manifest import Manifest
+from segpp_deploy.engine.plugin_library.library import LIBRARY_VARIABLE
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import SegppError
@@ -101,5 +102,17 @@ def test_tensorrt_that_is_missing_is_said_at_once(
     monkeypatch.setattr("segpp_deploy.workflows.build.choose_recipe", lambda *_: pytest.fail("work began"))
     settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
     with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\) is not installed"):
+        run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", settings, options)
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_missing_plugin_library_is_said_at_once(
+    small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segpp_deploy.workflows.build.choose_recipe", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr("segpp_deploy.workflows.build.open_target", lambda name: None)  # as if TensorRT were here
+    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "none.so"))
+    settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
+    with pytest.raises(SegppError, match="none.so"):
         run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", settings, options)
     assert not (tmp_path / "e").exists()

@@ -198,17 +198,16 @@ def check_ranges(
             "ranges of the same weights and the same plan.",
             _CALIBRATE,
         )
-    thresholds = ranges.thresholds()
+    made_at, thresholds = "x".join(map(str, ranges.size)), ranges.thresholds()
     for layer in find_layers(model):
         for name in (tensor_name(layer.input), tensor_name(layer.output)):
             if name not in thresholds:
                 raise SegppError(
-                    f"{where} has no range for the tensor {name!r} of layer {layer.name}.",
-                    "a range for every tensor that a convolution or linear layer reads or makes.",
+                    f"{where}, made at {made_at}, has no range for the tensor {name!r} of layer {layer.name}.",
+                    f"a range for every tensor around a convolution or linear layer of this export at {metadata.size}.",
                     _CALIBRATE,
                 )
     if ranges.size != metadata.size.hw:
-        made_at = "x".join(map(str, ranges.size))
         return (f"{where} was calibrated at {made_at}, the model takes {metadata.size}: ranges may differ.",)
     return ()
 

@@ -151,8 +151,13 @@ def test_a_plan_of_the_same_name(ranges: CalibrationRanges, make_graph: GraphMak
 def test_a_tensor_without_a_range(left, ranges: CalibrationRanges, make_graph: GraphMaker) -> None:
     tensors = {**{name: seen for name, seen in ranges.tensors.items() if name != "div"}, **left}
     incomplete = ranges.model_copy(update={"tensors": tensors})
-    with pytest.raises(SegppError, match=r"no range for the tensor 'div' of layer encoder\.stages\.0\.patch_embed"):
+    with pytest.raises(
+        SegppError, match=r"no range for the tensor 'div' of layer encoder\.stages\.0\.patch_embed"
+    ) as caught:
         check_ranges(incomplete, make_graph(Preset.FAST), metadata_of(Preset.FAST))
+    made_at = "x".join(map(str, ranges.size))
+    assert f"made at {made_at}" in caught.value.what, "another size may merge other layers away"
+    assert f"at {metadata_of(Preset.FAST).size}" in caught.value.expected
 
 
 Change = Callable[[str], str]
