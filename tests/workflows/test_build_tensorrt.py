@@ -113,6 +113,6 @@ def test_a_missing_plugin_library_is_said_at_once(
     monkeypatch.setattr("segpp_deploy.workflows.build.open_target", lambda name: None)  # as if TensorRT were here
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "none.so"))
     settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
-    with pytest.raises(SegppError, match="none.so"):
+    with pytest.raises(SegppError, match=r"none\.so"):
         run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", settings, options)
     assert not (tmp_path / "e").exists()
