@@ -9,6 +9,7 @@ from onnx_ir.passes import common as passes
 
 from segpp_deploy.graph.onnxruntime_int8 import IntegerProducts, UnsignedActivations
 from segpp_deploy.graph.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout
+from segpp_deploy.graph.row_normalization import NormalizeRows
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 LABELS_DTYPE = ir.DataType.UINT8
@@ -35,6 +36,7 @@ def to_onnxruntime_form(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the rewritten copy of `model`; the model itself where nothing applies."""
     pipeline = ir.passes.Sequential(
         LabelsChannelsLast(),
+        NormalizeRows(),
         QuantizeBeforeLayout(),
         UnsignedActivations(),
         DequantizeBehindLayout(),
