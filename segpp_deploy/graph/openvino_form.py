@@ -6,11 +6,12 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
+from segpp_deploy.graph.labels_in_phases import LabelsInPhases
 from segpp_deploy.graph.quantized_layout import QuantizeBeforeLayout
 
 
 def to_openvino_form(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the rewritten copy of `model`; the model itself where nothing applies."""
-    pipeline = ir.passes.Sequential(QuantizeBeforeLayout(), passes.RemoveUnusedNodesPass())
+    pipeline = ir.passes.Sequential(LabelsInPhases(), QuantizeBeforeLayout(), passes.RemoveUnusedNodesPass())
     result = pipeline(ir.from_proto(model))
     return ir.to_proto(result.model) if result.modified else model
