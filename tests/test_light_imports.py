@@ -20,7 +20,7 @@ CPU_SESSION = ("segpp_deploy.engine.targets.cpu", "segpp_deploy.session.onnxrunt
         (("segpp_deploy.workflows.calibrate",), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.build", *CPU_SESSION), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.inspect", "segpp_deploy.workflows.doctor", *CPU_SESSION), set()),
-        (("segpp_deploy.engine.build", "segpp_deploy.graph.onnxruntime_form"), {"onnx_ir"}),
+        (("segpp_deploy.engine.build", "segpp_deploy.graph.forms.onnxruntime"), {"onnx_ir"}),
     ],
     ids=["predict", "bench", "validate", "calibrate", "build-engine", "inspect and doctor", "building"],
 )

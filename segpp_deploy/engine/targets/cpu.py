@@ -49,7 +49,7 @@ class CpuTarget:
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
         """Write the engine file."""
-        from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form  # slow to load; only building needs it
+        from segpp_deploy.graph.forms.onnxruntime import to_onnxruntime_form  # slow to load; only building needs it
 
         write_onnx_engine(to_onnxruntime_form(graph.model), output)
         return BuiltEngine(self._facts, settings)

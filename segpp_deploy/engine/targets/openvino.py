@@ -41,7 +41,7 @@ class OpenVinoTarget:
 
     def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
         """Write the engine file."""
-        from segpp_deploy.graph.openvino_form import to_openvino_form  # slow to load; only building needs it
+        from segpp_deploy.graph.forms.openvino import to_openvino_form  # slow to load; only building needs it
 
         write_onnx_engine(to_openvino_form(graph.model), output)
         return BuiltEngine(self._facts, settings)

@@ -7,9 +7,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from segpp_deploy.graph.openvino_form import to_openvino_form
-from segpp_deploy.graph.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout, dequantize_of
-from tests.graph.test_onnxruntime_int8 import make_graph, quantized, run
+from segpp_deploy.graph.forms.openvino import to_openvino_form
+from segpp_deploy.graph.forms.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout, dequantize_of
+from tests.graph.forms.test_onnxruntime_int8 import make_graph, quantized, run
 
 TOKENS = (1, 30, 8)
 PLANES_OF_TOKENS = """x, w0) <float[16, 8, 1, 1] w0> {

@@ -9,9 +9,9 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form
-from segpp_deploy.graph.row_normalization import NormalizeRows
-from tests.graph.test_onnxruntime_int8 import quantized
+from segpp_deploy.graph.forms.onnxruntime import to_onnxruntime_form
+from segpp_deploy.graph.forms.row_normalization import NormalizeRows
+from tests.graph.forms.test_onnxruntime_int8 import quantized
 
 BATCH = {"static": "2", "dynamic": "batch"}
 

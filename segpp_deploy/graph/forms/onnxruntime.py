@@ -7,10 +7,10 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
-from segpp_deploy.graph.label_tail import find_label_tail
-from segpp_deploy.graph.onnxruntime_int8 import IntegerProducts, UnsignedActivations
-from segpp_deploy.graph.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout
-from segpp_deploy.graph.row_normalization import NormalizeRows
+from segpp_deploy.graph.forms.label_tail import find_label_tail
+from segpp_deploy.graph.forms.onnxruntime_int8 import IntegerProducts, UnsignedActivations
+from segpp_deploy.graph.forms.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout
+from segpp_deploy.graph.forms.row_normalization import NormalizeRows
 
 
 class LabelsChannelsLast(ir.passes.InPlacePass):

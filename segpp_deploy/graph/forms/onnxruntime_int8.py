@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from segpp_deploy.graph.forms.quantized_layout import LAYOUT_OPS, dequantize_of
 from segpp_deploy.graph.precision.layers import bias_behind
-from segpp_deploy.graph.quantized_layout import LAYOUT_OPS, dequantize_of
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 RUNTIME_DOMAIN = "com.microsoft"

@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 import onnx_ir as ir
 
-from segpp_deploy.graph.label_tail import LabelTail, find_label_tail
+from segpp_deploy.graph.forms.label_tail import LabelTail, find_label_tail
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 MOST_CLASSES = 32

@@ -6,8 +6,8 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
-from segpp_deploy.graph.labels_in_phases import LabelsInPhases
-from segpp_deploy.graph.quantized_layout import QuantizeBeforeLayout
+from segpp_deploy.graph.forms.labels_in_phases import LabelsInPhases
+from segpp_deploy.graph.forms.quantized_layout import QuantizeBeforeLayout
 
 
 def to_openvino_form(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpp_deploy.graph.labels_in_phases import MOST_CLASSES, LabelsInPhases, Tap, phases_of
-from segpp_deploy.graph.openvino_form import to_openvino_form
+from segpp_deploy.graph.forms.labels_in_phases import MOST_CLASSES, LabelsInPhases, Tap, phases_of
+from segpp_deploy.graph.forms.openvino import to_openvino_form
 
 
 def tail(

@@ -11,7 +11,7 @@ from exporting import export, run_onnxruntime, smooth_pictures
 from random_models import random_model
 
 from segpp_deploy.config import OutputKind, Preset, Size
-from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form
+from segpp_deploy.graph.forms.onnxruntime import to_onnxruntime_form
 from segpp_deploy.model.dialects import Dialect
 
 SIZE = Size(72, 104)

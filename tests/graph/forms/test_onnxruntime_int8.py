@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from segpp_deploy.config import Preset
-from segpp_deploy.graph.onnxruntime_form import to_onnxruntime_form
-from segpp_deploy.graph.onnxruntime_int8 import RUNTIME_DOMAIN
+from segpp_deploy.graph.forms.onnxruntime import to_onnxruntime_form
+from segpp_deploy.graph.forms.onnxruntime_int8 import RUNTIME_DOMAIN
 from segpp_deploy.graph.precision.layers import find_layers
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS, quantize
 
