@@ -140,21 +140,6 @@ def _precision_cells(row: Document) -> tuple[str, ...]:
     return *_rtx_cells(row), *counts
 
 
-def half_camvid(document: Document) -> list[Table]:
-    """A row per mode."""
-    rows = [
-        (
-            row["mode"],
-            str(row["images"]),
-            format_percent(row["miou_fp32"]),
-            format_percent(row["miou_fp16"]),
-            format_agreement(row["agreement"]),
-        )
-        for row in document["rows"]
-    ]
-    return [Table("", _columns("mode", "images", "mIoU fp32", "mIoU fp16", "pixels as fp32"), tuple(rows))]
-
-
 def calibration_methods(document: Document) -> list[Table]:
     """A row per mode, method and number of images."""
     rows = [
@@ -174,29 +159,29 @@ def calibration_methods(document: Document) -> list[Table]:
     return [Table("", columns, tuple(rows))]
 
 
-def int8_accuracy(document: Document) -> list[Table]:
-    """A row per engine; then, for each data set, the IoU of every class on the target cpu, modes side by side."""
-    rows = [(row["data"], row["mode"], row["target"], *_int8_cells(row)) for row in document["rows"]]
-    labels = (Column("data", False), Column("mode", False), Column("target", False))
-    numbers = ("images", "mIoU fp32", "mIoU int8", "points", "pixels as fp32", "layers in int8")
-    engines = Table("", (*labels, *map(Column, numbers)), tuple(rows))
+def precision_accuracy(document: Document) -> list[Table]:
+    """A row per engine; then, for each data set, the IoU of every class in int8 on the target cpu, modes side by side."""
+    named = ("data", "mode", "target", "precision")
+    rows = [(*(row[name] for name in named), *_accuracy_cells(row)) for row in document["rows"]]
+    numbers = ("images", "mIoU fp32", "mIoU", "points", "pixels as fp32", "layers reduced")
+    engines = Table("", (*(Column(name, False) for name in named), *map(Column, numbers)), tuple(rows))
     by_data = defaultdict(list)
     for row in document["rows"]:
-        if row["target"] == "cpu" and "per_class_iou" in row:
+        if (row["target"], row["precision"]) == ("cpu", "int8") and "per_class_iou" in row:
             by_data[row["data"]].append(row)
     return [engines, *(_class_table(data, rows) for data, rows in by_data.items())]
 
 
-def _int8_cells(row: Document) -> tuple[str, ...]:
+def _accuracy_cells(row: Document) -> tuple[str, ...]:
     if "error" in row:
         return "failed", "", "", "", "", ""
     return (
         str(row["images"]),
         format_percent(row["miou_fp32"]),
-        format_percent(row["miou_int8"]),
-        f"{100 * (row['miou_int8'] - row['miou_fp32']):+.2f}",
+        format_percent(row["miou"]),
+        f"{100 * (row['miou'] - row['miou_fp32']):+.2f}",
         format_agreement(row["agreement"]),
-        str(row["layers"]),
+        str(row["layers"]) if row["layers"] else "all",
     )
 
 
@@ -265,9 +250,8 @@ def _columns(label: str, *numbers: str) -> tuple[Column, ...]:
 TABLES: dict[str, Callable[[Document], list[Table]]] = {
     "cpu_ratios": cpu_ratios,
     "camvid": camvid,
-    "half_camvid": half_camvid,
     "calibration_methods": calibration_methods,
-    "int8_accuracy": int8_accuracy,
+    "precision_accuracy": precision_accuracy,
     "int8_speed": int8_speed,
     "parity": parity,
     "portability": portability,

@@ -50,13 +50,6 @@ SECTIONS = {
         "beside the unfolded float32 PyTorch model in the same mode, and beside the engine `original`.",
         ("torch", "onnx", "onnxruntime"),
     ),
-    "half_camvid": Section(
-        "fp16 beside fp32 on CamVid",
-        "The same model and split at {size}: fp16 graphs beside the fp32 graph of the same mode. A CPU has no fp16, so "
-        "every result that the graph makes in fp16 is rounded to it, and sums are float32, as on a GPU. Bars: "
-        "{least_agreement:.1%} of the pixels, and {most_miou_difference} in mIoU.",
-        ("onnx", "onnxruntime"),
-    ),
     "parity": Section(
         "Exported graphs against PyTorch",
         "The largest error of any logit: exported graphs on ONNX Runtime against the unfolded PyTorch model, both "
@@ -89,13 +82,15 @@ SECTIONS = {
         "beside the float32 graph in the same mode.",
         ("onnx", "onnxruntime"),
     ),
-    "int8_accuracy": Section(
-        "int8 beside fp32",
+    "precision_accuracy": Section(
+        "fp16, bf16 and int8 beside fp32",
         "SegFormer-B0: trained on CamVid, at 360x480, and the demo's model on procedural scenes, at 512x1024. "
         "Calibrated on {calibration_images} training pictures and judged on held-out ones by `build-engine`: every "
-        "layer that the target's recipe covers is in int8, none was returned. fp32 is the same mode on the same "
-        "target; the bar is a loss of {most_points} points of mIoU.",
-        ("onnx", "onnxruntime", "openvino"),
+        "layer that the target's recipe covers is reduced, none was returned. fp32 is the same mode. Engines of "
+        "TensorRT-RTX were built but not run: the same graph was judged on the CPU, where every result that it makes "
+        "in fp16 was rounded to fp16, and sums are float32, as on a GPU. Bars: a loss of {most_points} points of mIoU; "
+        "for fp16 {most_points_fp16} points and {least_agreement_fp16:.1%} of the pixels.",
+        ("onnx", "onnxruntime", "openvino", "tensorrt_rtx"),
         names_cpu_features=True,
     ),
     "int8_speed": Section(

@@ -198,21 +198,32 @@ def test_page_rounds_agreement_down() -> None:
     assert "| B0 | hq | 480x640 | 10 | 2.0 | 1.5 | 99.999 % |" in page
 
 
+ACCURACY_BARS = {"calibration_images": 64, "most_points": 1.0, "most_points_fp16": 0.1, "least_agreement_fp16": 0.998}
+
+
 def test_page_shows_int8_and_the_instruction_sets() -> None:
     iou = {"per_class_iou": {"sky": [0.9, 0.89], "car": [0.5, 0.51]}}
-    scores = {"images": 101, "miou_fp32": 0.7, "miou_int8": 0.695, "agreement": 0.99456, "layers": 73, **iou}
-    row = {"data": "camvid", "mode": "fast", "target": "cpu", **scores}
-    page = render("int8_accuracy", row, calibration_images=64, most_points=1.0)
-    assert "| camvid | fast | cpu | 101 | 70.00 % | 69.50 % | -0.50 | 99.456 % | 73 |" in page
+    scores = {"images": 101, "miou_fp32": 0.7, "miou": 0.695, "agreement": 0.99456, "layers": 73, **iou}
+    row = {"data": "camvid", "mode": "fast", "target": "cpu", "precision": "int8", **scores}
+    page = render("precision_accuracy", row, **ACCURACY_BARS)
+    assert "| camvid | fast | cpu | int8 | 101 | 70.00 % | 69.50 % | -0.50 | 99.456 % | 73 |" in page
     assert "### IoU of each class, camvid, target cpu" in page
     assert "| class | fast fp32 | fast int8 |" in page
     assert "| car | 50.00 % | 51.00 % |" in page
     assert "A CPU, 2 cores with avx2 avx512_vnni, 8 GiB" in page
 
 
-def test_page_says_that_an_int8_engine_failed() -> None:
-    row = {"data": "scenes", "mode": "hq", "target": "openvino", "error": "NaN"}
-    assert "| scenes | hq | openvino | failed |" in render("int8_accuracy", row, calibration_images=64, most_points=1.0)
+def test_page_shows_what_a_runtime_reduces_as_a_whole() -> None:
+    scores = {"images": 40, "miou_fp32": 0.7, "miou": 0.7, "agreement": 1.0, "layers": 0, "per_class_iou": {}}
+    row = {"data": "scenes", "mode": "hq", "target": "openvino", "precision": "bf16", **scores}
+    page = render("precision_accuracy", row, **ACCURACY_BARS)
+    assert "| scenes | hq | openvino | bf16 | 40 | 70.00 % | 70.00 % | +0.00 | 100.000 % | all |" in page
+    assert "IoU of each class" not in page
+
+
+def test_page_says_that_an_engine_failed() -> None:
+    row = {"data": "scenes", "mode": "hq", "target": "openvino", "precision": "int8", "error": "NaN"}
+    assert "| scenes | hq | openvino | int8 | failed |" in render("precision_accuracy", row, **ACCURACY_BARS)
 
 
 def test_page_shows_the_speed_of_int8() -> None:
