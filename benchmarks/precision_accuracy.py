@@ -5,8 +5,8 @@ recipe covers is reduced, none is returned. The demo model takes its recorded ra
 one that ONNX Runtime or OpenVINO runs; TensorRT-RTX builds its engines here, and what is judged is the same graph on
 the CPU, with fp16's rounding emulated.
 
-    python benchmarks/precision_accuracy.py                                              everything (half an hour)
-    python benchmarks/precision_accuracy.py --data camvid --mode fast --engine cpu:int8    a part, merged into the record
+    python benchmarks/precision_accuracy.py                                             everything (half an hour)
+    python benchmarks/precision_accuracy.py --data camvid --mode fast --engine cpu:int8    a part; it is merged in
 """
 
 from __future__ import annotations
@@ -117,7 +117,6 @@ def judge(exported: Path, target: TargetName, precision: Precision, ranges: Path
     assert record is not None
     outcome = build.report.gate.outcome
     return {
-        "judged_on": outcome.judged_on,
         "images": outcome.images,
         "miou_fp32": outcome.reference_miou,
         "miou": outcome.engine_miou,

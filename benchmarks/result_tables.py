@@ -160,7 +160,7 @@ def calibration_methods(document: Document) -> list[Table]:
 
 
 def precision_accuracy(document: Document) -> list[Table]:
-    """A row per engine; then, for each data set, the IoU of every class in int8 on the target cpu, modes side by side."""
+    """A row per engine; then, for each data set, the IoU of every class in int8 on the target cpu, side by side."""
     named = ("data", "mode", "target", "precision")
     rows = [(*(row[name] for name in named), *_accuracy_cells(row)) for row in document["rows"]]
     numbers = ("images", "mIoU fp32", "mIoU", "points", "pixels as fp32", "layers reduced")
