@@ -14,7 +14,7 @@ from segpp_deploy.config import Choice
 from segpp_deploy.engine.contract import INPUT_NAME
 from segpp_deploy.engine.machine import has_byte_products, physical_cores
 from segpp_deploy.engine.target import TARGETS, RuntimeFacts, TargetInfo, TargetName, import_runtime
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 
 _LOG_FATAL_ONLY = 4  # what fails reaches the caller as an exception anyway
 _EXTEND_AS_REQUESTED = 1
@@ -38,11 +38,14 @@ class LoadOptions:
         provider: what computes.
         threads: CPU threads; None = one per physical core.
         profile_prefix: write a profile to files whose names begin like this.
+        in_order: compute nodes in the order of the graph. By default ONNX Runtime goes from one output after the other
+            backwards, and in a graph with hundreds of outputs keeps nearly every tensor until its end.
     """
 
     provider: Provider = Provider.CPU
     threads: int | None = None
     profile_prefix: Path | None = None
+    in_order: bool = False
 
 
 def onnxruntime_facts(info: TargetInfo) -> RuntimeFacts:
@@ -70,6 +73,23 @@ def run_onnxruntime(session: Any, image: NDArray[Any]) -> NDArray[Any]:
             "a graph that runs, and enough memory for it.",
             "Use a smaller --size or --batch, or export the graph again.",
         ) from error
+
+
+def compute_outputs(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return all outputs of a graph that shows the tensors of another.
+
+    Raises:
+        SegppError: ONNX Runtime gives up, e.g. for lack of memory.
+    """
+    try:
+        outputs: list[NDArray[Any]] = session.run(None, {INPUT_NAME: image})
+    except Exception as error:  # the binding's exceptions have no common base of their own
+        raise SegppError(
+            f"ONNX Runtime failed during the calibration: {one_line(error)}",
+            "a graph that runs, and enough memory to hold its activations.",
+            "Export at a smaller --size or --batch for the calibration.",
+        ) from error
+    return outputs
 
 
 def load_onnxruntime(path: Path, options: LoadOptions) -> Any:
@@ -113,6 +133,8 @@ def _session_options(runtime: Any, options: LoadOptions) -> Any:
     # There this takes exact unsigned kernels; where VNNI is, they would cost all that int8 gains.
     if not has_byte_products():
         result.add_session_config_entry("session.x64quantprecision", "1")
+    if options.in_order:
+        result.execution_order = runtime.ExecutionOrder.PRIORITY_BASED
     if options.profile_prefix is not None:
         result.enable_profiling = True
         result.profile_file_prefix = str(options.profile_prefix)

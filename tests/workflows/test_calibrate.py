@@ -36,8 +36,8 @@ from segpp_deploy.data.processing import prepare
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges
 from segpp_deploy.model.dialects import Dialect
-from segpp_deploy.workflows import calibrate
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
+from segpp_deploy.workflows.precision import calibrator
 from segpp_deploy.workflows.precision.options import CALIBRATION_METHOD
 from tests.tiny_graphs import SIZE, tiny_metadata, tiny_model
 
@@ -116,12 +116,12 @@ def test_methods_see_every_value_once(
 ) -> None:
     counted = []
 
-    class Spy(calibrate.AbsHistogram):
+    class Spy(calibrator.AbsHistogram):
         def add(self, values: np.ndarray) -> None:
             counted.append(values.size)
             super().add(values)
 
-    monkeypatch.setattr(calibrate, "AbsHistogram", Spy)
+    monkeypatch.setattr(calibrator, "AbsHistogram", Spy)
     tensors = run(model, pictures, method).calibration.ranges.tensors
     assert 50 < tensors["planes"].amax <= 200
     assert tensors["features"].amax == pytest.approx(2 * tensors["planes"].amax, rel=0.01)
@@ -164,7 +164,7 @@ def test_nothing_is_kept_of_an_image(
 ) -> None:
     """When an image is run, all that was made of the images before it is gone."""
     alive: list[weakref.ref[np.ndarray]] = []
-    original_run, original_prepare = calibrate._run_session, calibrate.prepare
+    original_run, original_prepare = calibrator.compute_outputs, calibrator.prepare
 
     def watched_run(session, batch):
         assert [reference() for reference in alive if reference() is not None] == []
@@ -176,17 +176,30 @@ def test_nothing_is_kept_of_an_image(
         alive.append(weakref.ref(picture))
         return original_prepare(picture.copy(), *arguments)
 
-    monkeypatch.setattr(calibrate, "_run_session", watched_run)
-    monkeypatch.setattr(calibrate, "prepare", watched_prepare)
+    monkeypatch.setattr(calibrator, "compute_outputs", watched_run)
+    monkeypatch.setattr(calibrator, "prepare", watched_prepare)
     run(model, pictures, method)
     assert len(alive) > 20
 
 
+def test_parts_of_a_large_graph_give_the_same_ranges(
+    model: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(model, pictures, CalibrationMethod.MSE).calibration.ranges
+    shown = []
+    original = calibrator.show_values
+    monkeypatch.setattr(calibrator, "show_values", lambda proto, names: shown.append(names) or original(proto, names))
+    monkeypatch.setattr(calibrator, "MOST_SHOWN_BYTES", 1)
+    assert run(model, pictures, CalibrationMethod.MSE).calibration.ranges == whole
+    assert {len(names) for names in shown} == {1}
+    assert len(shown) == len(whole.thresholds())
+
+
 def test_images_are_spread_over_the_folder(model: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = []
-    survey = calibrate.ImageSurvey.add
+    survey = calibrator.ImageSurvey.add
     monkeypatch.setattr(
-        calibrate.ImageSurvey, "add", lambda self, name, *rest: names.append(name) or survey(self, name, *rest)
+        calibrator.ImageSurvey, "add", lambda self, name, *rest: names.append(name) or survey(self, name, *rest)
     )
     run(model, pictures, images=4)
     assert names == ["02.png", "07.png", "12.png", "17.png"]
@@ -274,7 +287,7 @@ def test_a_runtime_that_gives_up(model: Path, pictures: Path, monkeypatch: pytes
         def run(self, *arguments: object) -> None:
             raise RuntimeError("no\nmemory")
 
-    monkeypatch.setattr(calibrate, "load_onnxruntime", lambda *arguments: Broken())
+    monkeypatch.setattr(calibrator, "load_onnxruntime", lambda *arguments: Broken())
     with pytest.raises(SegppError, match="failed during the calibration: no memory"):
         run(model, pictures)
 
@@ -322,15 +335,15 @@ def test_the_command_and_the_workflow_have_the_same_defaults() -> None:
 INTERRUPTED = """
 import os, signal, sys
 from segpp_deploy.cli.main import run_command
-from segpp_deploy.workflows import calibrate
-original = calibrate._run_session
+from segpp_deploy.workflows.precision import calibrator
+original = calibrator.compute_outputs
 calls = []
 def interrupted(*arguments):
     calls.append(1)
     if len(calls) == 23:  # in the second pass
         os.kill(os.getpid(), signal.SIGINT)
     return original(*arguments)
-calibrate._run_session = interrupted
+calibrator.compute_outputs = interrupted
 raise SystemExit(run_command(sys.argv[1:]))
 """
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx
 import onnx_ir as ir
 from onnx import helper
+from onnx_ir.passes import common as passes
 
 from segpp_deploy.graph.precision.layers import find_layers
 
@@ -71,13 +73,36 @@ def show_extremes(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelPro
 
 
 def show_values(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
-    """Return a copy whose outputs are the named tensors."""
+    """Return a copy whose outputs are the named tensors, without what none of them needs."""
     shown = _without_outputs(model)
     for name in names:
         output = f"{name}.values"  # a graph may not put out its own input
         shown.graph.node.append(helper.make_node("Identity", [name], [output]))
         shown.graph.output.append(helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None))
-    return shown
+    return ir.to_proto(passes.RemoveUnusedNodesPass()(ir.from_proto(shown)).model)
+
+
+def split_by_size(model: ir.Model, names: Sequence[str], most_bytes: int) -> tuple[tuple[str, ...], ...]:
+    """Split tensors, in their order, into parts that take no more than `most_bytes` together (or hold one tensor).
+
+    An unknown length (the batch) counts as 1.
+    """
+    values = [*model.graph.inputs, *(value for node in model.graph for value in node.outputs)]
+    sizes = {value.name: _count_bytes(value) for value in values}
+    parts: list[list[str]] = []
+    taken = most_bytes
+    for name in names:
+        if not parts or taken + sizes[name] > most_bytes:
+            parts.append([])
+            taken = 0
+        parts[-1].append(name)
+        taken += sizes[name]
+    return tuple(map(tuple, parts))
+
+
+def _count_bytes(value: ir.Value) -> int:
+    lengths = [] if value.shape is None else [length if isinstance(length, int) else 1 for length in value.shape]
+    return 4 * math.prod(lengths)  # everything observed is float32
 
 
 def _same_values(node: ir.Node) -> str:

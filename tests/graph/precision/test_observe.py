@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
@@ -10,7 +12,7 @@ from exporting import smooth_pictures, to_bytes
 
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.graph.precision.layers import find_layers, tensor_name
-from segpp_deploy.graph.precision.observe import EXTREMES, find_observed, show_extremes, show_values
+from segpp_deploy.graph.precision.observe import EXTREMES, find_observed, show_extremes, show_values, split_by_size
 from tests.graph.precision.conftest import SIZE, GraphMaker
 
 MODES = [Preset.ORIGINAL, Preset.FAST, Preset.FAST_REUSE, Preset.POOL_2X2]
@@ -64,3 +66,16 @@ def test_the_given_graph_stays(make_graph: GraphMaker) -> None:
 def run(proto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, feeds)
+
+
+def test_parts_hold_what_fits(make_graph: GraphMaker) -> None:
+    model = make_graph(Preset.ORIGINAL)
+    names = find_observed(model).counted_sources
+    sizes = {value.name: 4 * math.prod(value.shape) for node in model.graph for value in node.outputs if value.shape}
+    limit = 3 * max(sizes[name] for name in names)
+    parts = split_by_size(model, names, limit)
+    assert [name for part in parts for name in part] == list(names)
+    assert 1 < len(parts) < len(names)
+    assert all(sum(sizes[name] for name in part) <= limit for part in parts)
+    assert split_by_size(model, names, 1) == tuple((name,) for name in names)
+    assert split_by_size(model, (), 1) == ()
