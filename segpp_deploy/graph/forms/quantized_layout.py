@@ -1,9 +1,9 @@
 """Where int8 graphs quantise beside changes of layout; the function stays the same.
 
-A pair of QuantizeLinear and DequantizeLinear stands right before the layer that it is for. Between tokens [B, N, C] and
-planes [B, C, H, W] that is behind a transposition, and there runtimes on a CPU transpose floats, then quantise in one
-more pass. Before the transposition, quantising becomes part of the layer norm that made the tokens, and a convolution
-with the channels last takes the bytes as they lie. One scale a tensor commutes with every change of layout.
+A pair of QuantizeLinear and DequantizeLinear stands right before the layer that it is for. Between tokens [B, N, C]
+and planes [B, C, H, W] that is behind a transposition, so ONNX Runtime would transpose floats, quantise, and transpose
+again for its channels-last integer convolutions. With bytes on both sides of the transpositions they cancel. One scale
+a tensor commutes with every change of layout. (Not for OpenVINO: see `graph/forms/openvino.py`.)
 """
 
 from __future__ import annotations

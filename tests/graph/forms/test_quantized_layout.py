@@ -7,7 +7,6 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from segpp_deploy.graph.forms.openvino import to_openvino_form
 from segpp_deploy.graph.forms.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout, dequantize_of
 from tests.graph.forms.test_onnxruntime_int8 import make_graph, quantized, run
 
@@ -99,18 +98,3 @@ def test_the_halves_of_a_pair_find_each_other() -> None:
     model = ir.from_proto(quantized(make_graph(PLANES_OF_TOKENS, TOKENS)))
     pairs = [dequantize_of(node) for node in model.graph if node.op_type == "QuantizeLinear"]
     assert {node.op_type for node in pairs} == {"DequantizeLinear"}
-
-
-def test_openvinos_form_of_a_float_graph_is_the_graph() -> None:
-    model = make_graph(PLANES_OF_TOKENS, TOKENS)
-    assert to_openvino_form(model) is model
-
-
-def test_openvinos_form_keeps_pairs_together(picture: np.ndarray) -> None:
-    plain = quantized(make_graph(PLANES_OF_TOKENS, TOKENS), outputs=False)
-    form = to_openvino_form(plain)
-    assert sources(form)["planes.quantized"] == ["Add"]
-    makers = {name: node.op_type for node in form.graph.node for name in node.output}
-    dequantized = [node for node in form.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in makers]
-    assert {makers[node.input[0]] for node in dequantized} == {"QuantizeLinear"}
-    np.testing.assert_array_equal(run(form, picture), run(plain, picture))
