@@ -9,7 +9,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpp_deploy.graph.forms.labels_in_phases import MOST_CLASSES, LabelsInPhases, Tap, phases_of
@@ -45,6 +45,7 @@ def in_phases(model: onnx.ModelProto) -> onnx.ModelProto:
     return rewritten
 
 
+@settings(deadline=None, max_examples=30)  # each builds a session
 @given(
     classes=st.integers(2, 7),
     height=st.integers(1, 9),
