@@ -65,8 +65,7 @@ class TrialBench:
         return replace(self._source, model=model, metadata=replace(self._source.metadata, lowering=Lowering.PORTABLE))
 
     def _rewritten(self, recipe: PrecisionRecipe | None) -> GraphFile:
-        is_made = recipe is None or recipe.precision is self._source.metadata.precision
-        if recipe is None or is_made or not recipe.rewrites_graph:
+        if recipe is None or not recipe.rewrites_graph or recipe.precision is self._source.metadata.precision:
             return self._graph
         model, precision = apply_recipe(self._graph.model, recipe), recipe.precision
         if recipe.uses_fp16 and Precision.FP16 not in TARGETS[self.target].graph_precisions:
