@@ -10,7 +10,7 @@ PACKAGE = Path("segpp_deploy")
 CARDS = Path("models")
 CARDS_INSTALLED_AS = PACKAGE / "model_cards"  # where segpp_deploy/model/cards.py looks
 PLUGINS = Path("plugins")
-PLUGINS_INSTALLED_AS = PACKAGE / "plugin_sources"  # where segpp_deploy/engine/plugin_library/sources.py looks
+PLUGINS_INSTALLED_AS = PACKAGE / "plugin_sources"  # where segpp_deploy/plugin_library/sources.py looks
 PLUGIN_SUFFIXES = {".txt", ".json", ".cmake", ".h", ".cuh", ".cu", ".cpp", ".map", ".md"}
 
 

@@ -25,15 +25,15 @@ from segpp_deploy.config import CalibrationMethod, OutputKind, Precision, Preset
 from segpp_deploy.data.datasets import SegmentationDataset, parse_dataset
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.processing import labels_from_output, prepare
-from segpp_deploy.engine.graph_file import GraphFile, read_graph
-from segpp_deploy.engine.onnxruntime_loader import LoadOptions, load_onnxruntime, run_onnxruntime
 from segpp_deploy.evaluate.agreement import PixelAgreement
-from segpp_deploy.evaluate.segmentation import ConfusionMatrix
+from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, layers_of
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
+from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
 from segpp_deploy.workflows.calibrate import CalibrateSettings, compare_methods
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
 
 SIZE = Size(360, 480)
 MODES = (Preset.ORIGINAL, Preset.FAST)

@@ -19,9 +19,9 @@ from result_tables import show
 
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.engine.build import BuildOptions, build_engine
-from segpp_deploy.engine.target import TargetName
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions, run_validate
 
 SIZE = Size(360, 480)

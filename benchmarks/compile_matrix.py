@@ -24,9 +24,9 @@ from kernel_compilation import (
 )
 from recording import RESULTS, record
 
-from segpp_deploy.engine.plugin_library.architectures import ARCHITECTURES
-from segpp_deploy.engine.plugin_library.cuda_toolkit import CudaToolkit
 from segpp_deploy.files import write_text
+from segpp_deploy.plugin_library.architectures import ARCHITECTURES
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
 Row = dict[str, Any]
 NAME = "compile_matrix"

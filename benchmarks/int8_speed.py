@@ -25,14 +25,14 @@ from result_tables import show
 from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.build import BuildOptions
-from segpp_deploy.engine.contract import noise_images
+from segpp_deploy.engine.open import open_session
 from segpp_deploy.engine.precision_record import Placement
-from segpp_deploy.engine.target import TargetName, open_target
 from segpp_deploy.evaluate.latency import measure_interleaved
+from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
-from segpp_deploy.session.open import open_session
-from segpp_deploy.workflows.build import run_build
-from segpp_deploy.workflows.precision.options import PrecisionOptions
+from segpp_deploy.runtimes.target import TargetName, open_target
+from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 
 SIZE = Size(1024, 1024)
 CLASSES = 19

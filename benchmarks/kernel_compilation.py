@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpp_deploy.engine.plugin_library.architectures import ARCHITECTURES
-from segpp_deploy.engine.plugin_library.cuda_toolkit import CudaToolkit, inspect_toolkit, pip_cuda_roots
 from segpp_deploy.files import atomic_path, write_text
+from segpp_deploy.plugin_library.architectures import ARCHITECTURES
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit, inspect_toolkit, pip_cuda_roots
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ROOT / "plugins"

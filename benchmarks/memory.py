@@ -21,11 +21,11 @@ from result_tables import show
 
 from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size
 from segpp_deploy.engine.build import BuildOptions, build_engine
-from segpp_deploy.engine.contract import noise_images
-from segpp_deploy.engine.target import TargetName
+from segpp_deploy.engine.open import open_session
 from segpp_deploy.evaluate.memory import peak_memory_in_subprocess
+from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
-from segpp_deploy.session.open import open_session
+from segpp_deploy.runtimes.target import TargetName
 
 SIZE = Size(1024, 2048)
 CLASSES = 19

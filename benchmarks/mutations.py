@@ -22,8 +22,8 @@ from pathlib import Path
 from recording import Row, record_rows
 from result_tables import show
 
-from segpp_deploy.engine.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
-from segpp_deploy.engine.plugin_library.cuda_toolkit import find_cuda_headers
+from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
+from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
 
 ROOT = Path(__file__).resolve().parent.parent
 MUTATIONS = ROOT / "plugins/host/mutations"

@@ -31,11 +31,11 @@ from result_tables import show
 from segpp_deploy.config import Arch, InputKind, Normalization, Preset, Size, parse_size
 from segpp_deploy.data.images import list_images, read_image
 from segpp_deploy.data.processing import prepare
-from segpp_deploy.engine.onnxruntime_loader import LoadOptions, load_onnxruntime, run_onnxruntime
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, Bsm
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
 
 BAR = 1e-4
 SIZES = ("512x512", "480x640", "384x288", "512x1024")

@@ -23,13 +23,13 @@ from result_tables import show
 from rtx_builder import RtxRefusedError, build_with_rtx
 
 from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
-from segpp_deploy.engine.onnxruntime_loader import LoadOptions, load_onnxruntime, run_onnxruntime
-from segpp_deploy.engine.openvino_loader import load_openvino, run_openvino
-from segpp_deploy.engine.target import EngineSettings
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
+from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
+from segpp_deploy.runtimes.target import EngineSettings
 
 ARCHS = (Arch.B0, Arch.B2)
 MODES = tuple(mode for mode in Preset if mode is not Preset.HQ_REUSE)  # the same operators as fast-reuse

@@ -22,18 +22,18 @@ from result_tables import show
 
 from segpp_deploy.config import Precision, Preset, Size
 from segpp_deploy.engine.build import BuildOptions
-from segpp_deploy.engine.builder_settings import BuilderSettings
-from segpp_deploy.engine.graph_file import read_graph
 from segpp_deploy.engine.precision_record import GateOutcome, Placement
-from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import CheckFailedError
+from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import write_ranges
-from segpp_deploy.workflows.build import run_build
+from segpp_deploy.progress import no_progress
+from segpp_deploy.runtimes.builder_settings import BuilderSettings
+from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
-from segpp_deploy.workflows.precision.options import PrecisionOptions
-from segpp_deploy.workflows.progress import no_progress
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
 
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)
 ENGINES = {

@@ -22,13 +22,13 @@ from result_tables import show
 from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.manifest import read_manifest
-from segpp_deploy.engine.target import RuntimeFacts, TargetName
-from segpp_deploy.engine.tensorrt.api import import_tensorrt
-from segpp_deploy.engine.tensorrt.capabilities import choose_capabilities
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
+from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
+from segpp_deploy.runtimes.tensorrt.capabilities import choose_capabilities
 
 ARCHS = (Arch.B0, Arch.B2, Arch.B5)
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)

@@ -19,8 +19,8 @@ from segpp_deploy.config import parse_size
 from segpp_deploy.files import write_bytes, write_text
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
-from segpp_deploy.workflows.demo_report import PICTURE_CAPTION, describe_conditions
-from segpp_deploy.workflows.demo_result import DemoResult, DemoRow
+from segpp_deploy.workflows.demo.report import PICTURE_CAPTION, describe_conditions
+from segpp_deploy.workflows.demo.result import DemoResult, DemoRow
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks/results/demo.json"

@@ -8,19 +8,19 @@ import sys
 import pytest
 
 HEAVY = ("torch", "onnx_ir", "cv2", "onnxruntime", "openvino", "matplotlib", "safetensors")
-CPU_SESSION = ("segpp_deploy.engine.targets.cpu", "segpp_deploy.session.onnxruntime_session")
+CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.onnxruntime.session")
 
 
 @pytest.mark.parametrize(
     ("modules", "needed"),
     [
         (("segpp_deploy.workflows.predict", *CPU_SESSION), {"cv2"}),
-        (("segpp_deploy.workflows.bench", *CPU_SESSION), set()),
+        (("segpp_deploy.workflows.bench.run", *CPU_SESSION), set()),
         (("segpp_deploy.workflows.validate", *CPU_SESSION), {"cv2"}),
         (("segpp_deploy.workflows.calibrate",), {"cv2", "onnx_ir"}),
-        (("segpp_deploy.workflows.build", *CPU_SESSION), {"cv2", "onnx_ir"}),
-        (("segpp_deploy.workflows.inspect", "segpp_deploy.workflows.doctor", *CPU_SESSION), set()),
-        (("segpp_deploy.engine.build", "segpp_deploy.graph.forms.onnxruntime"), {"onnx_ir"}),
+        (("segpp_deploy.workflows.build_engine.run", *CPU_SESSION), {"cv2", "onnx_ir"}),
+        (("segpp_deploy.workflows.inspect.run", "segpp_deploy.workflows.doctor.run", *CPU_SESSION), set()),
+        (("segpp_deploy.engine.build", "segpp_deploy.graph.rewrites.onnxruntime"), {"onnx_ir"}),
     ],
     ids=["predict", "bench", "validate", "calibrate", "build-engine", "inspect and doctor", "building"],
 )

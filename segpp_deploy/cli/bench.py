@@ -28,7 +28,7 @@ def bench(
     Example: segpp-deploy bench original.engine fast.engine --iterations 100
     """
     from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.bench import BenchOptions, run_bench
+    from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 
     options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out)
     output = Output(json, quiet)

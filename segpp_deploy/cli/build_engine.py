@@ -18,7 +18,7 @@ class BuildEngineCommand(TyperCommand):
 
     def format_help(self, *arguments: Any, **options: Any) -> None:
         """Print the help."""
-        from segpp_deploy.engine.target import TARGETS
+        from segpp_deploy.runtimes.target import TARGETS
 
         targets = [f"* {info.name}: {', '.join(map(str, info.precisions))}" for info in TARGETS.values()]
         self.epilog = "\n".join(["What each target computes in:\n", *targets])
@@ -85,11 +85,11 @@ def build_engine(
     Example: segpp-deploy build-engine fast.onnx --target cpu -o fast.engine
     """
     from segpp_deploy.engine.build import BuildOptions
-    from segpp_deploy.engine.builder_settings import BuilderSettings, parse_compute_capabilities
     from segpp_deploy.engine.precision_record import Placement
-    from segpp_deploy.engine.target import TargetName
-    from segpp_deploy.workflows.build import run_build
-    from segpp_deploy.workflows.precision.options import PrecisionOptions
+    from segpp_deploy.runtimes.builder_settings import BuilderSettings, parse_compute_capabilities
+    from segpp_deploy.runtimes.target import TargetName
+    from segpp_deploy.tuning.options import PrecisionOptions
+    from segpp_deploy.workflows.build_engine.run import run_build
 
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as ProgressBar
     from rich.progress import TaskID
 
-    from segpp_deploy.workflows.progress import Progress
+    from segpp_deploy.progress import Progress
 
 _PIPE_WIDTH = 140  # columns where stdout is no terminal and rich would assume 80
 
@@ -48,7 +48,7 @@ class Output:
     @contextlib.contextmanager
     def progress(self) -> Iterator[Progress]:
         """Yield the callback for long work: bars on a terminal, one line per step elsewhere, nothing with --quiet."""
-        from segpp_deploy.workflows.progress import no_progress
+        from segpp_deploy.progress import no_progress
 
         if self.quiet:
             yield no_progress

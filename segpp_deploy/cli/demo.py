@@ -27,7 +27,7 @@ def demo(
     Example: segpp-deploy demo --out demo-report
     """
     from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.demo import DemoOptions, run_demo
+    from segpp_deploy.workflows.demo.run import DemoOptions, run_demo
 
     output = Output(json, quiet)
     with output.progress() as progress:

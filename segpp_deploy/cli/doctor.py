@@ -14,7 +14,7 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     Example: segpp-deploy doctor
     """
     from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.doctor import run_doctor
+    from segpp_deploy.workflows.doctor.run import run_doctor
 
     result = run_doctor()
     Output(json, quiet).result(result.to_dict(), *(to_rich(table) for table in result.tables()))

@@ -57,7 +57,7 @@ def export(
 
     Example: segpp-deploy export --checkpoint weights.pth --mode fast --size 512x1024 -o fast.onnx
     """
-    from segpp_deploy.workflows.export_options import ExportOptions
+    from segpp_deploy.workflows.export.options import ExportOptions
 
     options = ExportOptions(
         output=out,
@@ -78,7 +78,7 @@ def export(
     output.note(f"Exporting to {out}")
     from segpp_deploy.report.tables import to_rich
     from segpp_deploy.report.tokens import tokens_table
-    from segpp_deploy.workflows.export import export_to_dict, run_export
+    from segpp_deploy.workflows.export.run import export_to_dict, run_export
 
     result = run_export(options, output.note)
     for note in result.notes:

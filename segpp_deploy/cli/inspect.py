@@ -26,7 +26,7 @@ def inspect(
     Example: segpp-deploy inspect fast.engine
     """
     from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.inspect import run_inspect
+    from segpp_deploy.workflows.inspect.run import run_inspect
 
     result = run_inspect(file, parse_size(size) if size else None)
     output = Output(json, quiet)

@@ -48,10 +48,10 @@ def build(
 
     Example: segpp-deploy plugins build --arch 87 --arch 89
     """
-    from segpp_deploy.engine.plugin_library.architectures import parse_architectures
-    from segpp_deploy.engine.plugin_library.build import PluginBuildOptions, build_plugin_library
-    from segpp_deploy.engine.plugin_library.sources import LibraryKind
     from segpp_deploy.errors import SegppError
+    from segpp_deploy.plugin_library.architectures import parse_architectures
+    from segpp_deploy.plugin_library.build import PluginBuildOptions, build_plugin_library
+    from segpp_deploy.plugin_library.sources import LibraryKind
 
     if host and arch:
         raise SegppError("--host takes no --arch.", "one of them: a host build runs on no GPU.", "Leave out one.")

@@ -22,7 +22,7 @@ def selftest(
     Example: segpp-deploy selftest
     """
     from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.selftest import SelftestOptions, run_selftest
+    from segpp_deploy.workflows.selftest.run import SelftestOptions, run_selftest
 
     output = Output(json, quiet)
     with output.progress() as progress:

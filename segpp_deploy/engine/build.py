@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 
 from segpp_deploy.config import Lowering, OutputKind, Precision
-from segpp_deploy.engine.builder_settings import BuilderSettings, check_builder_settings
-from segpp_deploy.engine.contract import format_shape, input_spec, noise_images, output_spec
-from segpp_deploy.engine.graph_file import GraphFile, read_graph
-from segpp_deploy.engine.machine import require_threads
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.engine.target import (
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import atomic_path, sha256_of
+from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_spec
+from segpp_deploy.graph.graph_file import GraphFile, read_graph
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.hardware.cpu import require_threads
+from segpp_deploy.runtimes.builder_settings import BuilderSettings, check_builder_settings
+from segpp_deploy.runtimes.target import (
     TARGETS,
     BuiltEngine,
     EngineSettings,
@@ -29,9 +32,6 @@ from segpp_deploy.engine.target import (
     open_target,
     resolve_auto,
 )
-from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, sha256_of
-from segpp_deploy.graph.metadata import ExportMetadata
 
 Progress = Callable[[str, int, int], None]  # (step, steps done, steps in all)
 

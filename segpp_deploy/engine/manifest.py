@@ -11,13 +11,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, ValidationError
 
 from segpp_deploy.config import Precision
-from segpp_deploy.engine.builder_settings import BuilderSettings
-from segpp_deploy.engine.contract import TensorSpec
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.engine.target import EngineSettings, RuntimeFacts, TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file
+from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.runtimes.builder_settings import BuilderSettings
+from segpp_deploy.runtimes.target import EngineSettings, RuntimeFacts, TargetName
 
 SCHEMA_VERSION: Final = 1
 _CHECKSUM = "checksum"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from segpp_deploy.engine.manifest import Manifest, read_manifest
-from segpp_deploy.engine.target import RuntimeFacts, open_target
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
+from segpp_deploy.runtimes.target import RuntimeFacts, open_target
 
 _HASH_DIGITS = 12  # enough to tell two libraries apart
 

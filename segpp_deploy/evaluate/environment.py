@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import segpp_deploy
-from segpp_deploy.engine.machine import cpu_flags
+from segpp_deploy.hardware.cpu import cpu_flags
 
 # what the report calls it -> names of the distributions that provide it
 _PACKAGES = {

@@ -11,9 +11,12 @@ import onnx_ir as ir
 
 from segpp_deploy import __version__
 from segpp_deploy.config import CalibrationMethod, Lowering, Precision
-from segpp_deploy.engine.graph_file import GraphFile, read_graph
+from segpp_deploy.data.selection import (
+    choose_images,
+)
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable
+from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.ranges import (
     SCHEMA_VERSION,
     CalibrationImages,
@@ -21,12 +24,9 @@ from segpp_deploy.graph.precision.ranges import (
     fingerprint_model,
     write_ranges,
 )
-from segpp_deploy.workflows.precision.calibration_images import (
-    choose_images,
-)
-from segpp_deploy.workflows.precision.calibrator import Calibrator
-from segpp_deploy.workflows.precision.options import CALIBRATION_IMAGES, CALIBRATION_METHOD
-from segpp_deploy.workflows.progress import Progress, no_progress
+from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.tuning.calibration.calibrator import Calibrator
+from segpp_deploy.tuning.options import CALIBRATION_IMAGES, CALIBRATION_METHOD
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from segpp_deploy.data.images import (
     write_image,
     write_labels,
 )
-from segpp_deploy.data.overlay import draw_overlay
 from segpp_deploy.data.video import (
     VideoWriter,
     is_video_name,
@@ -28,11 +27,12 @@ from segpp_deploy.data.video import (
     read_frames,
     require_video_name,
 )
+from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate.predictor import Segmenter, chunks
 from segpp_deploy.files import require_writable
-from segpp_deploy.session.open import open_session
-from segpp_deploy.workflows.progress import Progress, no_progress
-from segpp_deploy.workflows.segmenter import Segmenter, chunks
+from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.tasks.segmentation.overlay import draw_overlay
 
 
 @dataclass(frozen=True)

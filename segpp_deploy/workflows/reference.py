@@ -9,9 +9,9 @@ from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.segformer import SegFormer
-from segpp_deploy.session.torch_session import TorchSession
-from segpp_deploy.workflows.export import RANDOM_PREFIX, load_source
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.runtimes.torch.session import TorchSession
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import RANDOM_PREFIX, load_source
 
 
 def open_reference(metadata: ExportMetadata, checkpoint: Path | None, near: Path) -> TorchSession:

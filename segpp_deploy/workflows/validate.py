@@ -9,15 +9,15 @@ from typing import Any
 
 from segpp_deploy.config import Choice, ClassTable, Inference, OutputKind
 from segpp_deploy.data.datasets import SegmentationDataset, parse_dataset, require_class_count
+from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.agreement import LogitAgreement, PixelAgreement
-from segpp_deploy.evaluate.segmentation import ConfusionMatrix, SegmentationResult
+from segpp_deploy.evaluate.predictor import Segmentation, Segmenter, chunks
+from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Column, Table
-from segpp_deploy.session.open import open_session
-from segpp_deploy.session.protocol import Session
-from segpp_deploy.workflows.progress import Progress, no_progress
-from segpp_deploy.workflows.segmenter import Segmentation, Segmenter, chunks
+from segpp_deploy.runtimes.session import Session
+from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix, SegmentationResult
 
 
 class Against(Choice):

@@ -97,7 +97,7 @@ INT8 = ("--precision", "int8", "--calibration", "ranges.yaml", "--placement", "a
 def test_refused_before_the_work_begins(
     arguments: tuple[str, ...], part: str, failing: Failing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segpp_deploy.workflows.build.choose_recipe", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
     assert part in failing(*INT8, *arguments)
 
 
@@ -121,7 +121,7 @@ def test_ranges_of_other_weights(failing: Failing, exported: Path, tmp_path: Pat
 
 def test_a_gate_that_fails_writes_nothing(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("segpp_deploy.engine.precision_record.GateOutcome.passed", False)
-    monkeypatch.setattr("segpp_deploy.workflows.precision.accuracy_gate.find_sensitivity", lambda *_: ())
+    monkeypatch.setattr("segpp_deploy.tuning.accuracy_gate.find_sensitivity", lambda *_: ())
     message = failing(*INT8, *GATE, code=ExitCode.CHECK_FAILED)
     assert "No engine passed the accuracy gate" in message
     assert "a loss of at most 1 points" in message
@@ -129,7 +129,7 @@ def test_a_gate_that_fails_writes_nothing(failing: Failing, monkeypatch: pytest.
 
 def test_bf16_passes_or_fails_the_gate(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
-    from segpp_deploy.engine.openvino_loader import supports_bf16
+    from segpp_deploy.runtimes.openvino.loader import supports_bf16
 
     if not supports_bf16():
         pytest.skip("this CPU has no bf16")

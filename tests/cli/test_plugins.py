@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.cli.main import run_command
-from segpp_deploy.engine.plugin_library import build
-from segpp_deploy.engine.plugin_library.build import PluginBuildOptions, PluginBuildResult
-from segpp_deploy.engine.plugin_library.library import PluginLibrary
-from segpp_deploy.engine.plugin_library.record import PluginRecord
-from segpp_deploy.engine.plugin_library.sources import LibraryKind
+from segpp_deploy.plugin_library import build
+from segpp_deploy.plugin_library.build import PluginBuildOptions, PluginBuildResult
+from segpp_deploy.plugin_library.library import PluginLibrary
+from segpp_deploy.plugin_library.record import PluginRecord
+from segpp_deploy.plugin_library.sources import LibraryKind
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.errors import SegppError
-from segpp_deploy.workflows import selftest
-from segpp_deploy.workflows.selftest import CheckResult, SelftestResult
+from segpp_deploy.workflows.selftest import run as selftest
+from segpp_deploy.workflows.selftest.run import CheckResult, SelftestResult
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:

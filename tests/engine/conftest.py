@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
-from segpp_deploy.engine.target import TargetName
+from segpp_deploy.runtimes.target import TargetName
 from tests.tiny_graphs import write_tiny
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
-from segpp_deploy.engine.target import TargetName
-from segpp_deploy.engine.targets.cpu import CpuTarget
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
+from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
+from segpp_deploy.runtimes.target import TargetName
 from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision, write_tiny
 
 CPU = BuildOptions(TargetName.CPU)

@@ -9,9 +9,9 @@ import pytest
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.build import BuildResult
 from segpp_deploy.engine.manifest import Manifest, _checksum, dump_manifest, manifest_path, read_manifest
-from segpp_deploy.engine.target import RuntimeFacts, TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
+from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
 from tests.tiny_graphs import tiny_metadata
 
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.manifest import read_manifest
-from segpp_deploy.engine.target import TargetName
-from segpp_deploy.engine.tensorrt.api import import_tensorrt
-from segpp_deploy.engine.tensorrt.loader import load_engine
-from segpp_deploy.engine.tensorrt.runner import EngineRunner
-from segpp_deploy.session.open import open_session
-from segpp_deploy.workflows.bench import BenchOptions, run_bench
+from segpp_deploy.engine.open import open_session
+from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
+from segpp_deploy.runtimes.tensorrt.loader import load_engine
+from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
+from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 from segpp_deploy.workflows.reference import open_reference
-from segpp_deploy.workflows.selftest import check_models
+from segpp_deploy.workflows.selftest.run import check_models
 from tests.gpu.conftest import SIZE
 
 pytestmark = pytest.mark.gpu

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.config import Preset, Size
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
 
 SCENE_SIZE = Size(256, 512)
 

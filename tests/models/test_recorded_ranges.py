@@ -8,12 +8,12 @@ import onnx_ir as ir
 import pytest
 
 from segpp_deploy.config import Preset
-from segpp_deploy.engine.graph_file import read_graph
 from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import check_ranges, format_ranges, read_ranges
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
 
 CARD = "segformer_b0_scenes"
 RECORDED = sorted((Path(__file__).parents[2] / "calibration").glob(f"{CARD}.*.yaml"))

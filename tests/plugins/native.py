@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpp_deploy.engine.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
-from segpp_deploy.engine.plugin_library.cuda_toolkit import find_cuda_headers
+from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
+from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGINS = REPOSITORY / "plugins"

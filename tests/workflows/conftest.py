@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from segpp_deploy.config import CalibrationMethod, Lowering, Preset, Size
-from segpp_deploy.engine.graph_file import GraphFile, read_graph
+from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.observe import find_observed
 from segpp_deploy.graph.precision.ranges import (
     SCHEMA_VERSION,
@@ -17,8 +17,8 @@ from segpp_deploy.graph.precision.ranges import (
     TensorRange,
     fingerprint_model,
 )
-from segpp_deploy.workflows.export import run_export
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
 
 SmallGraphs = Callable[[Lowering], GraphFile]
 RANGE = 8.0

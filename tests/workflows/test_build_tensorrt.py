@@ -9,23 +9,23 @@ import onnx
 import pytest
 
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.engine import nvidia_gpu
 from segpp_deploy.engine.build import BuildOptions
-from segpp_deploy.engine.builder_settings import BuilderSettings
 from segpp_deploy.engine.manifest import Manifest
-from segpp_deploy.engine.plugin_library.library import LIBRARY_VARIABLE
 from segpp_deploy.engine.precision_record import KeptReason
-from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.layers import LayerKind
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.graph.precision.recipe import apply_recipe, layers_of, reduced_layers
+from segpp_deploy.hardware import nvidia_gpu
 from segpp_deploy.ops.declaration import DOMAIN
-from segpp_deploy.workflows.build import run_build
-from segpp_deploy.workflows.precision.options import PrecisionOptions
-from segpp_deploy.workflows.precision.recipe_choice import choose_recipe
-from segpp_deploy.workflows.precision.trial import TrialBench
-from segpp_deploy.workflows.progress import no_progress
+from segpp_deploy.plugin_library.library import LIBRARY_VARIABLE
+from segpp_deploy.progress import no_progress
+from segpp_deploy.runtimes.builder_settings import BuilderSettings
+from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.tuning.recipe_choice import choose_recipe
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")
@@ -99,7 +99,7 @@ def test_plugin_graphs_are_rewritten(precision: Precision, small_graph: SmallGra
 def test_tensorrt_that_is_missing_is_said_at_once(
     small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segpp_deploy.workflows.build.choose_recipe", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
     settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
     with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\) is not installed"):
         run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", settings, options)
@@ -109,8 +109,10 @@ def test_tensorrt_that_is_missing_is_said_at_once(
 def test_a_missing_plugin_library_is_said_at_once(
     small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segpp_deploy.workflows.build.choose_recipe", lambda *_: pytest.fail("work began"))
-    monkeypatch.setattr("segpp_deploy.workflows.build.open_target", lambda name: None)  # as if TensorRT were here
+    monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(
+        "segpp_deploy.workflows.build_engine.run.open_target", lambda name: None
+    )  # as if TensorRT were here
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "none.so"))
     settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
     with pytest.raises(SegppError, match=r"none\.so"):

@@ -36,9 +36,9 @@ from segpp_deploy.data.processing import prepare
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges
 from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.tuning.calibration import calibrator
+from segpp_deploy.tuning.options import CALIBRATION_METHOD
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
-from segpp_deploy.workflows.precision import calibrator
-from segpp_deploy.workflows.precision.options import CALIBRATION_METHOD
 from tests.tiny_graphs import SIZE, tiny_metadata, tiny_model
 
 WEIGHT = "model.encoder.stages.0.patch_embed.projection.weight"
@@ -335,7 +335,7 @@ def test_the_command_and_the_workflow_have_the_same_defaults() -> None:
 INTERRUPTED = """
 import os, signal, sys
 from segpp_deploy.cli.main import run_command
-from segpp_deploy.workflows.precision import calibrator
+from segpp_deploy.tuning.calibration import calibrator
 original = calibrator.compute_outputs
 calls = []
 def interrupted(*arguments):

@@ -14,9 +14,9 @@ import pytest
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.report.tables import to_markdown
-from segpp_deploy.workflows.demo import DemoOptions, run_demo
-from segpp_deploy.workflows.demo_report import describe_conditions
-from segpp_deploy.workflows.demo_result import DemoResult, DemoRow, demo_table
+from segpp_deploy.workflows.demo.report import describe_conditions
+from segpp_deploy.workflows.demo.result import DemoResult, DemoRow, demo_table
+from segpp_deploy.workflows.demo.run import DemoOptions, run_demo
 
 CARD = """
 name: stand-in

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from segpp_deploy.config import Precision
-from segpp_deploy.engine.target import TARGETS, TargetName
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.workflows import doctor, plugin_status
-from segpp_deploy.workflows.doctor import check_target, run_doctor
-from segpp_deploy.workflows.plugin_status import check_plugins
+from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.workflows.doctor import plugin_status
+from segpp_deploy.workflows.doctor import run as doctor
+from segpp_deploy.workflows.doctor.plugin_status import check_plugins
+from segpp_deploy.workflows.doctor.run import check_target, run_doctor
 
 
 def test_every_target_has_a_line() -> None:
@@ -49,7 +50,7 @@ def test_missing_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_bf16_only_where_the_cpu_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for has_it in (True, False):
-        monkeypatch.setattr("segpp_deploy.engine.targets.openvino.supports_bf16", lambda has_it=has_it: has_it)
+        monkeypatch.setattr("segpp_deploy.runtimes.openvino.target.supports_bf16", lambda has_it=has_it: has_it)
         assert (Precision.BF16 in check_target(TARGETS[TargetName.OPENVINO]).precisions) is has_it
 
 
@@ -68,7 +69,7 @@ def test_tables_name_the_machine() -> None:
 
 def test_a_target_without_its_gpu_builds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorrt_rtx")
-    monkeypatch.setattr("segpp_deploy.engine.nvidia_gpu.has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr("segpp_deploy.hardware.nvidia_gpu.has_nvidia_gpu", lambda: False)
     status = check_target(TARGETS[TargetName.TENSORRT_RTX])
     assert (status.works, status.builds, status.verdict) == (False, True, "builds only")
     assert status.version

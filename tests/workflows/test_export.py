@@ -13,8 +13,8 @@ from segpp_deploy.config import Arch, OutputKind, Preset, Size, Task
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph import export as graph_export
 from segpp_deploy.model import download
-from segpp_deploy.workflows.export import DEFAULT_SIZES, load_source, run_export
-from segpp_deploy.workflows.export_options import ExportOptions
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import DEFAULT_SIZES, load_source, run_export
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ from safetensors.torch import save_file
 
 from segpp_deploy.config import Lowering, Size
 from segpp_deploy.engine.build import BuildOptions, build_engine
-from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
-from segpp_deploy.workflows.inspect import run_inspect
-from segpp_deploy.workflows.inspect_result import FileKind, InspectResult
+from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.workflows.inspect.result import FileKind, InspectResult
+from segpp_deploy.workflows.inspect.run import run_inspect
 from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
 
 CARD = """

@@ -11,7 +11,7 @@ import torch
 from segpp_deploy.config import OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import PRESETS
-from segpp_deploy.workflows.export import RANDOM_PREFIX
+from segpp_deploy.workflows.export.run import RANDOM_PREFIX
 from segpp_deploy.workflows.reference import load_model_for, open_reference
 from tests.workflows.fake_session import make_metadata
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from segpp_deploy.engine.target import TargetName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
-from segpp_deploy.workflows import selftest
-from segpp_deploy.workflows.selftest import CheckResult, SelftestOptions, SelftestResult, check_op, run_selftest
-from segpp_deploy.workflows.selftest_cases import CASES, MatchCase, MergeCase, OpCase, UnmergeCase, UpsampleCase
+from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.workflows.selftest import run as selftest
+from segpp_deploy.workflows.selftest.cases import CASES, MatchCase, MergeCase, OpCase, UnmergeCase, UpsampleCase
+from segpp_deploy.workflows.selftest.run import CheckResult, SelftestOptions, SelftestResult, check_op, run_selftest
 
 SMALL = [case for case in CASES if not case.is_large]
 CLEAR_MATCHES = [case for case in CASES if isinstance(case, MatchCase) and not case.tokens.ties]

@@ -11,8 +11,8 @@ from random_models import random_model
 
 from segpp_deploy.config import InputKind, Lowering, Normalization, OutputKind, Preset, Size
 from segpp_deploy.graph.deployable import Deployable
-from segpp_deploy.graph.forms.plugin import to_plugin_form
 from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.rewrites.plugin import to_plugin_form
 from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.folding import fold_model

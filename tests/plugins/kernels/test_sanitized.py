@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.engine.plugin_library.build_tools import find_cxx
+from segpp_deploy.plugin_library.build_tools import find_cxx
 from tests.plugins.kernels.conftest import host_library
 from tests.plugins.native import REPOSITORY, HostBuild
 

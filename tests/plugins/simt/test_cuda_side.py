@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.engine.plugin_library.build_tools import find_cxx
-from segpp_deploy.engine.plugin_library.cuda_toolkit import find_cuda_toolkit
+from segpp_deploy.plugin_library.build_tools import find_cxx
+from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_toolkit
 from tests.plugins.native import PLUGINS
 
 ARCHITECTURES = ("75", "90")  # without and with the wider tensor-core product

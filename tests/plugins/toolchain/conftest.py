@@ -5,7 +5,7 @@ import sys
 import pytest
 from kernel_compilation import find_pip_toolkit
 
-from segpp_deploy.engine.plugin_library.cuda_toolkit import CudaToolkit
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
 
 @pytest.fixture(scope="session")

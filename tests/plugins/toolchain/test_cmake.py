@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.engine.plugin_library.cuda_toolkit import CudaToolkit
-from segpp_deploy.engine.plugin_library.sources import LibraryKind, plugin_sources
-from segpp_deploy.engine.plugin_library.toolchain import find_toolchain
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
+from segpp_deploy.plugin_library.sources import LibraryKind, plugin_sources
+from segpp_deploy.plugin_library.toolchain import find_toolchain
 
 ENTRY_POINTS = {"getCreators", "setLoggerFinder"}
 

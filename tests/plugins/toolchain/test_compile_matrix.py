@@ -9,8 +9,8 @@ import compile_matrix
 import pytest
 from kernel_compilation import compile_kernel, count, kernel_sources, read_resources
 
-from segpp_deploy.engine.plugin_library.architectures import ARCHITECTURES
-from segpp_deploy.engine.plugin_library.cuda_toolkit import CudaToolkit
+from segpp_deploy.plugin_library.architectures import ARCHITECTURES
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
 RECORD_AGAIN = "python benchmarks/compile_matrix.py"
 LOG = """\

@@ -1,0 +1,158 @@
+"""One engine in a process of its own: its threads, its memory and its end touch no other engine's."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from segpp_deploy.engine.open import open_session
+from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate.memory import high_water_bytes
+from segpp_deploy.graph.contract import noise_images
+from segpp_deploy.runtimes.profiling import profile_session
+from segpp_deploy.runtimes.session import OperationTime, ProfiledSession, SessionOptions
+
+
+class _Request(Enum):
+    RUN = "run"
+    PEAK_MEMORY = "peak memory"
+
+
+@dataclass
+class EngineWorker:
+    """The parent's side of the process that holds an engine."""
+
+    engine: Path
+    load_seconds: float
+    _pipe: Connection
+    _process: Any
+
+    def run_ms(self) -> float:
+        """Run the engine once on noise and return the milliseconds it took, measured over there."""
+        return float(self._ask(_Request.RUN))
+
+    def peak_memory_bytes(self) -> int:
+        """Return the most resident memory the process has had: interpreter, runtime, engine and runs."""
+        return int(self._ask(_Request.PEAK_MEMORY))
+
+    def _ask(self, request: _Request) -> Any:
+        try:
+            self._pipe.send(request)
+            return _receive(self._pipe, self.engine, self._process)
+        except (BrokenPipeError, ConnectionResetError):
+            raise _death(self.engine, self._process) from None
+
+
+@contextlib.contextmanager
+def start_worker(engine: Path, options: SessionOptions) -> Iterator[EngineWorker]:
+    """Load an engine in a fresh process; the process ends with the block.
+
+    Raises:
+        SegppError: the engine cannot be opened, or the process dies (e.g. for lack of memory).
+    """
+    with _process(_serve, engine, options) as (pipe, process):
+        load_seconds = float(_receive(pipe, engine, process))
+        yield EngineWorker(engine, load_seconds, pipe, process)
+
+
+def profile_engine(engine: Path, options: SessionOptions, runs: int, warmup: int) -> tuple[OperationTime, ...]:
+    """Return the mean times of an engine's operations over `runs` runs, taken in a fresh process.
+
+    Raises:
+        SegppError: the engine cannot be opened or run, or the process dies.
+    """
+    with _process(_profile, engine, options, runs, warmup) as (pipe, process):
+        times: tuple[OperationTime, ...] = _receive(pipe, engine, process)
+        return times
+
+
+@contextlib.contextmanager
+def _process(work: Any, engine: Path, *arguments: Any) -> Iterator[tuple[Connection, Any]]:
+    context = multiprocessing.get_context("spawn")  # runtimes do not survive a fork
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_guard, args=(theirs, work, engine, *arguments), daemon=True)
+    with _interrupts_ignored():
+        process.start()
+    theirs.close()  # so that the process's death ends our wait
+    try:
+        yield ours, process
+    finally:
+        ours.close()
+        process.kill()
+        process.join()
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process that starts inside ignores Ctrl-C: its parent, whom Ctrl-C reaches too, will end it."""
+    if threading.current_thread() is not threading.main_thread():  # where Python cannot change signals
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _receive(pipe: Connection, engine: Path, process: Any) -> Any:
+    try:
+        answer = pipe.recv()
+    except (EOFError, ConnectionResetError):
+        raise _death(engine, process) from None
+    if isinstance(answer, SegppError):
+        raise answer
+    return answer
+
+
+def _death(engine: Path, process: Any) -> SegppError:
+    process.join()
+    return SegppError(
+        f"The process that ran {engine} died (exit code {process.exitcode}).",
+        "a run that ends normally (-9 usually means that the machine ran out of memory).",
+        "Measure fewer engines at once, or use a smaller model or size.",
+    )
+
+
+def _guard(pipe: Connection, work: Any, engine: Path, *arguments: Any) -> None:
+    """Run the process's work; every error becomes an answer."""
+    try:
+        work(pipe, engine, *arguments)
+    except SegppError as error:
+        pipe.send(error)
+    except (EOFError, BrokenPipeError):
+        pass  # the parent has ended
+    except Exception as error:
+        pipe.send(SegppError(f"{engine} failed: {type(error).__name__}: {error}", "a run without an error."))
+
+
+def _serve(pipe: Connection, engine: Path, options: SessionOptions) -> None:
+    start = time.perf_counter()
+    with contextlib.closing(open_session(engine, options)) as session:
+        pipe.send(time.perf_counter() - start)
+        images = noise_images(session.metadata)
+        gc.disable()
+        while True:
+            request = pipe.recv()
+            pipe.send(_time_ms(session, images) if request is _Request.RUN else high_water_bytes())
+
+
+def _time_ms(session: ProfiledSession, images: Any) -> float:
+    start = time.perf_counter_ns()
+    session.run(images)
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _profile(pipe: Connection, engine: Path, options: SessionOptions, runs: int, warmup: int) -> None:
+    session = open_session(engine, SessionOptions(options.threads, profile=True))
+    pipe.send(profile_session(session, runs, warmup))

@@ -1,0 +1,82 @@
+"""The NVIDIA GPU of this machine, as the CUDA runtime describes it."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.hardware.cpu import has_nvidia_gpu
+
+CUDA_MODULE = "cuda.bindings.runtime"
+_INSTALL = "pip install 'cuda-bindings' (JetPack 6 and other CUDA 12 systems: 'cuda-bindings<13')"
+
+
+@dataclass(frozen=True)
+class NvidiaGpu:
+    """The first GPU that CUDA shows.
+
+    Args:
+        compute_capability: e.g. "8.9".
+        driver_cuda: the newest CUDA version its driver supports, e.g. "13.0".
+    """
+
+    compute_capability: str
+    driver_cuda: str
+
+
+def find_gpu() -> NvidiaGpu | None:
+    """Return the GPU, or None where there is none or CUDA cannot use it."""
+    try:
+        return require_gpu()
+    except SegppError:
+        return None
+
+
+def require_gpu() -> NvidiaGpu:
+    """Return the GPU.
+
+    Raises:
+        SegppError: there is none, its driver is missing or too old, or the CUDA bindings are not installed.
+    """
+    if not has_nvidia_gpu():
+        raise SegppError(
+            "No NVIDIA GPU was found.", "an NVIDIA GPU with its driver.", "Run this on a machine with a GPU."
+        )
+    cuda = import_cuda()
+    error, count = cuda.cudaGetDeviceCount()
+    if error != cuda.cudaError_t.cudaSuccess or not count:
+        raise SegppError(
+            f"CUDA cannot use this machine's NVIDIA GPU: {describe_error(cuda, error) if error else 'it shows none'}.",
+            f"an NVIDIA driver for CUDA {_version(cuda.cudaRuntimeGetVersion()[1])}, which the CUDA bindings use.",
+            f"Update the driver, or install bindings for its CUDA version: {_INSTALL}",
+        )
+    attributes = cuda.cudaDeviceAttr
+    major = cuda.cudaDeviceGetAttribute(attributes.cudaDevAttrComputeCapabilityMajor, 0)[1]
+    minor = cuda.cudaDeviceGetAttribute(attributes.cudaDevAttrComputeCapabilityMinor, 0)[1]
+    return NvidiaGpu(f"{major}.{minor}", _version(cuda.cudaDriverGetVersion()[1]))
+
+
+def import_cuda() -> Any:
+    """Import the bindings of the CUDA runtime.
+
+    Raises:
+        SegppError: they are missing or broken.
+    """
+    try:
+        return importlib.import_module(CUDA_MODULE)
+    except (ImportError, OSError, RuntimeError) as error:
+        raise SegppError(
+            f"The Python bindings of CUDA cannot be loaded: {error}.", f"the module {CUDA_MODULE}.", _INSTALL
+        ) from error
+
+
+def describe_error(cuda: Any, error: Any) -> str:
+    """Return CUDA's own words for an error code."""
+    text = cuda.cudaGetErrorString(error)[1]
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"

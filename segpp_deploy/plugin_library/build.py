@@ -1,0 +1,227 @@
+"""Build the plugin library into the user's cache, or say that it is there already."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import segpp_deploy
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import require_writable, sha256_of, write_text
+from segpp_deploy.plugin_library.architectures import driver_cuda_major, native_architectures, newest
+from segpp_deploy.plugin_library.compile import CompileError, Progress, describe_failure, run_logged
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
+from segpp_deploy.plugin_library.library import (
+    HOST_KERNELS_NAME,
+    LIBRARY_NAMES,
+    PluginLibrary,
+    libraries_folder,
+    open_library,
+)
+from segpp_deploy.plugin_library.record import PluginRecord, dump_record, record_path
+from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
+from segpp_deploy.plugin_library.toolchain import Toolchain, find_toolchain
+
+_STEPS = ("Preparing the build", "Compiling the plugins")
+_CMAKE_TARGETS = {LibraryKind.CUDA: ("segpp_plugins",), LibraryKind.HOST: ("segpp_host", "segpp_plugins_host")}
+_MIB_PER_JOB = 1536  # what one run of nvcc may take at its peak
+
+
+@dataclass(frozen=True)
+class PluginBuildOptions:
+    """What to build.
+
+    Args:
+        kind: the product, or the host build for tests.
+        architectures: such as ("87",); none = of this machine's GPUs. The host build has none.
+        tensorrt_root: where TensorRT lies; None = search.
+    """
+
+    kind: LibraryKind = LibraryKind.CUDA
+    architectures: tuple[str, ...] = ()
+    tensorrt_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class PluginBuildResult:
+    """A library, and whether it was there already, built from the same sources with the same tools."""
+
+    library: PluginLibrary
+    reused: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of `plugins build --json`."""
+        kernels = self.library.kernels_path
+        return {
+            "path": str(self.library.path),
+            "kernels_path": str(kernels) if kernels else None,
+            "reused": self.reused,
+            **self.library.record.to_dict(),
+        }
+
+
+def build_plugin_library(
+    options: PluginBuildOptions | None = None, progress: Progress | None = None
+) -> PluginBuildResult:
+    """Compile the plugins into a folder of the user's cache, where `find_plugin_library` finds them.
+
+    The folder appears whole or not at all. What was built before from the same sources, with the same versions and for
+    the same architectures, is returned as it is.
+
+    Raises:
+        SegppError: something is missing, does not fit, or does not compile.
+    """
+    options = options or PluginBuildOptions()
+    report = progress or (lambda step, done, total: None)
+    report(_STEPS[0], 0, 1)
+    sources = plugin_sources()
+    architectures, newest_cuda = _architectures(options)
+    toolchain = find_toolchain(options.kind, options.tensorrt_root, architectures, newest_cuda)
+    plan = _Plan(options.kind, architectures, toolchain, sources, hash_sources(sources, options.kind))
+    target = libraries_folder() / plan.folder_name
+    existing = _reusable(target / LIBRARY_NAMES[options.kind])
+    if existing is not None:
+        return PluginBuildResult(existing, reused=True)
+    require_writable(target / LIBRARY_NAMES[options.kind])
+    libraries_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=libraries_folder(), prefix=".building-") as name:
+        finished = _build(plan, Path(name), report)
+        _move_into_place(finished, target)
+    return PluginBuildResult(open_library(target / LIBRARY_NAMES[options.kind]), reused=False)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    kind: LibraryKind
+    architectures: tuple[str, ...]
+    toolchain: Toolchain
+    sources: Path
+    source_sha256: str
+
+    @property
+    def folder_name(self) -> str:
+        """One folder for each combination of all that decides what the library is."""
+        tools = self.toolchain
+        facts = (self.source_sha256, tools.cuda.version, tools.tensorrt.version, tools.cxx.version, platform.machine())
+        key = hashlib.sha256("\0".join((*facts, *self.architectures)).encode()).hexdigest()[:16]
+        return f"{self.kind}-{key}"
+
+    def configure_command(self, build: Path) -> list[str]:
+        """Return the command that makes the build tree."""
+        tools = self.toolchain
+        settings: dict[str, str | Path] = {
+            "CMAKE_MAKE_PROGRAM": tools.ninja.path,
+            "CMAKE_CXX_COMPILER": tools.cxx.path,
+            "SEGPP_CUDA_INCLUDE_DIR": ";".join(map(str, tools.cuda.include_dirs)),
+            "SEGPP_TENSORRT_INCLUDE_DIR": tools.tensorrt.include_dir,
+            "SEGPP_HOST": "OFF" if isinstance(tools.cuda, CudaToolkit) else "ON",
+        }
+        if isinstance(tools.cuda, CudaToolkit):
+            settings["CMAKE_CUDA_COMPILER"] = tools.cuda.nvcc
+            settings["CMAKE_CUDA_HOST_COMPILER"] = tools.cxx.path
+            settings["CMAKE_CUDA_ARCHITECTURES"] = cmake_architectures(self.architectures)
+        words = [f"-D{name}={value}" for name, value in settings.items()]
+        return [str(tools.cmake.path), "-G", "Ninja", "-S", str(self.sources), "-B", str(build), *words]
+
+    def build_command(self, build: Path) -> list[str]:
+        """Return the command that compiles."""
+        command = [str(self.toolchain.cmake.path), "--build", str(build), "--parallel", str(_jobs())]
+        return [*command, "--target", *_CMAKE_TARGETS[self.kind]]
+
+
+def cmake_architectures(architectures: tuple[str, ...]) -> str:
+    """Return CMake's list: machine code for each, and PTX of the newest for GPUs that come later.
+
+    Example:
+        >>> cmake_architectures(("87", "89"))
+        '87-real;89'
+    """
+    last = newest(architectures)
+    return ";".join(name if name == last else f"{name}-real" for name in architectures)
+
+
+def _architectures(options: PluginBuildOptions) -> tuple[tuple[str, ...], int | None]:
+    """Return what to compile for, and the newest CUDA that may run it here, where here is where it will run."""
+    if options.kind is LibraryKind.HOST:
+        return (), None
+    if options.architectures:
+        return options.architectures, None
+    return native_architectures(), driver_cuda_major()
+
+
+def _reusable(library: Path) -> PluginLibrary | None:
+    try:
+        return open_library(library) if library.is_file() else None
+    except SegppError:
+        return None  # damaged: it is built again
+
+
+def _build(plan: _Plan, folder: Path, report: Progress) -> Path:
+    """Compile in `folder` and return the folder of the finished files."""
+    build, log, result = folder / "build", folder / "log.txt", folder / "result"
+    start = time.perf_counter()
+    try:
+        with log.open("w", encoding="utf-8") as stream:
+            environment = _environment(folder)
+            run_logged(plan.configure_command(build), stream, _STEPS[0], report, environment)
+            run_logged(plan.build_command(build), stream, _STEPS[1], report, environment)
+    except CompileError as error:
+        kept = libraries_folder() / f"{plan.kind}-failed.log"
+        write_text(kept, f"{log.read_text(encoding='utf-8', errors='replace')}{error}\n")
+        raise describe_failure(kept) from error
+    result.mkdir()
+    names = [LIBRARY_NAMES[plan.kind], *((HOST_KERNELS_NAME,) if plan.kind is LibraryKind.HOST else ())]
+    for name in names:
+        shutil.copy2(build / name, result / name)
+    library = result / LIBRARY_NAMES[plan.kind]
+    write_text(record_path(library), dump_record(_describe(plan, library, time.perf_counter() - start)))
+    return result
+
+
+def _describe(plan: _Plan, library: Path, seconds: float) -> PluginRecord:
+    return PluginRecord(
+        kind=plan.kind,
+        architectures=plan.architectures,
+        ptx=newest(plan.architectures) if plan.architectures else None,
+        sha256=sha256_of(library),
+        source_sha256=plan.source_sha256,
+        cuda_version=plan.toolchain.cuda.version,
+        tensorrt_version=plan.toolchain.tensorrt.version,
+        compiler=f"{plan.toolchain.cxx.path.name} {plan.toolchain.cxx.version}",
+        machine=platform.machine(),
+        tool_version=segpp_deploy.__version__,
+        build_seconds=round(seconds, 1),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _move_into_place(finished: Path, target: Path) -> None:
+    if target.exists():  # damaged, or another process was quicker; a folder is not replaced in one step
+        target.rename(finished.with_name("replaced"))
+    finished.rename(target)
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    """Return our environment less the flags that CMake would take from it, with temporary files that go with us."""
+    ignored = ("CXXFLAGS", "CUDAFLAGS", "LDFLAGS", "CUDAARCHS", "NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS")
+    kept = {name: value for name, value in os.environ.items() if name not in ignored}
+    return {**kept, "TMPDIR": str(folder), "LC_ALL": "C"}
+
+
+def _jobs() -> int:
+    """Return how many compilers may run at once: small devices have more cores than memory for them."""
+    cores = os.cpu_count() or 1
+    try:
+        mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    except (ValueError, OSError):
+        return cores
+    return max(1, min(cores, mib // _MIB_PER_JOB))

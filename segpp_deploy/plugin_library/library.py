@@ -1,0 +1,139 @@
+"""Where built plugin libraries are kept, and how every command finds the one to load."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import require_file, sha256_of
+from segpp_deploy.model.download import cache_folder
+from segpp_deploy.plugin_library.architectures import format_capability
+from segpp_deploy.plugin_library.record import BUILD_COMMAND, PluginRecord, read_record
+from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
+
+LIBRARY_VARIABLE = "SEGPP_PLUGIN_LIBRARY"
+LIBRARY_NAMES = {LibraryKind.CUDA: "libsegpp_plugins.so", LibraryKind.HOST: "libsegpp_plugins_host.so"}
+HOST_KERNELS_NAME = "libsegpp_host.so"
+
+_INTEGRATED = frozenset({"72", "87", "101", "110"})  # machine code for these GPUs and for others does not mix
+
+
+@dataclass(frozen=True)
+class PluginLibrary:
+    """A library that is whole and fits this machine's processor."""
+
+    path: Path
+    record: PluginRecord
+
+    @property
+    def kernels_path(self) -> Path | None:
+        """The library with the C interface of the kernels, which a host build has beside it."""
+        path = self.path.with_name(HOST_KERNELS_NAME)
+        return path if path.is_file() else None
+
+    def runs_on(self, compute_capability: str) -> bool:
+        """Whether it holds code for a GPU, e.g. of compute capability "8.7"."""
+        wanted = compute_capability.replace(".", "")
+        if wanted in self.record.architectures:
+            return True
+        if self.record.ptx is not None and int(self.record.ptx) <= int(wanted):
+            return True
+        return wanted not in _INTEGRATED and any(
+            name[:-1] == wanted[:-1] and int(name) < int(wanted)
+            for name in self.record.architectures
+            if name not in _INTEGRATED
+        )
+
+    def require_runs_on(self, compute_capability: str) -> None:
+        """Check that it holds code for a GPU.
+
+        Raises:
+            SegppError: it does not; the fix is the build for that GPU too.
+        """
+        if self.runs_on(compute_capability):
+            return
+        held = ", ".join(map(format_capability, self.record.architectures)) or "no GPU"
+        together = (*self.record.architectures, compute_capability.replace(".", ""))
+        raise SegppError(
+            f"The plugin library {self.path} was compiled for {held}, not for {compute_capability}.",
+            f"a library for compute capability {compute_capability}.",
+            f"{BUILD_COMMAND} --arch {','.join(together)}",
+        )
+
+
+def libraries_folder() -> Path:
+    """Return the folder that holds one folder per built library."""
+    return cache_folder() / "plugins"
+
+
+def find_plugin_library(kind: LibraryKind = LibraryKind.CUDA) -> PluginLibrary:
+    """Return the library to load: the file named by SEGPP_PLUGIN_LIBRARY, else the last one built from these sources.
+
+    Raises:
+        SegppError: none was built, the sources changed since, or the file is not what its record says.
+    """
+    chosen = os.environ.get(LIBRARY_VARIABLE)
+    if chosen and kind is LibraryKind.CUDA:
+        return open_library(require_file(Path(chosen), f"plugin library ({LIBRARY_VARIABLE})", BUILD_COMMAND))
+    source_sha256 = hash_sources(plugin_sources(), kind)
+    found = sorted(_libraries(kind), key=lambda library: library.record.created, reverse=True)
+    for library in found:
+        if library.record.source_sha256 == source_sha256:
+            return open_library(library.path)
+    if found:
+        raise _stale_error(found[0])
+    raise SegppError(
+        "The TensorRT plugins were not built yet." if kind is LibraryKind.CUDA else "The host build was not made yet.",
+        f"a library in {libraries_folder()}, or named by {LIBRARY_VARIABLE}.",
+        _command(kind),
+    )
+
+
+def open_library(path: Path) -> PluginLibrary:
+    """Read a library's record and check the file against it; the library is not loaded.
+
+    Raises:
+        SegppError: no record, another file than recorded, or made for another processor.
+    """
+    record = read_record(path)
+    if sha256_of(path) != record.sha256:
+        raise SegppError(
+            f"The plugin library {path} is not the file that its record describes.",
+            f"SHA-256 {record.sha256[:12]}...",
+            _command(record.kind, record),
+        )
+    if record.machine != platform.machine():
+        raise SegppError(
+            f"The plugin library {path} was built for {record.machine}, and this is {platform.machine()}.",
+            f"a library built on {platform.machine()}.",
+            _command(record.kind, record),
+        )
+    return PluginLibrary(path, record)
+
+
+def _libraries(kind: LibraryKind) -> Iterator[PluginLibrary]:
+    for path in libraries_folder().glob(f"{kind}-*/{LIBRARY_NAMES[kind]}"):
+        try:
+            yield PluginLibrary(path, read_record(path))
+        except SegppError:
+            continue  # of another version of this program; as good as not built
+
+
+def _stale_error(library: PluginLibrary) -> SegppError:
+    record = library.record
+    return SegppError(
+        f"The plugin library is older than its sources: {library.path} was built by segpp-deploy "
+        f"{record.tool_version} on {record.created[:10]}, and the sources changed since.",
+        "a library built from the sources as they are.",
+        f"{_command(record.kind, record)} (or keep the old one: {LIBRARY_VARIABLE}={library.path})",
+    )
+
+
+def _command(kind: LibraryKind, record: PluginRecord | None = None) -> str:
+    if kind is LibraryKind.HOST:
+        return f"{BUILD_COMMAND} --host"
+    return f"{BUILD_COMMAND} --arch {','.join(record.architectures)}" if record else BUILD_COMMAND

@@ -1,0 +1,70 @@
+"""Everything that one build needs, found or told missing in one message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from segpp_deploy.plugin_library.build_tools import Program, find_cmake, find_cxx, find_ninja
+from segpp_deploy.plugin_library.cuda_toolkit import (
+    CudaHeaders,
+    CudaToolkit,
+    find_cuda_headers,
+    find_cuda_toolkit,
+)
+from segpp_deploy.plugin_library.missing import MissingToolError, join_missing
+from segpp_deploy.plugin_library.sources import LibraryKind
+from segpp_deploy.plugin_library.tensorrt_headers import TensorRTHeaders, find_tensorrt_headers
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """The programs and headers of one build; the host build takes CUDA's headers without its compiler."""
+
+    cmake: Program
+    ninja: Program
+    cxx: Program
+    cuda: CudaToolkit | CudaHeaders
+    tensorrt: TensorRTHeaders
+
+
+def find_toolchain(
+    kind: LibraryKind,
+    tensorrt_root: Path | None = None,
+    architectures: Sequence[str] = (),
+    newest_cuda: int | None = None,
+) -> Toolchain:
+    """Find what a build needs.
+
+    Args:
+        kind: the library to build.
+        tensorrt_root: where TensorRT lies; None = search.
+        architectures: what nvcc has to know.
+        newest_cuda: the newest major version of CUDA that the driver runs; None = any.
+
+    Raises:
+        SegppError: something is missing or does not fit; all that is missing is told at once.
+    """
+    missing: list[MissingToolError] = []
+
+    def find(search: Callable[[], _T]) -> _T | None:
+        try:
+            return search()
+        except MissingToolError as error:
+            missing.append(error)
+            return None
+
+    def find_cuda() -> CudaToolkit | CudaHeaders:
+        if kind is LibraryKind.HOST:
+            return find_cuda_headers()
+        return find_cuda_toolkit(architectures, newest_cuda)
+
+    cmake, ninja, cxx, cuda = find(find_cmake), find(find_ninja), find(find_cxx), find(find_cuda)
+    tensorrt = find(lambda: find_tensorrt_headers(tensorrt_root))
+    if not (cmake and ninja and cxx and cuda and tensorrt):
+        raise join_missing(missing)
+    return Toolchain(cmake, ninja, cxx, cuda, tensorrt)

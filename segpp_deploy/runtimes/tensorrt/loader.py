@@ -1,0 +1,95 @@
+"""From an engine file to an `ICudaEngine`; whatever is in the way is said in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.contract import TensorSpec
+from segpp_deploy.hardware.nvidia_gpu import require_gpu
+from segpp_deploy.runtimes.tensorrt.api import TensorRt
+from segpp_deploy.runtimes.tensorrt.network import tensor_spec
+from segpp_deploy.runtimes.tensorrt.plugins import load_plugins
+
+_REBUILD = "Build the engine again on this machine: segpp-deploy build-engine"
+
+
+@dataclass(frozen=True)
+class LoadedEngine:
+    """An engine and what it takes and gives.
+
+    Args:
+        engine: the `ICudaEngine`.
+        runtime: the `IRuntime` that made it, which must outlive it.
+        input: its one input; the batch is None where it is dynamic.
+        output: its one output.
+        max_batch: the largest batch.
+    """
+
+    engine: Any
+    runtime: Any
+    input: TensorSpec
+    output: TensorSpec
+    max_batch: int
+
+
+def load_engine(trt: TensorRt, path: Path, needs_plugins: bool) -> LoadedEngine:
+    """Load an engine file onto the GPU.
+
+    Args:
+        trt: the flavour.
+        path: the engine file.
+        needs_plugins: whether the plugin library has to be there first.
+
+    Raises:
+        SegppError: there is no GPU or no plugin library, the runtime refuses the file, or its tensors are not one
+            input and one output.
+    """
+    gpu = require_gpu()
+    if needs_plugins:
+        load_plugins(trt, gpu.compute_capability)
+    content = path.read_bytes()
+    runtime = trt.api.Runtime(trt.logger)
+    _check_validity(trt, runtime, path, content)
+    trt.log.clear()
+    engine = runtime.deserialize_cuda_engine(content)
+    if engine is None:
+        raise trt.error(
+            f"{trt.info.runtime} {trt.version} cannot load {path}", "an engine built for this GPU.", _REBUILD
+        )
+    return _describe(trt, runtime, engine, path)
+
+
+def _check_validity(trt: TensorRt, runtime: Any, path: Path, content: bytes) -> None:
+    """Ask the library itself first, where it can tell (TensorRT-RTX)."""
+    if not hasattr(runtime, "get_engine_validity"):
+        return
+    validity, diagnostics = runtime.get_engine_validity(content)
+    if validity != trt.api.EngineValidity.INVALID:
+        return
+    members = trt.api.EngineInvalidityDiagnostics.__members__
+    reasons = [name.lower().replace("_", " ") for name, bit in members.items() if int(diagnostics) & int(bit)]
+    raise SegppError(
+        f"{trt.info.runtime} {trt.version} cannot use {path} here: {', '.join(reasons) or 'it does not say why'}.",
+        "an engine built for this version and this GPU.",
+        _REBUILD,
+    )
+
+
+def _describe(trt: TensorRt, runtime: Any, engine: Any, path: Path) -> LoadedEngine:
+    modes = trt.api.TensorIOMode
+    ends: dict[Any, list[TensorSpec]] = {modes.INPUT: [], modes.OUTPUT: []}
+    for index in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(index)
+        spec = tensor_spec(trt.api, name, engine.get_tensor_dtype(name), engine.get_tensor_shape(name))
+        ends[engine.get_tensor_mode(name)].append(spec)
+    inputs, outputs = ends[modes.INPUT], ends[modes.OUTPUT]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise SegppError(
+            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs.", "an engine with one of each.", _REBUILD
+        )
+    batch = inputs[0].shape[0]
+    max_batch = batch if batch is not None else int(engine.get_tensor_profile_shape(inputs[0].name, 0)[2][0])
+    return LoadedEngine(engine, runtime, inputs[0], outputs[0], max_batch)

@@ -1,0 +1,45 @@
+"""The PyTorch model behind a session's contract: the float32 reference of every engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from segpp_deploy.graph.deployable import Deployable
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.runtimes.session import require_images
+
+
+class TorchSession:
+    """Runs a model as the exported file described by `metadata` would.
+
+    Args:
+        model: float32, in eval mode, with the plan of the file.
+        metadata: of the exported file.
+    """
+
+    def __init__(self, model: SegFormer, metadata: ExportMetadata) -> None:
+        self.metadata = metadata
+        self._module: Any = Deployable(model, metadata.input_kind, metadata.output_kind, metadata.normalization).eval()
+
+    def run(self, images: NDArray[Any]) -> NDArray[Any]:
+        """Compute; see `Session.run`."""
+        return self._compute(self._module, images)
+
+    def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the logits or heatmaps float32 [B, K, h, w], whatever the file puts out; images as for `run`."""
+        return self._compute(self._module.logits, images)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._module = None
+
+    def _compute(self, function: Any, images: NDArray[Any]) -> NDArray[Any]:
+        images = require_images(images, self.metadata)
+        tensor = torch.from_numpy(np.require(images, requirements=["C", "W"]))  # torch warns of read-only memory
+        with torch.inference_mode():
+            return np.asarray(function(tensor).numpy())

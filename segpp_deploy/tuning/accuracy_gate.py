@@ -1,0 +1,134 @@
+"""The accuracy gate: layers return to a higher precision, the most sensitive first, until the engine is good enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from segpp_deploy.config import Precision
+from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason
+from segpp_deploy.errors import CheckFailedError
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe
+from segpp_deploy.progress import Progress
+from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.int8_layers import speedup_of
+from segpp_deploy.tuning.judge import Judge
+from segpp_deploy.tuning.recipe_choice import RecipeChoice
+from segpp_deploy.tuning.sensitivity import GroupSensitivity, find_sensitivity, group_layers
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What passed.
+
+    Args:
+        recipe: of the graph that passed.
+        outcome: its scores.
+        per_class_iou: of the float32 graph and of the engine, by class name.
+        kept: the groups that returned to a higher precision; one entry each, in the order they returned.
+        sensitivity: all groups, the most sensitive first; empty where nobody had to know.
+    """
+
+    recipe: PrecisionRecipe
+    outcome: GateOutcome
+    per_class_iou: dict[str, tuple[float, float]]
+    kept: tuple[KeptLayers, ...] = ()
+    sensitivity: tuple[GroupSensitivity, ...] = ()
+
+
+class AccuracyGate:
+    """Judges recipes until one loses no more than `allowed_points` of mIoU.
+
+    Args:
+        bench: opens the graph under a recipe.
+        judge: scores it.
+        allowed_points: points of mIoU it may lose against the float32 graph of the same mode.
+        progress: told about each step.
+    """
+
+    def __init__(self, bench: TrialBench, judge: Judge, allowed_points: float, progress: Progress) -> None:
+        self._bench = bench
+        self._judge = judge
+        self._allowed_points = allowed_points
+        self._progress = progress
+
+    def find_passing(self, choice: RecipeChoice, explain: bool = False) -> GateResult:
+        """Return the first recipe that passes.
+
+        Args:
+            choice: the recipe to begin with.
+            explain: measure the sensitivity of the layers even if the first recipe passes, for a report.
+
+        Raises:
+            CheckFailedError: none does; no engine is to be built.
+        """
+        result = self._judge_recipe(choice.recipe)
+        sensitivity = () if result.outcome.passed and not explain else self._find_sensitivity(choice)
+        returned: list[GroupSensitivity] = []
+        for group in sensitivity[:-1]:  # an engine without any layer in the precision does not have it
+            if result.outcome.passed:
+                break
+            returned.append(group)
+            result = self._judge_recipe(result.recipe.without(group.group.layers))
+        if not result.outcome.passed:
+            raise self._failure(result.outcome, "even with all groups of layers but one in a higher precision it loses")
+        return replace(result, kept=self._with_costs(choice.recipe, returned), sensitivity=sensitivity)
+
+    def check(self, recipe: PrecisionRecipe) -> GateResult:
+        """Judge an engine that there is only one way to build.
+
+        Raises:
+            CheckFailedError: it loses too much.
+        """
+        result = self._judge_recipe(recipe)
+        if not result.outcome.passed:
+            raise self._failure(result.outcome, "it loses")
+        return result
+
+    def _judge_recipe(self, recipe: PrecisionRecipe) -> GateResult:
+        with self._bench.open(recipe) as session:
+            found = self._judge.judge(session, str(recipe.precision), self._progress)
+        reference = self._judge.reference
+        outcome = GateOutcome(
+            data=self._judge.data,
+            images=len(self._judge.images),
+            allowed_points=self._allowed_points,
+            reference_miou=reference.miou,
+            engine_miou=found.scores.miou,
+            pixel_agreement=found.agreement,
+            judged_on=str(self._bench.target),
+        )
+        engine_iou = found.scores.per_class_iou
+        per_class = {name: (iou, engine_iou[name]) for name, iou in reference.per_class_iou.items()}
+        return GateResult(recipe, outcome, per_class)
+
+    def _failure(self, outcome: GateOutcome, finding: str) -> CheckFailedError:
+        return CheckFailedError(
+            f"No engine passed the accuracy gate: {finding} {outcome.lost_points:.2f} points of mIoU on "
+            f"{outcome.data}.",
+            f"a loss of at most {self._allowed_points:g} points.",
+            f"Calibrate on more and more varied pictures, allow more points, or use --precision {Precision.FP32}.",
+        )
+
+    def _find_sensitivity(self, choice: RecipeChoice) -> tuple[GroupSensitivity, ...]:
+        groups = [group for group in group_layers(choice.layers) if group.layers & _reducible(choice)]
+        return find_sensitivity(groups, choice.recipe, self._bench, self._judge, self._progress)
+
+    def _with_costs(self, first: PrecisionRecipe, returned: list[GroupSensitivity]) -> tuple[KeptLayers, ...]:
+        """Describe the groups that returned, each with what its return alone costs in latency."""
+        kept = []
+        for index, one in enumerate(returned):
+            self._progress("Measuring what they cost", index, len(returned))
+            percent = None
+            if self._bench.is_own_target:
+                speedup = speedup_of(first, first.without(one.group.layers), self._bench)
+                percent = round(100 * (speedup - 1), 1)
+            names = tuple(sorted(one.group.layers))
+            kept.append(KeptLayers(reason=KeptReason.SENSITIVITY, names=names, cost_percent=percent))
+        return tuple(kept)
+
+
+def _reducible(choice: RecipeChoice) -> frozenset[str]:
+    if choice.recipe.precision is Precision.INT8:
+        return choice.recipe.layers
+    kept = set(choice.recipe.keep_fp32)
+    return frozenset(one.name for one in choice.layers if not one.kind.in_head and one.name not in kept)

@@ -1,0 +1,94 @@
+"""Where int8 pays on this machine: kinds of layers that run faster unquantised are left in the higher precision."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+
+from segpp_deploy.evaluate.latency import measure_interleaved
+from segpp_deploy.graph.contract import noise_images
+from segpp_deploy.graph.precision.layers import Layer, LayerKind
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe
+from segpp_deploy.progress import Progress
+from segpp_deploy.runtimes.session import Session
+from segpp_deploy.tuning.candidates import TrialBench
+
+ROUNDS = 7
+WARMUP = 2
+WORTH = 1.02
+"""A kind is left out only if that makes the engine at least 2 % faster: less is noise."""
+
+_STEP = "Measuring where int8 pays"
+
+
+@dataclass(frozen=True)
+class KindCost:
+    """A kind of layers, how many times faster the engine is without its quantisation, and whether it was left out."""
+
+    kind: LayerKind
+    speedup_without: float
+    left_out: bool = False
+
+
+def measure_placement(
+    layers: Sequence[Layer], recipe: PrecisionRecipe, bench: TrialBench, progress: Progress
+) -> tuple[KindCost, ...]:
+    """Take each kind of layers out of the recipe in turn and return the kinds, the costliest first.
+
+    Two engines are loaded at a time and take turns, so that a machine that slows down slows both.
+    """
+    members = _quantized_by_kind(layers, recipe)
+    costs = []
+    with bench.open(recipe) as everything:
+        for index, (kind, names) in enumerate(members.items()):
+            progress(_STEP, index, len(members))
+            with bench.open(recipe.without(names)) as without:
+                costs.append(KindCost(kind, compare_speed(everything, without)))
+    progress(_STEP, len(members), len(members))
+    return tuple(sorted(costs, key=lambda cost: -cost.speedup_without))
+
+
+def leave_out_slower(
+    layers: Sequence[Layer], recipe: PrecisionRecipe, costs: Sequence[KindCost], bench: TrialBench
+) -> tuple[PrecisionRecipe, tuple[KindCost, ...]]:
+    """Return the recipe without the kinds that are worth leaving out, and the costs with those marked.
+
+    A kind may be slow alone and not so once its neighbours are in float32 too, where no conversions lie between them:
+    each but the first is measured again beside what the earlier ones left.
+    """
+    members = _quantized_by_kind(layers, recipe)
+    decided: list[KindCost] = []
+    for cost in costs:
+        speedup = cost.speedup_without
+        without = recipe.without(members[cost.kind])
+        if speedup >= WORTH and any(one.left_out for one in decided):
+            speedup = speedup_of(without, recipe, bench)
+        left_out = speedup >= WORTH
+        decided.append(replace(cost, speedup_without=speedup, left_out=left_out))
+        recipe = without if left_out else recipe
+    return recipe, tuple(decided)
+
+
+def speedup_of(recipe: PrecisionRecipe, over: PrecisionRecipe | None, bench: TrialBench) -> float:
+    """Return how many times faster a graph is under `recipe` than under `over` (None: float32), side by side."""
+    with ExitStack() as opened:
+        slow, fast = opened.enter_context(bench.open(over)), opened.enter_context(bench.open(recipe))
+        return compare_speed(slow, fast)
+
+
+def _quantized_by_kind(layers: Sequence[Layer], recipe: PrecisionRecipe) -> dict[LayerKind, frozenset[str]]:
+    members: dict[LayerKind, set[str]] = defaultdict(set)
+    for layer in layers:
+        if layer.name in recipe.layers:
+            members[layer.kind].add(layer.name)
+    return {kind: frozenset(names) for kind, names in members.items()}
+
+
+def compare_speed(baseline: Session, other: Session) -> float:
+    """Return how many times faster `other` is than `baseline`: the median ratio of calls that take turns."""
+    images = noise_images(baseline.metadata)
+    runs = {"baseline": partial(baseline.run, images), "other": partial(other.run, images)}
+    return measure_interleaved(runs, rounds=ROUNDS, warmup=WARMUP).speedup("baseline", "other")

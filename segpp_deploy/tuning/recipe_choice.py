@@ -1,0 +1,175 @@
+"""From what the user asked for to a recipe: ranges, layers, what must stay higher, and where int8 pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import onnx_ir as ir
+
+from segpp_deploy.config import Precision
+from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, Placement, RangesUsed
+from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.graph_file import GraphFile
+from segpp_deploy.graph.precision.half import layers_beyond_half
+from segpp_deploy.graph.precision.layers import Layer, find_layers, tensor_name
+from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
+from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe
+from segpp_deploy.progress import Progress
+from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, open_target
+from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_placement
+from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
+
+_RANGE_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class RecipeChoice:
+    """A recipe and how it came about.
+
+    Args:
+        recipe: what to do.
+        layers: all layers of the graph.
+        ranges: where the ranges came from.
+        kept: layers that stay in a higher precision, and why.
+        costs: by kind of layers, where placement was measured.
+        notes: what the user should know.
+    """
+
+    recipe: PrecisionRecipe
+    layers: tuple[Layer, ...]
+    ranges: RangesUsed | None = None
+    kept: tuple[KeptLayers, ...] = ()
+    costs: tuple[KindCost, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+
+def choose_recipe(
+    graph: GraphFile,
+    target: TargetName,
+    precision: Precision,
+    options: PrecisionOptions,
+    bench: TrialBench,
+    progress: Progress,
+) -> RecipeChoice:
+    """Choose the recipe that takes a float32 export to fp16 or int8 for a target.
+
+    Raises:
+        SegppError: int8 without ranges, or ranges that do not belong to the graph.
+    """
+    model = ir.from_proto(graph.model)
+    layers = find_layers(model)
+    ranges, source, notes = _find_ranges(graph, model, options, progress)
+    used = None if ranges is None else _describe_ranges(ranges, source)
+    if precision is Precision.FP16:
+        return _choose_half(layers, ranges, used, notes)
+    if ranges is None:
+        raise _ranges_missing(graph)
+    choice = _choose_int8(layers, target, ranges, used, notes)
+    measured = options.placement is Placement.MEASURED and bench.is_own_target
+    return _place(choice, bench, progress) if measured else choice
+
+
+def _choose_half(
+    layers: tuple[Layer, ...], ranges: CalibrationRanges | None, used: RangesUsed | None, notes: tuple[str, ...]
+) -> RecipeChoice:
+    unsafe = () if ranges is None else tensors_unsafe_in_fp16(ranges)
+    too_large = layers_beyond_half(layer for layer in layers if not layer.kind.in_head)
+    kept = tuple(
+        KeptLayers(reason=reason, names=names)
+        for reason, names in ((KeptReason.OVERFLOW, unsafe), (KeptReason.WEIGHTS, too_large))
+        if names
+    )
+    if ranges is None:
+        notes = (*notes, "Whether values overflow in fp16 was not checked; --calibration does it.")
+    if unsafe:
+        notes = (*notes, f"Float32 keeps {len(unsafe)} tensors that could overflow in fp16; the manifest lists them.")
+    return RecipeChoice(PrecisionRecipe(Precision.FP16, keep_fp32=unsafe), layers, used, kept, notes=notes)
+
+
+def _choose_int8(
+    layers: tuple[Layer, ...],
+    target: TargetName,
+    ranges: CalibrationRanges,
+    used: RangesUsed | None,
+    notes: tuple[str, ...],
+) -> RecipeChoice:
+    info = TARGETS[target]
+    assert info.int8 is not None  # whoever asks for int8 elsewhere is refused before
+    thresholds = ranges.thresholds()
+    kinds = QUANTIZABLE_KINDS if info.int8.every_layer else DEFAULT_KINDS
+    covered = frozenset(
+        layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
+    )
+    rest = info.int8.rest if _has(info, info.int8.rest) else Precision.FP32
+    left = tuple(layer.name for layer in layers if layer.name not in covered)
+    recipe = PrecisionRecipe(
+        Precision.INT8,
+        rest=rest,
+        ranges=thresholds,
+        layers=covered,
+        keep_fp32=tensors_unsafe_in_fp16(ranges) if rest is Precision.FP16 else (),
+        outputs=info.int8.outputs,
+    )
+    kept = (KeptLayers(reason=KeptReason.RECIPE, names=left),) if left else ()
+    return RecipeChoice(recipe, layers, used, kept, notes=notes)
+
+
+def _has(info: TargetInfo, precision: Precision) -> bool:
+    """Whether a target has a precision: of graphs always, of the runtime's own where this machine has it."""
+    return precision in info.graph_precisions or precision in open_target(info.name).usable_precisions()
+
+
+def _place(choice: RecipeChoice, bench: TrialBench, progress: Progress) -> RecipeChoice:
+    measured = measure_placement(choice.layers, choice.recipe, bench, progress)
+    recipe, costs = leave_out_slower(choice.layers, choice.recipe, measured, bench)
+    if not recipe.layers:
+        raise SegppError(
+            f"On this machine, int8 makes no kind of layers faster on the target {bench.target}.",
+            "a CPU with integer instructions (AVX-512 VNNI, AMX, Arm dot product).",
+            f"--precision {Precision.FP32}, or --placement {Placement.ALL} to build it nevertheless",
+        )
+    kept = list(choice.kept)
+    for cost in costs:
+        if cost.left_out:
+            layers = (one for one in choice.layers if one.kind is cost.kind)
+            names = tuple(one.name for one in layers if one.name in choice.recipe.layers)
+            percent = round(100 * (1 / cost.speedup_without - 1), 1)
+            kept.append(KeptLayers(reason=KeptReason.PLACEMENT, names=names, cost_percent=percent))
+    return replace(choice, recipe=recipe, kept=tuple(kept), costs=costs)
+
+
+def _find_ranges(
+    graph: GraphFile, model: ir.Model, options: PrecisionOptions, progress: Progress
+) -> tuple[CalibrationRanges | None, str, tuple[str, ...]]:
+    source = options.calibration
+    if source is None:
+        return None, "", ()
+    path = Path(source)
+    if path.suffix in _RANGE_SUFFIXES:
+        ranges = read_ranges(path)
+        return ranges, source, check_ranges(ranges, model, graph.metadata, source)
+    settings = CalibrateSettings(source, options.images, options.method)
+    calibration = calibrate_graph(graph, settings, progress)
+    return calibration.ranges, source, calibration.warnings
+
+
+def _describe_ranges(ranges: CalibrationRanges, source: str) -> RangesUsed:
+    return RangesUsed(
+        source=source,
+        data=ranges.data,
+        method=ranges.method,
+        images=ranges.images.count,
+        images_sha256=ranges.images.sha256,
+    )
+
+
+def _ranges_missing(graph: GraphFile) -> SegppError:
+    return SegppError(
+        "int8 needs to know the range of every tensor.",
+        "a range file, a data set or a directory of pictures like those the engine will see.",
+        f"segpp-deploy calibrate {graph.path} --data DATASET -o ranges.yaml, then --calibration ranges.yaml",
+    )

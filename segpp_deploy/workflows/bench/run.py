@@ -1,0 +1,128 @@
+"""How fast engines are on this machine, and how much memory they take."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from segpp_deploy.engine.verify import verify_engine
+from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate.environment import describe_environment
+from segpp_deploy.evaluate.latency import InterleavedLatency
+from segpp_deploy.evaluate.worker import EngineWorker, profile_engine, start_worker
+from segpp_deploy.files import require_writable, write_text
+from segpp_deploy.hardware.cpu import physical_cores, require_threads
+from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.report.json_report import to_json
+from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.runtimes.session import OperationTime, SessionOptions
+from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming
+
+_PROFILE_RUNS = 10
+REPORT_NAME = "bench.json"
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to measure.
+
+    Args:
+        engines: the files; the first is the baseline of the speed-ups.
+        iterations: timed calls of each.
+        warmup: untimed calls of each before.
+        profile: take the time by operation as well, in runs of their own.
+        threads: CPU threads; None = what the engines were built with.
+        report_dir: write bench.json and bench.md there.
+    """
+
+    engines: tuple[Path, ...]
+    iterations: int = 50
+    warmup: int = 5
+    profile: bool = False
+    threads: int | None = None
+    report_dir: Path | None = None
+
+
+def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchResult:
+    """Time engines on noise, each in a process of its own.
+
+    Several engines take turns, forwards in one round and backwards in the next, so that a machine that slows down for a
+    while slows all of them. All are loaded at once: together they have to fit into memory.
+
+    Raises:
+        SegppError: no engine, impossible counts, an engine that cannot be opened or run, or a report that cannot be
+            written.
+    """
+    _check_options(options)
+    if options.report_dir is not None:
+        require_writable(options.report_dir / REPORT_NAME)
+    manifests = [verify_engine(engine) for engine in options.engines]
+    session_options = SessionOptions(options.threads)
+    with ExitStack() as stack:
+        workers = []
+        for index, engine in enumerate(options.engines):
+            progress("Loading engines", index, len(options.engines))
+            workers.append(stack.enter_context(start_worker(engine, session_options)))
+        latency = _take_turns(workers, options, progress)
+        peaks = [worker.peak_memory_bytes() for worker in workers]
+        loads = [worker.load_seconds for worker in workers]
+    timings = tuple(
+        EngineTiming(
+            path=engine,
+            manifest=manifest,
+            threads=options.threads or manifest.threads or physical_cores(),
+            load_seconds=loads[index],
+            latency_ms=latency.stats(str(index), manifest.metadata.batch or 1),
+            peak_memory_bytes=peaks[index],
+            operations=_profile(engine, options, progress) if options.profile else None,
+        )
+        for index, (engine, manifest) in enumerate(zip(options.engines, manifests, strict=True))
+    )
+    result = BenchResult(timings, latency, describe_environment())
+    if options.report_dir is not None:
+        write_report(result, options.report_dir)
+    return result
+
+
+def write_report(result: BenchResult, folder: Path) -> None:
+    """Write bench.json and bench.md."""
+    environment = result.environment
+    machine = f"{environment.cpu}, {environment.cpu_cores} cores, {environment.os}, Python {environment.python}"
+    sections = [f"## {table.title}\n\n{to_markdown(table)}" for table in result.tables()]
+    write_text(folder / REPORT_NAME, to_json(result.to_dict()) + "\n")
+    write_text(folder / "bench.md", "\n\n".join(["# Benchmark", machine, *sections]) + "\n")
+
+
+def _take_turns(workers: list[EngineWorker], options: BenchOptions, progress: Progress) -> InterleavedLatency:
+    samples: list[list[float]] = [[] for _ in workers]
+    total, done = (options.warmup + options.iterations) * len(workers), 0
+    for number in range(-options.warmup, options.iterations):
+        order = range(len(workers))
+        for index in order if number % 2 == 0 else reversed(order):
+            elapsed_ms = workers[index].run_ms()
+            if number >= 0:
+                samples[index].append(elapsed_ms)
+            done += 1
+            progress("Timing", done, total)
+    return InterleavedLatency({str(index): tuple(values) for index, values in enumerate(samples)})
+
+
+def _profile(engine: Path, options: BenchOptions, progress: Progress) -> tuple[OperationTime, ...]:
+    runs = min(options.iterations, _PROFILE_RUNS)
+    progress(f"Profiling {engine}", 0, 1)
+    times = profile_engine(engine, SessionOptions(options.threads), runs, min(options.warmup, runs))
+    progress(f"Profiling {engine}", 1, 1)
+    return times
+
+
+def _check_options(options: BenchOptions) -> None:
+    if not options.engines:
+        raise SegppError("No engine was named.", "one or more engine files.", "segpp-deploy bench model.engine")
+    if options.iterations < 1 or options.warmup < 0:
+        raise SegppError(
+            f"{options.iterations} timed and {options.warmup} warm-up runs cannot be measured.",
+            "at least 1 timed and 0 warm-up runs.",
+            "--iterations 50 --warmup 5",
+        )
+    require_threads(options.threads)

@@ -1,0 +1,131 @@
+"""The demo's report: a picture, one HTML page, the same as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segpp_deploy.config import ClassTable, Preset
+from segpp_deploy.data.datasets import IGNORE_INDEX, Sample, parse_dataset
+from segpp_deploy.data.images import ByteImage, write_image
+from segpp_deploy.engine.open import open_session
+from segpp_deploy.evaluate.predictor import Segmenter
+from segpp_deploy.files import write_text
+from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
+from segpp_deploy.report.extra import import_report_library
+from segpp_deploy.report.html import Picture, Section, render_page
+from segpp_deploy.report.tables import Column, Table, to_markdown
+from segpp_deploy.tasks.segmentation.overlay import draw_overlay
+from segpp_deploy.workflows.demo.result import DemoResult
+
+PICTURE_CAPTION = (
+    "A held-out scene. Left: the picture and what each mode sees in it. Right: the true labels, and in red the pixels "
+    "that each mode gets wrong."
+)
+SHOWN_MODES = (Preset.ORIGINAL, Preset.FAST, Preset.FAST_REUSE)
+_CELL_WIDTH_PX = 640
+_CAPTION_PX = 30
+_GAP_PX = 6
+_ERROR_RGB = (214, 40, 57)
+
+
+def require_report_libraries() -> None:
+    """Check at the start what is needed at the end.
+
+    Raises:
+        SegppError: a library of the extra `report` is missing.
+    """
+    import_report_library("jinja2")
+    import_report_library("matplotlib")
+
+
+def describe_conditions(result: DemoResult) -> str:
+    """Return one sentence that says what was measured on what."""
+    machine, packages = result.environment, result.environment["packages"]
+    return (
+        f"Measured on {machine['cpu']} ({machine['cpu_cores']} cores) with ONNX Runtime {packages['onnxruntime']}, "
+        f"float32, batch 1, {result.size} pixels: mIoU on {result.images} held-out scenes, agreement with PyTorch on "
+        f"{result.torch_images} of them, median latency of {result.iterations} calls that took turns, "
+        f"segpp-deploy {machine['tool_version']}."
+    )
+
+
+def write_report(result: DemoResult, folder: Path) -> None:
+    """Write report.html and report.md into `folder`, where overlay.jpg lies already."""
+    table = result.table()
+    lead = describe_conditions(result)
+    points = [
+        ChartPoint(row.mode, row.latency_ms, 100 * row.miou, is_baseline=index == 0)
+        for index, row in enumerate(result.rows)
+    ]
+    commands = (f"segpp-deploy demo --out {folder}", f"segpp-deploy bench {folder}/engines/*.engine")
+    sections = [
+        Section("Merge modes", "Attention pairs are those of the unmerged model = 100 %.", table),
+        Section("Accuracy and latency", chart_svg=draw_tradeoff(points, "latency in ms (median)", "mIoU in %")),
+        Section("What the modes see", picture=Picture((folder / "overlay.jpg").read_bytes(), PICTURE_CAPTION)),
+        Section("This machine", table=_environment_table(result)),
+        Section("Once more", commands=commands),
+    ]
+    title = f"{result.model}: merge modes on this machine"
+    write_text(result.html, render_page(title, lead, sections))
+    write_text(
+        folder / "report.md", f"# {title}\n\n{lead}\n\n{to_markdown(table)}\n\n![{PICTURE_CAPTION}](overlay.jpg)\n"
+    )
+
+
+def _environment_table(result: DemoResult) -> Table:
+    environment = result.environment
+    names = ("cpu", "cpu_cores", "cpu_features", "os", "python")
+    rows = [(name.replace("_", " "), _as_text(environment[name])) for name in names]
+    rows += [(name, version) for name, version in environment["packages"].items()]
+    return Table("", (Column("", is_number=False), Column("", is_number=False)), tuple(rows))
+
+
+def _as_text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def draw_modes(data: str, engines: Mapping[Preset, Path], target: Path) -> None:
+    """Draw one scene as some modes see it: a row for the truth, then one for each mode."""
+    modes = [mode for mode in SHOWN_MODES if mode in engines]
+    with closing(open_session(engines[modes[0]])) as session:
+        classes = session.metadata.classes
+    image, truth = _richest(parse_dataset(data).samples, len(classes))
+    rows = [_row(image, draw_overlay(image, truth, classes), "picture", "true labels")]
+    for mode in modes:
+        with closing(open_session(engines[mode])) as session:
+            labels = Segmenter(session).segment([image])[0].labels
+        rows.append(_mode_row(image, labels, truth, classes, mode))
+    gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
+    write_image(target, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
+
+
+def _richest(samples: tuple[Sample, ...], num_classes: int) -> tuple[ByteImage, ByteImage]:
+    """Return the sample that shows the most classes, the first of equals."""
+    return max((sample.load(num_classes) for sample in samples[:8]), key=lambda pair: len(np.unique(pair[1])))
+
+
+def _mode_row(image: ByteImage, labels: ByteImage, truth: ByteImage, classes: ClassTable, mode: Preset) -> ByteImage:
+    wrong = (labels != truth) & (truth != IGNORE_INDEX)
+    errors = (255 - (255 - image.mean(axis=2, keepdims=True)) * 0.45).repeat(3, axis=2).astype(np.uint8)
+    errors[wrong] = _ERROR_RGB
+    overlay = draw_overlay(image, labels, classes, legend=False)
+    return _row(overlay, errors, str(mode), f"{mode}: {100 * wrong.mean():.1f} % of the pixels wrong")
+
+
+def _row(left: ByteImage, right: ByteImage, left_caption: str, right_caption: str) -> ByteImage:
+    cells = _cell(left, left_caption), _cell(right, right_caption)
+    gap = np.full((cells[0].shape[0], _GAP_PX, 3), 255, np.uint8)
+    return np.concatenate([cells[0], gap, cells[1]], axis=1)
+
+
+def _cell(picture: ByteImage, caption: str) -> ByteImage:
+    height = round(picture.shape[0] * _CELL_WIDTH_PX / picture.shape[1])
+    small = cv2.resize(picture, (_CELL_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+    strip = np.full((_CAPTION_PX, _CELL_WIDTH_PX, 3), 255, np.uint8)
+    cv2.putText(strip, caption, (2, _CAPTION_PX - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (51, 58, 69), 1, cv2.LINE_AA)
+    return np.concatenate([strip, small])

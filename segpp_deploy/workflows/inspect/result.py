@@ -1,0 +1,112 @@
+"""What was found in a file, for JSON and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from segpp_deploy.config import Choice
+from segpp_deploy.graph.contract import TensorSpec
+from segpp_deploy.model.plan import StageTokens
+from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.report.tokens import tokens_table
+
+_SHOWN_NAMES = 12
+
+
+class FileKind(Choice):
+    """What a file can be."""
+
+    GRAPH = "onnx graph"
+    ENGINE = "engine"
+    CHECKPOINT = "checkpoint"
+    PLAN = "merge plan"
+    CARD = "model card"
+
+
+@dataclass(frozen=True)
+class RunsHere:
+    """Whether something runs on this machine, and if not why not and what to do."""
+
+    subject: str
+    works: bool
+    why_not: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """One file.
+
+    Args:
+        path: as the user named it.
+        kind: what it is.
+        facts: what it says, as plain JSON values.
+        runs_here: for engines and graphs.
+        next_step: a command that makes use of it.
+    """
+
+    path: str
+    kind: FileKind
+    facts: Mapping[str, Any]
+    runs_here: tuple[RunsHere, ...] = ()
+    next_step: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of `inspect --json`."""
+        return {
+            "path": self.path,
+            "kind": str(self.kind),
+            **self.facts,
+            "runs_here": [asdict(entry) for entry in self.runs_here],
+        }
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return the facts, the tokens, the operations and the targets, as far as there are any."""
+        metadata = self.facts.get("metadata", {})
+        facts = {**self.facts, **{name: value for name, value in metadata.items() if name not in self.facts}}
+        tokens = facts.pop("tokens", None)
+        operations = facts.pop("operations", None)
+        for name in ("metadata", "palette", "plan"):
+            facts.pop(name, None)
+        text = Column("", is_number=False)
+        rows = tuple((name.replace("_", " "), _fact_text(name, value)) for name, value in facts.items() if value != [])
+        tables = [Table(f"{self.path}: {self.kind}", (text, text), rows)]
+        if tokens:
+            tables.append(tokens_table([StageTokens(**stage) for stage in tokens], "Tokens per stage"))
+        if operations:
+            columns = (Column("operation", is_number=False), Column("nodes"))
+            tables.append(Table("Operations", columns, tuple((name, str(count)) for name, count in operations.items())))
+        if self.runs_here:
+            tables.append(_runs_table(self.runs_here))
+        return tuple(tables)
+
+
+def _runs_table(entries: Iterable[RunsHere]) -> Table:
+    columns = tuple(Column(name, is_number=False) for name in ("", "runs here", "in the way", "next step"))
+    rows = tuple((entry.subject, "yes" if entry.works else "no", entry.why_not, entry.fix) for entry in entries)
+    return Table("On this machine", columns, rows)
+
+
+def _fact_text(name: str, value: Any) -> str:
+    if name in ("size", "input_size") and isinstance(value, (list, tuple)):
+        return "x".join(map(str, value))
+    if name in ("input", "output") and isinstance(value, Mapping):
+        return str(TensorSpec(value["name"], value["dtype"], tuple(value["shape"])))
+    if name == "notes":
+        return "\n".join(value)
+    if name == "batch" and value is None:
+        return "dynamic"
+    return _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_as_text(item)}" for name, item in value.items() if item is not None) or "-"
+    if isinstance(value, (list, tuple)):
+        shown = [_as_text(item) for item in value[:_SHOWN_NAMES]]
+        return ", ".join(shown) + (f" ... ({len(value)})" if len(value) > _SHOWN_NAMES else "")
+    return str(value)

@@ -1,0 +1,96 @@
+"""What counts as right: the bars between a kernel's output and the PyTorch reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_merge import TOKEN_MERGE
+from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
+from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
+from segpp_deploy.workflows.selftest.cases import OpCase, OpInputs
+
+Array = NDArray[Any]
+
+MERGE_BARS = {"float32": 1e-5, "float16": 2e-3}
+TIE_MARGIN = 1e-4
+"""Logits that differ by less may be ordered either way by rounding; exact ties are no such case."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an output is right, and how far it is from the reference in a few words."""
+
+    passed: bool
+    finding: str
+
+
+def compute_reference(case: OpCase, inputs: OpInputs) -> Array:
+    """Return the PyTorch reference's output on the CPU."""
+    op = getattr(torch.ops.segpp, case.op.stem)
+    output: torch.Tensor = op(*map(torch.from_numpy, inputs.tensors), **inputs.attributes)
+    return np.asarray(output.numpy())
+
+
+def judge(case: OpCase, inputs: OpInputs, expected: Array, found: Array) -> Verdict:
+    """Compare an output with the reference's.
+
+    Args:
+        case: what was computed.
+        inputs: with which inputs.
+        expected: the reference's output.
+        found: the kernel's output; labels may have any type that holds them.
+    """
+    if found.shape != expected.shape:
+        return Verdict(False, f"shape {found.shape}, expected {expected.shape}")
+    return _JUDGES[case.op.name](inputs, expected, found)
+
+
+def _judge_exact(inputs: OpInputs, expected: Array, found: Array) -> Verdict:
+    return _count_differences(expected != found)  # a NaN differs from everything
+
+
+def _judge_merge(inputs: OpInputs, expected: Array, found: Array) -> Verdict:
+    bar = MERGE_BARS[expected.dtype.name]
+    with np.errstate(invalid="ignore"):
+        error = float(np.abs(expected.astype(np.float64) - found.astype(np.float64)).max())
+    return Verdict(bool(error <= bar), f"largest error {error:.1e}, at most {bar:.0e}")
+
+
+def _judge_labels(inputs: OpInputs, expected: Array, found: Array) -> Verdict:
+    is_clear = _margin(inputs) > TIE_MARGIN
+    verdict = _count_differences((expected != found) & is_clear)
+    skipped = int(np.count_nonzero(~is_clear))
+    return Verdict(verdict.passed, verdict.finding + (f", {skipped} near-ties left out" if skipped else ""))
+
+
+def _margin(inputs: OpInputs) -> Array:
+    """Return by how much the best class leads at each pixel; infinite where the logits tie exactly or stand alone."""
+    logits = torch.from_numpy(inputs.tensors[0]).double()
+    size = (inputs.attributes["height"], inputs.attributes["width"])
+    full = F.interpolate(logits, size=size, mode="bilinear", align_corners=False)
+    if full.shape[1] == 1:
+        return np.full((full.shape[0], *size), np.inf)
+    best = full.topk(2, dim=1).values
+    margin = best[:, 0] - best[:, 1]
+    return np.asarray(torch.where(margin == 0, torch.inf, margin).numpy())
+
+
+def _count_differences(differs: Array) -> Verdict:
+    count = int(np.count_nonzero(differs))
+    return Verdict(count == 0, f"{count} of {differs.size} values differ")
+
+
+_JUDGES: dict[str, Callable[[OpInputs, Array, Array], Verdict]] = {
+    TOKEN_MATCH.name: _judge_exact,
+    TOKEN_MERGE.name: _judge_merge,
+    TOKEN_UNMERGE.name: _judge_exact,
+    UPSAMPLE_ARGMAX.name: _judge_labels,
+}

@@ -1,0 +1,43 @@
+"""The rewrite for ONNX Runtime changes the form of the label tail and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from exporting import export, run_onnxruntime, smooth_pictures
+from random_models import random_model
+
+from segpp_deploy.config import OutputKind, Preset, Size
+from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form
+from segpp_deploy.model.dialects import Dialect
+
+SIZE = Size(72, 104)
+
+
+@pytest.mark.parametrize("batch", [2, None], ids=["static", "dynamic"])
+def test_labels_stay_the_same(batch: int | None, tmp_path: Path) -> None:
+    path = export(
+        random_model(Dialect.MMSEG),
+        Preset.ORIGINAL,
+        tmp_path / "m.onnx",
+        SIZE,
+        output_kind=OutputKind.LABELS,
+        batch=batch,
+    ).path
+    rewritten = to_onnxruntime_form(onnx.load(path))
+    onnx.checker.check_model(rewritten, full_check=True)
+    assert "TopK" not in {node.op_type for node in rewritten.graph.node}
+    assert [entry.key for entry in rewritten.metadata_props] == [entry.key for entry in onnx.load(path).metadata_props]
+    onnx.save(rewritten, tmp_path / "rewritten.onnx")
+    pictures = smooth_pictures(SIZE, 2).numpy()
+    found = run_onnxruntime(tmp_path / "rewritten.onnx", pictures)
+    assert found.dtype == np.uint8
+    assert (found == run_onnxruntime(path, pictures)).mean() >= 0.9999
+
+
+def test_logits_graphs_stay_untouched(tmp_path: Path) -> None:
+    model = onnx.load(export(random_model(Dialect.MMSEG), Preset.ORIGINAL, tmp_path / "m.onnx", SIZE).path)
+    assert to_onnxruntime_form(model) is model

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from segpp_deploy.config import Lowering
+from segpp_deploy.errors import SegppError
+from segpp_deploy.runtimes.target import (
+    TARGETS,
+    TargetName,
+    import_runtime,
+    open_target,
+    resolve_auto,
+)
+
+
+def test_every_name_has_facts() -> None:
+    assert set(TARGETS) == set(TargetName) - {TargetName.AUTO}
+    for info in TARGETS.values():
+        assert info.description
+        assert info.extra in info.install_command
+        assert Lowering.PORTABLE in info.lowerings
+
+
+@pytest.mark.parametrize("name", list(TARGETS))
+def test_missing_runtime(monkeypatch: pytest.MonkeyPatch, name: TargetName) -> None:
+    info = TARGETS[name]
+    monkeypatch.setattr("segpp_deploy.runtimes.onnxruntime.cuda.has_nvidia_gpu", lambda: True)
+    monkeypatch.setitem(sys.modules, info.module, None)  # what an import of a missing module meets
+    with pytest.raises(SegppError) as caught:
+        open_target(name)
+    assert info.runtime in caught.value.what
+    assert caught.value.fix == info.install_command
+
+
+def test_broken_runtime_shows_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_import(name: str) -> Any:
+        raise ImportError("libfoo.so: cannot open shared object file")
+
+    monkeypatch.setattr("segpp_deploy.runtimes.target.importlib", SimpleNamespace(import_module=fail_import))
+    with pytest.raises(SegppError, match=r"cannot be loaded: libfoo\.so"):
+        import_runtime(TARGETS[TargetName.OPENVINO])
+
+
+def test_cuda_needs_a_gpu_and_its_own_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpp_deploy.runtimes.onnxruntime.cuda.has_nvidia_gpu", lambda: False)
+    with pytest.raises(SegppError, match="No NVIDIA GPU was found"):
+        open_target(TargetName.CUDA)
+    monkeypatch.setattr("segpp_deploy.runtimes.onnxruntime.cuda.has_nvidia_gpu", lambda: True)
+    runtime = SimpleNamespace(get_available_providers=lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("segpp_deploy.runtimes.onnxruntime.cuda.import_runtime", lambda info: runtime)
+    with pytest.raises(SegppError) as caught:
+        open_target(TargetName.CUDA)
+    assert "onnxruntime-gpu" in caught.value.expected
+    assert "segpp-deploy[gpu]" in caught.value.fix
+
+
+class UsableTarget:
+    def require_device(self) -> None:
+        pass
+
+
+class TargetWithoutDevice:
+    def require_device(self) -> None:
+        raise SegppError("no GPU")
+
+
+def test_auto_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_auto(TargetName.OPENVINO) is TargetName.OPENVINO
+    monkeypatch.setattr("segpp_deploy.runtimes.target.has_nvidia_gpu", lambda: False)
+    assert resolve_auto(TargetName.AUTO) is TargetName.CPU
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ({"tensorrt": UsableTarget, "tensorrt-rtx": UsableTarget, "cuda": UsableTarget}, TargetName.TENSORRT),
+        ({"tensorrt-rtx": UsableTarget, "cuda": UsableTarget}, TargetName.TENSORRT_RTX),
+        ({"tensorrt-rtx": TargetWithoutDevice, "cuda": UsableTarget}, TargetName.CUDA),
+        ({"tensorrt-rtx": TargetWithoutDevice}, TargetName.CPU),
+    ],
+)
+def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, targets: dict[str, Any], expected: TargetName) -> None:
+    def open_fake(name: TargetName) -> Any:
+        if str(name) not in targets:
+            raise SegppError("not installed")
+        return targets[str(name)]()
+
+    monkeypatch.setattr("segpp_deploy.runtimes.target.has_nvidia_gpu", lambda: True)
+    monkeypatch.setattr("segpp_deploy.runtimes.target.open_target", open_fake)
+    assert resolve_auto(TargetName.AUTO) is expected
+
+
+def test_facts_of_installed_runtimes() -> None:
+    import onnxruntime
+    import openvino
+
+    facts = open_target(TargetName.CPU).runtime_facts()
+    assert (facts.name, facts.version, facts.cuda) == ("onnxruntime", onnxruntime.__version__, None)
+    assert open_target(TargetName.OPENVINO).runtime_facts().version == openvino.__version__.split("-")[0]
