@@ -28,11 +28,14 @@ class Arch(Choice):
     B5 = "b5"
 
 
-class Task(Choice):
+class TaskName(Choice):
     """What the head predicts."""
 
     SEG = "seg"
     POSE = "pose"
+
+
+Task = TaskName
 
 
 class Preset(Choice):
@@ -86,6 +89,13 @@ class CalibrationMethod(Choice):
     PERCENTILE = "percentile"
     ENTROPY = "entropy"
     MSE = "mse"
+
+
+class Int8Layers(Choice):
+    """Which layers int8 covers: those of the recipe that are faster so on this machine, or all of the recipe."""
+
+    FASTER = "faster"
+    ALL = "all"
 
 
 class Inference(Choice):

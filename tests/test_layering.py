@@ -8,8 +8,28 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "segpp_deploy"
-BASE = ("errors", "config", "files", "progress", "ops")  # importable from everywhere; each imports only base modules before it
-LAYERS = ("hardware", "model", "graph", "plugin_library", "runtimes", "engine", "data", "tasks", "evaluate", "tuning", "report", "workflows", "cli")
+BASE = (
+    "errors",
+    "config",
+    "files",
+    "progress",
+    "ops",
+)  # importable from everywhere; each imports only base modules before it
+LAYERS = (
+    "hardware",
+    "model",
+    "graph",
+    "plugin_library",
+    "runtimes",
+    "engine",
+    "data",
+    "tasks",
+    "evaluate",
+    "tuning",
+    "report",
+    "workflows",
+    "cli",
+)
 SEEN_BY_CLI = (*BASE, "engine", "report", "workflows", "cli")  # engine: options to build, and compiling plugins
 LIGHT_LAYERS = ("cli",)
 LIGHT_LIBRARIES = {"typer", "rich"}  # what a light layer may import when a module loads

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from segpp_deploy.config import CalibrationMethod, Choice, Precision
+from segpp_deploy.config import CalibrationMethod, Choice, Int8Layers, Precision
+from segpp_deploy.tasks.evaluation import Score
 
 
 class KeptReason(Choice):
@@ -13,7 +14,7 @@ class KeptReason(Choice):
     OVERFLOW = "overflow"
     WEIGHTS = "weights"
     SENSITIVITY = "sensitivity"
-    PLACEMENT = "placement"
+    SPEED = "speed"
     RECIPE = "recipe"
 
     @property
@@ -26,20 +27,13 @@ _DESCRIPTIONS = {
     KeptReason.OVERFLOW: "fp16 could not hold values that calibration saw",
     KeptReason.WEIGHTS: "fp16 cannot hold their weights",
     KeptReason.SENSITIVITY: "the accuracy gate asked for it",
-    KeptReason.PLACEMENT: "they were slower quantised, measured on this machine",
+    KeptReason.SPEED: "they were slower quantised, measured on this machine",
     KeptReason.RECIPE: "the default recipe leaves them",
 }
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Placement(Choice):
-    """Which layers int8 covers: those of the recipe that pay on this machine, or all of the recipe."""
-
-    MEASURED = "measured"
-    ALL = "all"
 
 
 class RangesUsed(_Frozen):
@@ -75,30 +69,30 @@ class KeptLayers(_Frozen):
 
 
 class GateOutcome(_Frozen):
-    """The accuracy gate; fractions in 0 .. 1.
+    """The accuracy gate.
 
     Args:
         data: the held-out images.
         images: how many.
-        allowed_points: how many points of mIoU the engine may lose.
-        reference_miou: of the fp32 model of the same mode.
-        engine_miou: of the engine.
-        pixel_agreement: pixels with the same class from both.
+        allowed_points: how many points of its headline score, such as mIoU, the engine may lose.
+        reference: the headline score of the fp32 model of the same mode.
+        engine: of the engine.
+        agreement: what both say the same about, such as pixels with the same class.
         judged_on: the target whose runtime computed the judged engine; another one where the GPU is missing.
     """
 
     data: str
     images: int
     allowed_points: float
-    reference_miou: float
-    engine_miou: float
-    pixel_agreement: float
+    reference: Score
+    engine: Score
+    agreement: Score
     judged_on: str
 
     @property
     def lost_points(self) -> float:
-        """Points of mIoU that the engine loses; negative where it gains."""
-        return 100 * (self.reference_miou - self.engine_miou)
+        """Points of the headline score that the engine loses; negative where it gains."""
+        return self.engine.loss_from(self.reference)
 
     @property
     def passed(self) -> bool:
@@ -115,7 +109,7 @@ class PrecisionRecord(_Frozen):
         ranges: None for fp16 without an overflow check.
         kept: layers in a higher precision.
         gate: None where it was not asked for.
-        placement: how the layers for int8 were chosen.
+        int8_layers: how the layers for int8 were chosen.
         speedup_over_fp32: how many times faster than float32 on the machine it was built on; None where it was not
             measured.
     """
@@ -125,7 +119,7 @@ class PrecisionRecord(_Frozen):
     ranges: RangesUsed | None = None
     kept: tuple[KeptLayers, ...] = ()
     gate: GateOutcome | None = None
-    placement: Placement = Placement.MEASURED
+    int8_layers: Int8Layers = Int8Layers.FASTER
     speedup_over_fp32: float | None = None
 
     def to_words(self) -> list[str]:
@@ -133,8 +127,8 @@ class PrecisionRecord(_Frozen):
         words = []
         if self.ranges is not None:
             words += ["--calibration", self.ranges.source]
-        if self.placement is not Placement.MEASURED:
-            words += ["--placement", str(self.placement)]
+        if self.int8_layers is not Int8Layers.FASTER:
+            words += ["--int8-layers", str(self.int8_layers)]
         if self.gate is not None:
             words += ["--accuracy-gate", f"{self.gate.allowed_points:g}", "--gate-data", self.gate.data]
             words += ["--gate-images", str(self.gate.images)]

@@ -1,94 +1,102 @@
-"""Pictures of any size through a session of any batch size."""
+"""Pictures of any size through a session of any batch size, to predictions in the pictures' own geometry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import Inference, OutputKind, Size
+from segpp_deploy.config import Inference
+from segpp_deploy.data.geometry.crop import Box
+from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.data.processing import labels_from_output, prepare
-from segpp_deploy.data.sliding import SlideAccumulator, Window, cut, require_logits, windows
-from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.session import Session
+from segpp_deploy.engine.open import open_session
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.runtimes.session import Session, SessionOptions
+from segpp_deploy.tasks.registry import TASKS
+from segpp_deploy.tasks.task import Task
 
 Array = NDArray[Any]
+P = TypeVar("P")
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Segmentation:
-    """One picture's labels, uint8 [H, W] of the picture's own size, and the session's outputs they were made from.
-
-    `outputs` holds one array without the batch axis (or one per window): labels [h, w] or logits [K, h/4, w/4].
-    """
-
-    labels: ByteImage
-    outputs: tuple[Array, ...]
-
-
-class Segmenter:
-    """Segments pictures with a session.
+class Predictor(Generic[P]):
+    """Predicts for pictures with a session; what, its task says (`Segmentation`, `Pose`).
 
     Args:
-        session: of a segmentation model.
+        session: an open session; it is closed with the predictor.
         inference: WHOLE resizes the picture to the session's size; SLIDE averages the logits of windows of that
             size, each three quarters of a window from the last, as the published Cityscapes evaluation does.
 
     Raises:
-        SegppError: a pose model, or SLIDE with a session that gives labels.
+        SegppError: SLIDE with a session whose output cannot be averaged.
+
+    Example:
+        `with Predictor.open(Path("fast.engine")) as predictor: labels = predictor.predict([image])[0].labels`
     """
 
     def __init__(self, session: Session, inference: Inference = Inference.WHOLE) -> None:
         self.session = session
         self.inference = inference
-        output_kind = session.metadata.output_kind
-        if output_kind is OutputKind.HEATMAPS:
-            raise SegppError(
-                "This engine holds a pose model.",
-                "a segmentation engine.",
-                "segpp-deploy export --task seg ..., then build-engine",
-            )
-        if inference is Inference.SLIDE:
-            require_logits(output_kind)
+        self.task = cast("Task[P, Any]", TASKS[session.metadata.task])
+        self.task.require_inference(inference, session.metadata)
+
+    @classmethod
+    def open(cls, engine: Path, inference: Inference = Inference.WHOLE, threads: int | None = None) -> Predictor[Any]:
+        """Load an engine file; close the predictor to give its memory back, best with `with`.
+
+        Raises:
+            SegppError: what `open_session` raises, or the engine cannot be used in this way.
+        """
+        session = open_session(Path(engine), SessionOptions(threads))
+        try:
+            return cls(session, inference)
+        except BaseException:
+            session.close()
+            raise
+
+    @property
+    def metadata(self) -> ExportMetadata:
+        """What the model is."""
+        return self.session.metadata
 
     @property
     def batch(self) -> int:
         """Pictures that one call of the session takes; 1 where the engine leaves it open."""
-        return self.session.metadata.batch or 1
+        return self.metadata.batch or 1
 
-    def segment(self, images: Sequence[ByteImage]) -> list[Segmentation]:
-        """Segment pictures, each uint8 [H, W, 3] RGB of any size."""
-        if self.inference is Inference.SLIDE:
-            return [self._slide(image) for image in images]
-        outputs = self._run(images)
-        return [self._finish(image, output) for image, output in zip(images, outputs, strict=True)]
+    def predict(self, images: Sequence[ByteImage], boxes: Sequence[Box | None] | None = None) -> list[P]:
+        """Predict for pictures, each uint8 [H, W, 3] RGB of any size.
 
-    def _finish(self, image: ByteImage, output: Array) -> Segmentation:
-        size = Size(*image.shape[:2])
-        return Segmentation(labels_from_output(output, self.session.metadata.output_kind, size), (output,))
+        Args:
+            images: the pictures.
+            boxes: what of each the model is to look at, for tasks that look at boxes; None: all of it.
+        """
+        chosen = boxes or [None] * len(images)
+        views = [
+            self.task.views(image, box, self.inference, self.metadata)
+            for image, box in zip(images, chosen, strict=True)
+        ]
+        outputs = self._run(shown for view in views for shown in view.inputs())
+        return [view.finish(list(islice(outputs, view.count))) for view in views]
 
-    def _slide(self, image: ByteImage) -> Segmentation:
-        metadata = self.session.metadata
-        size = Size(*image.shape[:2])
-        boxes = windows(size, metadata.size, _slide_stride(metadata.size))
-        accumulator = SlideAccumulator(size, len(metadata.classes), metadata.size)
-        outputs = tuple(self._run(self._pieces(image, boxes)))
-        for box, output in zip(boxes, outputs, strict=True):
-            accumulator.add(box, output)
-        return Segmentation(accumulator.labels(), outputs)
+    def close(self) -> None:
+        """Close the session."""
+        self.session.close()
 
-    def _pieces(self, image: ByteImage, boxes: Iterable[Window]) -> Iterator[ByteImage]:
-        metadata = self.session.metadata
-        return (cut(image, box, metadata.size, metadata.normalization) for box in boxes)
+    def __enter__(self) -> Predictor[P]:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def _run(self, images: Iterable[ByteImage]) -> Iterator[Array]:
-        metadata = self.session.metadata
+        metadata = self.metadata
         for chunk in chunks(images, self.batch):
             inputs = [prepare(image, metadata.size, metadata.input_kind, metadata.normalization) for image in chunk]
             inputs += inputs[-1:] * (self.batch - len(chunk))  # a fixed batch is always full; the surplus is dropped
@@ -105,7 +113,3 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
-
-
-def _slide_stride(window: Size) -> Size:
-    return Size(max(1, window.height * 3 // 4), max(1, window.width * 3 // 4))

@@ -1,8 +1,10 @@
-"""Fractions as text."""
+"""Fractions and scores as text."""
 
 from __future__ import annotations
 
 import math
+
+from segpp_deploy.tasks.evaluation import Score, Unit
 
 
 def format_percent(fraction: float, digits: int = 2) -> str:
@@ -23,3 +25,17 @@ def format_agreement(fraction: float) -> str:
         ('99.999 %', '100.000 %')
     """
     return "-" if math.isnan(fraction) else f"{math.floor(fraction * 100_000) / 1000:.3f} %"
+
+
+def format_score(score: Score, digits: int = 2) -> str:
+    """Return a score's value with its unit.
+
+    Example:
+        >>> format_score(Score("mIoU", 0.79254)), format_score(Score("mean distance", 1.5, Unit.PIXELS))
+        ('79.25 %', '1.50 px')
+    """
+    if score.unit is Unit.FRACTION:
+        return format_percent(score.value, digits)
+    if not score.is_number:
+        return "not compared"
+    return f"{score.value:.{digits}f} px" if score.unit is Unit.PIXELS else f"{score.value:.2e}"

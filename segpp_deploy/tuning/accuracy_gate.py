@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason
 from segpp_deploy.errors import CheckFailedError
+from segpp_deploy.evaluate.evaluator import KeptReference
+from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
-from segpp_deploy.tuning.judge import Judge
+from segpp_deploy.tuning.options import GateOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice
 from segpp_deploy.tuning.sensitivity import GroupSensitivity, find_sensitivity, group_layers
 
@@ -23,32 +26,34 @@ class GateResult:
     Args:
         recipe: of the graph that passed.
         outcome: its scores.
-        per_class_iou: of the float32 graph and of the engine, by class name.
+        per_class: the headline's parts of the float32 graph and of the engine, by class name.
         kept: the groups that returned to a higher precision; one entry each, in the order they returned.
         sensitivity: all groups, the most sensitive first; empty where nobody had to know.
     """
 
     recipe: PrecisionRecipe
     outcome: GateOutcome
-    per_class_iou: dict[str, tuple[float, float]]
+    per_class: dict[str, tuple[float, float]]
     kept: tuple[KeptLayers, ...] = ()
     sensitivity: tuple[GroupSensitivity, ...] = ()
 
 
 class AccuracyGate:
-    """Judges recipes until one loses no more than `allowed_points` of mIoU.
+    """Judges recipes until one loses no more points of the headline score than are allowed.
 
     Args:
         bench: opens the graph under a recipe.
-        judge: scores it.
-        allowed_points: points of mIoU it may lose against the float32 graph of the same mode.
+        reference: what the float32 graph of the same mode says about the held-out pictures.
+        options: what may be lost.
         progress: told about each step.
     """
 
-    def __init__(self, bench: TrialBench, judge: Judge, allowed_points: float, progress: Progress) -> None:
+    def __init__(
+        self, bench: CandidateBench, reference: KeptReference[Any, Any], options: GateOptions, progress: Progress
+    ) -> None:
         self._bench = bench
-        self._judge = judge
-        self._allowed_points = allowed_points
+        self._reference = reference
+        self._options = options
         self._progress = progress
 
     def find_passing(self, choice: RecipeChoice, explain: bool = False) -> GateResult:
@@ -85,33 +90,33 @@ class AccuracyGate:
         return result
 
     def _judge_recipe(self, recipe: PrecisionRecipe) -> GateResult:
+        options = self._options
         with self._bench.open(recipe) as session:
-            found = self._judge.judge(session, str(recipe.precision), self._progress)
-        reference = self._judge.reference
+            found = self._reference.compare(Predictor(session), f"{recipe.precision} on {options.data}")
         outcome = GateOutcome(
-            data=self._judge.data,
-            images=len(self._judge.images),
-            allowed_points=self._allowed_points,
-            reference_miou=reference.miou,
-            engine_miou=found.scores.miou,
-            pixel_agreement=found.agreement,
+            data=options.data,
+            images=found.evaluation.samples,
+            allowed_points=options.points,
+            reference=found.reference.headline,
+            engine=found.evaluation.headline,
+            agreement=found.agreement[0],
             judged_on=str(self._bench.target),
         )
-        engine_iou = found.scores.per_class_iou
-        per_class = {name: (iou, engine_iou[name]) for name, iou in reference.per_class_iou.items()}
+        values = found.evaluation.per_class.values
+        per_class = {name: (value, values[name]) for name, value in found.reference.per_class.values.items()}
         return GateResult(recipe, outcome, per_class)
 
     def _failure(self, outcome: GateOutcome, finding: str) -> CheckFailedError:
         return CheckFailedError(
-            f"No engine passed the accuracy gate: {finding} {outcome.lost_points:.2f} points of mIoU on "
-            f"{outcome.data}.",
-            f"a loss of at most {self._allowed_points:g} points.",
+            f"No engine passed the accuracy gate: {finding} {outcome.lost_points:.2f} points of "
+            f"{outcome.engine.name} on {outcome.data}.",
+            f"a loss of at most {outcome.allowed_points:g} points.",
             f"Calibrate on more and more varied pictures, allow more points, or use --precision {Precision.FP32}.",
         )
 
     def _find_sensitivity(self, choice: RecipeChoice) -> tuple[GroupSensitivity, ...]:
         groups = [group for group in group_layers(choice.layers) if group.layers & _reducible(choice)]
-        return find_sensitivity(groups, choice.recipe, self._bench, self._judge, self._progress)
+        return find_sensitivity(groups, choice.recipe, self._bench, self._reference, self._progress)
 
     def _with_costs(self, first: PrecisionRecipe, returned: list[GroupSensitivity]) -> tuple[KeptLayers, ...]:
         """Describe the groups that returned, each with what its return alone costs in latency."""

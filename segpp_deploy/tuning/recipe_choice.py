@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import onnx_ir as ir
 
-from segpp_deploy.config import Precision
-from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, Placement, RangesUsed
+from segpp_deploy.config import Int8Layers, Precision
+from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, RangesUsed
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.half import layers_beyond_half
@@ -18,12 +17,10 @@ from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges,
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, open_target
-from segpp_deploy.tuning.candidates import TrialBench
-from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_placement
-from segpp_deploy.tuning.options import PrecisionOptions
-from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
-
-_RANGE_SUFFIXES = (".yaml", ".yml")
+from segpp_deploy.tuning.calibration.calibration import calibrate_graph
+from segpp_deploy.tuning.candidates import CandidateBench
+from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_kinds
+from segpp_deploy.tuning.options import CalibrationSource, RangesFile
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class RecipeChoice:
         layers: all layers of the graph.
         ranges: where the ranges came from.
         kept: layers that stay in a higher precision, and why.
-        costs: by kind of layers, where placement was measured.
+        costs: by kind of layers, where it was measured.
         notes: what the user should know.
     """
 
@@ -49,28 +46,36 @@ class RecipeChoice:
 
 def choose_recipe(
     graph: GraphFile,
-    target: TargetName,
     precision: Precision,
-    options: PrecisionOptions,
-    bench: TrialBench,
+    calibration: CalibrationSource | None,
+    int8_layers: Int8Layers,
+    bench: CandidateBench,
     progress: Progress,
 ) -> RecipeChoice:
-    """Choose the recipe that takes a float32 export to fp16 or int8 for a target.
+    """Choose the recipe that takes a float32 export to fp16 or int8 for the bench's target.
+
+    Args:
+        graph: the export.
+        precision: fp16 or int8.
+        calibration: where ranges come from.
+        int8_layers: whether speed decides which layers int8 covers.
+        bench: measures it.
+        progress: told about each step.
 
     Raises:
         SegppError: int8 without ranges, or ranges that do not belong to the graph.
     """
     model = ir.from_proto(graph.model)
     layers = find_layers(model)
-    ranges, source, notes = _find_ranges(graph, model, options, progress)
+    ranges, source, notes = _find_ranges(graph, model, calibration, progress)
     used = None if ranges is None else _describe_ranges(ranges, source)
     if precision is Precision.FP16:
         return _choose_half(layers, ranges, used, notes)
     if ranges is None:
         raise _ranges_missing(graph)
-    choice = _choose_int8(layers, target, ranges, used, notes)
-    measured = options.placement is Placement.MEASURED and bench.is_own_target
-    return _place(choice, bench, progress) if measured else choice
+    choice = _choose_int8(layers, bench.built_for, ranges, used, notes)
+    is_measured = int8_layers is Int8Layers.FASTER and bench.is_own_target
+    return _keep_faster(choice, bench, progress) if is_measured else choice
 
 
 def _choose_half(
@@ -123,14 +128,14 @@ def _has(info: TargetInfo, precision: Precision) -> bool:
     return precision in info.graph_precisions or precision in open_target(info.name).usable_precisions()
 
 
-def _place(choice: RecipeChoice, bench: TrialBench, progress: Progress) -> RecipeChoice:
-    measured = measure_placement(choice.layers, choice.recipe, bench, progress)
+def _keep_faster(choice: RecipeChoice, bench: CandidateBench, progress: Progress) -> RecipeChoice:
+    measured = measure_kinds(choice.layers, choice.recipe, bench, progress)
     recipe, costs = leave_out_slower(choice.layers, choice.recipe, measured, bench)
     if not recipe.layers:
         raise SegppError(
             f"On this machine, int8 makes no kind of layers faster on the target {bench.target}.",
             "a CPU with integer instructions (AVX-512 VNNI, AMX, Arm dot product).",
-            f"--precision {Precision.FP32}, or --placement {Placement.ALL} to build it nevertheless",
+            f"--precision {Precision.FP32}, or --int8-layers {Int8Layers.ALL} to build it nevertheless",
         )
     kept = list(choice.kept)
     for cost in costs:
@@ -138,23 +143,20 @@ def _place(choice: RecipeChoice, bench: TrialBench, progress: Progress) -> Recip
             layers = (one for one in choice.layers if one.kind is cost.kind)
             names = tuple(one.name for one in layers if one.name in choice.recipe.layers)
             percent = round(100 * (1 / cost.speedup_without - 1), 1)
-            kept.append(KeptLayers(reason=KeptReason.PLACEMENT, names=names, cost_percent=percent))
+            kept.append(KeptLayers(reason=KeptReason.SPEED, names=names, cost_percent=percent))
     return replace(choice, recipe=recipe, kept=tuple(kept), costs=costs)
 
 
 def _find_ranges(
-    graph: GraphFile, model: ir.Model, options: PrecisionOptions, progress: Progress
+    graph: GraphFile, model: ir.Model, source: CalibrationSource | None, progress: Progress
 ) -> tuple[CalibrationRanges | None, str, tuple[str, ...]]:
-    source = options.calibration
     if source is None:
         return None, "", ()
-    path = Path(source)
-    if path.suffix in _RANGE_SUFFIXES:
-        ranges = read_ranges(path)
-        return ranges, source, check_ranges(ranges, model, graph.metadata, source)
-    settings = CalibrateSettings(source, options.images, options.method)
-    calibration = calibrate_graph(graph, settings, progress)
-    return calibration.ranges, source, calibration.warnings
+    if isinstance(source, RangesFile):
+        ranges = read_ranges(source.path)
+        return ranges, source.source, check_ranges(ranges, model, graph.metadata, source.source)
+    calibration = calibrate_graph(graph, source, progress)
+    return calibration.ranges, source.source, calibration.warnings
 
 
 def _describe_ranges(ranges: CalibrationRanges, source: str) -> RangesUsed:

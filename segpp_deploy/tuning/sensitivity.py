@@ -6,12 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from segpp_deploy.evaluate.evaluator import KeptReference
+from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.graph.precision.layers import Layer
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.tuning.candidates import TrialBench
-from segpp_deploy.tuning.judge import Judge
+from segpp_deploy.tuning.candidates import CandidateBench
 
 IMAGES = 8
 """Pictures a group is judged on: the order of the groups matters here, not the figures."""
@@ -29,10 +31,10 @@ class LayerGroup:
 
 @dataclass(frozen=True)
 class GroupSensitivity:
-    """A group, and the fraction of pixels that change when it alone is reduced."""
+    """A group, and the fraction of the predictions (pixels, keypoints) that change when it alone is reduced."""
 
     group: LayerGroup
-    changed_pixels: float
+    changed: float
 
 
 def group_layers(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
@@ -46,7 +48,11 @@ def group_layers(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
 
 
 def find_sensitivity(
-    groups: Sequence[LayerGroup], recipe: PrecisionRecipe, bench: TrialBench, judge: Judge, progress: Progress
+    groups: Sequence[LayerGroup],
+    recipe: PrecisionRecipe,
+    bench: CandidateBench,
+    reference: KeptReference[Any, Any],
+    progress: Progress,
 ) -> tuple[GroupSensitivity, ...]:
     """Reduce each group alone and return the groups, the most sensitive first."""
     every_layer = frozenset().union(*(group.layers for group in groups))
@@ -54,6 +60,6 @@ def find_sensitivity(
     for index, group in enumerate(groups):
         progress("Measuring the sensitivity of layers", index, len(groups))
         with bench.open(recipe.only(group.layers, every_layer)) as session:
-            found.append(GroupSensitivity(group, judge.disagreement(session, IMAGES)))
+            found.append(GroupSensitivity(group, 1 - reference.agreement(Predictor(session), IMAGES).value))
     progress("Measuring the sensitivity of layers", len(groups), len(groups))
-    return tuple(sorted(found, key=lambda one: -one.changed_pixels))
+    return tuple(sorted(found, key=lambda one: -one.changed))

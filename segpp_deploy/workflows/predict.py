@@ -1,10 +1,10 @@
-"""Segment an image, a directory of images, or a video, and write what was found."""
+"""Predict for an image, a directory of images, or a video, and write what was found."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,23 +27,22 @@ from segpp_deploy.data.video import (
     read_frames,
     require_video_name,
 )
-from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.predictor import Segmenter, chunks
+from segpp_deploy.evaluate.predictor import Predictor, chunks
 from segpp_deploy.files import require_writable
 from segpp_deploy.progress import Progress, no_progress
-from segpp_deploy.tasks.segmentation.overlay import draw_overlay
+from segpp_deploy.report.tables import Table
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What to segment and what to write.
+    """What to look at and what to write.
 
     Args:
-        engine: a segmentation engine.
+        engine: the engine file.
         source: an image, a directory of images, or a video.
         out: a directory; or a file, where exactly one is to be written.
-        overlay: write the classes drawn over the picture (a video for a video).
+        overlay: write what was found drawn over the picture (a video for a video).
         labels_png: write each pixel's class index as PNG (a directory of them for a video).
     """
 
@@ -65,11 +64,12 @@ class PredictedFile:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """All that was written; `seconds` covers reading, segmenting and writing."""
+    """All that was written; `seconds` covers reading, predicting and writing."""
 
     outputs: tuple[PredictedFile, ...]
     images: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     @property
     def throughput_ips(self) -> float:
@@ -85,6 +85,10 @@ class PredictResult:
             "throughput_ips": self.throughput_ips,
         }
 
+    def tables(self) -> tuple[Table, ...]:
+        """Return none: files were written."""
+        return ()
+
     def summary(self) -> str:
         """Return one line a file, and one on the speed."""
         lines = [str(path) for written in self.outputs for path in (written.overlay, written.labels) if path]
@@ -93,7 +97,7 @@ class PredictResult:
 
 
 def run_predict(options: PredictOptions, progress: Progress = no_progress) -> PredictResult:
-    """Segment the source and write the results.
+    """Predict for the source and write the results.
 
     Raises:
         SegppError: the engine or the source cannot be used, or an output cannot be written; outputs finished before
@@ -104,14 +108,20 @@ def run_predict(options: PredictOptions, progress: Progress = no_progress) -> Pr
     pictures = [] if is_video else list_images(source)
     targets = [_plan_outputs(options, source, is_video)] if is_video else _plan_all(options, pictures)
     _check_outputs(targets[0], is_video)
-    with closing(open_session(options.engine)) as session:
-        segmenter = Segmenter(session)
+    with Predictor.open(options.engine) as predictor:
+        if options.labels_png and not predictor.task.has_label_maps:
+            raise SegppError(
+                f"A {predictor.task.name} model gives no label of a pixel.",
+                "a segmentation model.",
+                "Leave --labels-png out.",
+            )
         start = time.perf_counter()
         if is_video:
-            images = _predict_video(segmenter, targets[0], progress)
+            images = _predict_video(predictor, targets[0], progress)
         else:
-            images = _predict_pictures(segmenter, targets, progress)
-        return PredictResult(tuple(targets), images, time.perf_counter() - start)
+            images = _predict_pictures(predictor, targets, progress)
+        seconds = time.perf_counter() - start
+        return PredictResult(tuple(targets), images, seconds, predictor.task.assumptions)
 
 
 def _plan_all(options: PredictOptions, pictures: list[Path]) -> list[PredictedFile]:
@@ -155,41 +165,40 @@ def _check_outputs(target: PredictedFile, is_video: bool) -> None:
         require_writable(target.labels / "frame.png" if is_video else require_labels_name(target.labels))
 
 
-def _predict_pictures(segmenter: Segmenter, targets: list[PredictedFile], progress: Progress) -> int:
-    classes, done = segmenter.session.metadata.classes, 0
-    progress("Segmenting", 0, len(targets))
-    for chunk in chunks(targets, segmenter.batch):
+def _predict_pictures(predictor: Predictor[Any], targets: list[PredictedFile], progress: Progress) -> int:
+    task, classes, done = predictor.task, predictor.metadata.classes, 0
+    progress("Predicting", 0, len(targets))
+    for chunk in chunks(targets, predictor.batch):
         images = [read_image(target.source) for target in chunk]
-        for target, image, found in zip(chunk, images, segmenter.segment(images), strict=True):
+        for target, image, found in zip(chunk, images, predictor.predict(images), strict=True):
             if target.overlay:
-                write_image(target.overlay, draw_overlay(image, found.labels, classes))
+                write_image(target.overlay, task.draw(image, found, classes))
             if target.labels:
-                write_labels(target.labels, found.labels, classes)
+                write_labels(target.labels, task.label_map(found), classes)
         done += len(chunk)
-        progress("Segmenting", done, len(targets))
+        progress("Predicting", done, len(targets))
     return done
 
 
-def _predict_video(segmenter: Segmenter, target: PredictedFile, progress: Progress) -> int:
+def _predict_video(predictor: Predictor[Any], target: PredictedFile, progress: Progress) -> int:
     info = probe_video(target.source)
-    classes, done = segmenter.session.metadata.classes, 0
+    task, classes, done = predictor.task, predictor.metadata.classes, 0
     with ExitStack() as opened:
         writer: VideoWriter | None = None
-        for image, labels in _segment_frames(segmenter, target.source):
+        for image, found in _predict_frames(predictor, target.source):
             if target.overlay and writer is None:
                 height, width = image.shape[:2]  # the container's figures may be wrong, or before rotation
                 writer = opened.enter_context(open_video_writer(target.overlay, info.fps, Size(height, width)))
             done += 1
             if writer is not None:
-                writer.write(draw_overlay(image, labels, classes))
+                writer.write(task.draw(image, found, classes))
             if target.labels:
-                write_labels(target.labels / f"{done:06d}.png", labels, classes)
-            progress("Segmenting frames", done, max(done, info.frame_count or 0))
+                write_labels(target.labels / f"{done:06d}.png", task.label_map(found), classes)
+            progress("Predicting frames", done, max(done, info.frame_count or 0))
     return done
 
 
-def _segment_frames(segmenter: Segmenter, video: Path) -> Iterator[tuple[ByteImage, ByteImage]]:
-    """Yield each frame with its labels; as many frames in memory as the session takes at once."""
-    for frames in chunks(read_frames(video), segmenter.batch):
-        for frame, found in zip(frames, segmenter.segment(frames), strict=True):
-            yield frame, found.labels
+def _predict_frames(predictor: Predictor[Any], video: Path) -> Iterator[tuple[ByteImage, Any]]:
+    """Yield each frame with its prediction; as many frames in memory as the session takes at once."""
+    for frames in chunks(read_frames(video), predictor.batch):
+        yield from zip(frames, predictor.predict(frames), strict=True)

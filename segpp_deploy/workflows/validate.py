@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.config import Choice, ClassTable, Inference, OutputKind
-from segpp_deploy.data.datasets import SegmentationDataset, parse_dataset, require_class_count
-from segpp_deploy.engine.open import open_session
+from segpp_deploy.config import Choice, Inference
+from segpp_deploy.data.datasets import parse_dataset, require_class_count, require_task
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.agreement import LogitAgreement, PixelAgreement
-from segpp_deploy.evaluate.predictor import Segmentation, Segmenter, chunks
+from segpp_deploy.evaluate.evaluator import Evaluator
+from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
-from segpp_deploy.report.numbers import format_agreement, format_percent
+from segpp_deploy.report.numbers import format_agreement, format_percent, format_score
 from segpp_deploy.report.tables import Column, Table
-from segpp_deploy.runtimes.session import Session
-from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix, SegmentationResult
+from segpp_deploy.tasks.evaluation import Evaluation, Score
 
 
 class Against(Choice):
@@ -64,101 +63,108 @@ class ReferenceComparison:
 
     Args:
         name: "torch", or the other engine's path.
-        miou: the reference's own.
-        pixel_agreement: fraction of all pixels, at the labels' resolution, with the same class from both.
-        max_abs_logit_error: None where one of the two gives labels only, or their sizes differ.
+        headline: the reference's own score.
+        agreement: what both say alike, such as the fraction of pixels with the same class, then further measures.
     """
 
     name: str
-    miou: float
-    pixel_agreement: float
-    max_abs_logit_error: float | None
+    headline: Score
+    agreement: tuple[Score, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values: each score by its key."""
+        scores = (self.headline, *self.agreement)
+        return {"name": self.name, **{score.key: score.value for score in scores}}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return lines for the table of figures."""
+        share, *further = self.agreement
+        return [
+            (f"{self.headline.name} of {self.name}", format_score(self.headline)),
+            (f"{share.name} with {self.name}", format_agreement(share.value)),
+            *((score.name, format_score(score)) for score in further),
+        ]
 
 
 @dataclass(frozen=True)
-class ValidationResult:
-    """What `run_validate` found; fractions in 0 .. 1."""
+class ValidateResult:
+    """What `run_validate` found."""
 
     engine: Path
     mode: str
     data: str
-    segmentation: SegmentationResult
+    evaluation: Evaluation
     reference: ReferenceComparison | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing besides."""
+        return ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `validate --json`."""
-        found = self.segmentation
         return {
             "engine": str(self.engine),
             "mode": self.mode,
             "data": self.data,
-            "images": found.images,
-            "miou": found.miou,
-            "pixel_accuracy": found.pixel_accuracy,
-            "per_class_iou": found.per_class_iou,
-            "reference": asdict(self.reference) if self.reference else None,
+            **self.evaluation.to_dict(),
+            "reference": self.reference.to_dict() if self.reference else None,
         }
 
     def tables(self) -> tuple[Table, ...]:
-        """Return the figures as tables: a summary, and the IoU of each class."""
-        found = self.segmentation
-        summary = [
-            ("images", str(found.images)),
-            ("mIoU", format_percent(found.miou)),
-            ("pixel accuracy", format_percent(found.pixel_accuracy)),
-        ]
+        """Return the figures as tables: a summary, and the headline's parts by class."""
+        found = self.evaluation
+        summary = [("images", str(found.samples)), *((score.name, format_score(score)) for score in found.scores)]
         if self.reference:
-            error = self.reference.max_abs_logit_error
-            summary += [
-                (f"mIoU of {self.reference.name}", format_percent(self.reference.miou)),
-                (f"pixels as {self.reference.name}", format_agreement(self.reference.pixel_agreement)),
-                ("largest logit error", "not compared" if error is None else f"{error:.2e}"),
-            ]
-        per_class = tuple((name, format_percent(iou)) for name, iou in found.per_class_iou.items())
+            summary += self.reference.rows()
+        per_class = tuple((name, format_percent(value)) for name, value in found.per_class.values.items())
         title = f"{self.engine} ({self.mode}) on {self.data}"
         return (
             Table(title, (Column("measure", False), Column("value")), tuple(summary)),
-            Table("", (Column("class", False), Column("IoU")), per_class),
+            Table("", (Column("class", False), Column(found.per_class.name)), per_class),
         )
 
+    def summary(self) -> str:
+        """Return nothing: the tables say it all."""
+        return ""
 
-def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> ValidationResult:
+
+def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> ValidateResult:
     """Run an engine, and its reference, over a data set.
 
     Raises:
         SegppError: the engine, its reference or the data cannot be used, or do not fit together.
     """
     dataset = parse_dataset(options.data, options.limit)
+    evaluator = Evaluator[Any, Any](dataset, progress)
+    step = f"Validating on {dataset.name}"
     with ExitStack() as opened:
-        session = opened.enter_context(closing(open_session(options.engine)))
-        segmenter = Segmenter(session, options.inference)
-        require_class_count(dataset, len(session.metadata.classes))
-        reference = _open_reference(options, session)
+        predictor = opened.enter_context(Predictor.open(options.engine, options.inference))
+        metadata = predictor.metadata
+        require_task(dataset, metadata.task)
+        require_class_count(dataset, len(metadata.classes))
+        reference = _open_reference(options, metadata)
+        comparison = None
         if reference is None:
-            judge = _Judge(session.metadata.classes, segmenter, None)
+            evaluation = evaluator.evaluate(predictor, step)
         else:
-            opened.enter_context(closing(reference))
-            judge = _Judge(session.metadata.classes, segmenter, Segmenter(reference, options.inference))
-        judge.judge(dataset, progress)
-        return ValidationResult(
-            engine=options.engine,
-            mode=session.metadata.mode,
-            data=dataset.name,
-            segmentation=judge.scores.result(session.metadata.classes),
-            reference=judge.comparison(str(options.against)) if reference else None,
-        )
+            opened.enter_context(reference)
+            found = evaluator.compare(predictor, reference, step)
+            evaluation = found.evaluation
+            comparison = ReferenceComparison(str(options.against), found.reference.headline, found.agreement)
+        return ValidateResult(options.engine, metadata.mode, dataset.name, evaluation, comparison)
 
 
-def _open_reference(options: ValidateOptions, session: Session) -> Session | None:
+def _open_reference(options: ValidateOptions, metadata: ExportMetadata) -> Predictor[Any] | None:
     if options.against is Against.NONE:
         return None
     if options.against is Against.TORCH:
         from segpp_deploy.workflows.reference import open_reference  # PyTorch is slow to load
 
-        return open_reference(session.metadata, options.checkpoint, options.engine)
-    reference = open_session(Path(options.against))
-    expected, got = len(session.metadata.classes), len(reference.metadata.classes)
-    if got != expected:
+        return Predictor(open_reference(metadata, options.checkpoint, options.engine), options.inference)
+    reference = Predictor.open(Path(options.against), options.inference)
+    expected, got = len(metadata.classes), len(reference.metadata.classes)
+    if got != expected or reference.metadata.task is not metadata.task:
         reference.close()
         raise SegppError(
             f"{options.engine} has {expected} classes, {options.against} has {got}.",
@@ -166,55 +172,3 @@ def _open_reference(options: ValidateOptions, session: Session) -> Session | Non
             "Choose another engine after --against.",
         )
     return reference
-
-
-class _Judge:
-    """Accumulates what engine and reference say about the same pictures."""
-
-    def __init__(self, classes: ClassTable, engine: Segmenter, reference: Segmenter | None) -> None:
-        self.scores = ConfusionMatrix(len(classes))
-        self._reference_scores = ConfusionMatrix(len(classes))
-        self._agreement = PixelAgreement()
-        self._logits = LogitAgreement()
-        self._engine = engine
-        self._reference = reference
-        self._num_classes = len(classes)
-
-    def judge(self, dataset: SegmentationDataset, progress: Progress) -> None:
-        """Take in a whole data set, a batch of the engine at a time."""
-        step, done = f"Validating on {dataset.name}", 0
-        progress(step, 0, len(dataset))
-        for samples in chunks(dataset, self._engine.batch):
-            images, targets = zip(*(sample.load(self._num_classes) for sample in samples), strict=True)
-            found = self._engine.segment(images)
-            for segmentation, target in zip(found, targets, strict=True):
-                self.scores.update(segmentation.labels, target)
-            if self._reference is not None:
-                for mine, theirs, target in zip(found, self._reference.segment(images), targets, strict=True):
-                    self._compare(mine, theirs, target)
-            done += len(samples)
-            progress(step, done, len(dataset))
-
-    def _compare(self, mine: Segmentation, theirs: Segmentation, target: Any) -> None:
-        self._reference_scores.update(theirs.labels, target)
-        self._agreement.update(theirs.labels, mine.labels)
-        if self._compares_logits():
-            for reference, ours in zip(theirs.outputs, mine.outputs, strict=True):
-                self._logits.update(reference, ours)
-
-    def _compares_logits(self) -> bool:
-        if self._reference is None:
-            return False
-        mine, theirs = self._engine.session.metadata, self._reference.session.metadata
-        same_grid = (mine.size, mine.output_stride) == (theirs.size, theirs.output_stride)
-        return same_grid and mine.output_kind is theirs.output_kind is OutputKind.LOGITS
-
-    def comparison(self, name: str) -> ReferenceComparison:
-        """Return the comparison over everything taken in."""
-        error = self._logits.result().max_abs_error if self._compares_logits() else None
-        return ReferenceComparison(
-            name=name,
-            miou=self._reference_scores.miou(),
-            pixel_agreement=self._agreement.fraction(),
-            max_abs_logit_error=error,
-        )

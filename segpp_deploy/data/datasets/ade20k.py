@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from segpp_deploy.config import ClassTable, default_class_table
-from segpp_deploy.data.datasets.base import (
-    IGNORE_INDEX,
-    DatasetSpec,
-    SegmentationDataset,
-    label_map,
-    require_directory,
-)
+from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, require_directory
+from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
 from segpp_deploy.data.datasets.pairing import files_by_key, pair_samples
+from segpp_deploy.data.images import ByteImage
 
 _NAMES = """
 wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door,
@@ -33,7 +29,7 @@ ADE20K_CLASSES = ClassTable(
 )
 
 
-def open_ade20k(spec: DatasetSpec) -> SegmentationDataset:
+def open_ade20k(spec: DatasetSpec) -> Dataset[ByteImage]:
     """Open the validation split, or the one named; stored 0 ("other") is ignored, stored k is class k - 1.
 
     Raises:
@@ -43,5 +39,5 @@ def open_ade20k(spec: DatasetSpec) -> SegmentationDataset:
     pictures = require_directory(root / "images" / split, spec.kind)
     annotations = require_directory(root / "annotations" / split, spec.kind)
     stored = {index + 1: index for index in range(len(ADE20K_CLASSES))} | {0: IGNORE_INDEX}
-    samples = pair_samples(files_by_key(pictures), files_by_key(annotations), pictures, label_map(stored))
-    return SegmentationDataset(f"{spec.kind}:{spec.path}#{split}", samples, ADE20K_CLASSES)
+    samples = pair_samples(files_by_key(pictures), files_by_key(annotations), pictures, label_table(stored))
+    return Dataset(f"{spec.kind}:{spec.path}#{split}", samples, classes=ADE20K_CLASSES)

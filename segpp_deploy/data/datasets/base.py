@@ -1,22 +1,19 @@
-"""What every data set offers: named samples that load a picture and its checked labels when asked."""
+"""What every data set offers: named samples that load a picture and what is true of it when asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from segpp_deploy.config import ClassTable
+from segpp_deploy.config import ClassTable, TaskName
+from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
 
-IGNORE_INDEX = 255  # in every label map that `Sample.load` returns: not counted
-
-LabelMap = NDArray[np.int16]  # [256]: class of each stored value, IGNORE_INDEX, or INVALID_LABEL
-INVALID_LABEL = -1
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -26,6 +23,12 @@ class DatasetSpec:
     kind: str
     path: str
     split: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The data set as the user would write it."""
+        path = f":{self.path}" if self.path else ""
+        return f"{self.kind}{path}" + (f"#{self.split}" if self.split else "")
 
     def root(self) -> Path:
         """Return PATH as an existing directory.
@@ -43,84 +46,108 @@ class DatasetSpec:
         return require_directory(Path(self.path).expanduser(), self.kind)
 
 
+class TargetSource(Protocol[T_co]):
+    """What is true of a picture, not yet loaded."""
+
+    def load(self, image: ByteImage, num_outputs: int) -> T_co:
+        """Return the target of a picture uint8 [H, W, 3], for a model with so many classes or keypoints.
+
+        Raises:
+            SegppError: it cannot be read, or does not fit the picture or the model.
+        """
+
+
 @dataclass(frozen=True)
-class Sample:
-    """One picture and its labels, not yet loaded.
+class Example(Generic[T]):
+    """A loaded sample.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        target: what is true of it; None where nobody said.
+        box: what of the picture the model is shown; None: all of it.
+    """
+
+    image: ByteImage
+    target: T | None
+    box: Box | None
+
+
+@dataclass(frozen=True)
+class Sample(Generic[T]):
+    """One picture and what is true of it, not yet loaded.
 
     Args:
         name: unique in its data set; shown in messages and used for file names.
-        label_source: the label file, or what stands for it, for messages.
         load_image: gives uint8 [H, W, 3], RGB.
-        load_stored_labels: gives uint8 [H, W] as stored.
-        label_map: what each stored value means; None where the stored value is the class.
+        target: what is true of it; None where the data set does not say.
+        box: what of the picture the model is shown, such as one person; None: all of it.
     """
 
     name: str
-    label_source: str
     load_image: Callable[[], ByteImage]
-    load_stored_labels: Callable[[], ByteImage]
-    label_map: LabelMap | None = None
+    target: TargetSource[T] | None = None
+    box: Box | None = None
 
-    def load(self, num_classes: int) -> tuple[ByteImage, ByteImage]:
-        """Return the picture uint8 [H, W, 3] and labels uint8 [H, W] in 0 .. num_classes - 1 or `IGNORE_INDEX`.
+    def load(self, num_outputs: int) -> Example[T]:
+        """Return the picture and its target, for a model with so many classes or keypoints.
 
         Raises:
-            SegppError: a file is unreadable, the two sizes differ, or a stored value means no class.
+            SegppError: a file is unreadable, or the target does not fit the picture or the model.
         """
-        image, stored = self.load_image(), self.load_stored_labels()
-        if image.shape[:2] != stored.shape:
-            raise SegppError(
-                f"{self.name}: the picture is {_size_text(image)}, its labels {self.label_source} are "
-                f"{_size_text(stored)} (height x width).",
-                "a label for every pixel.",
-                "Resize the labels with nearest-neighbour sampling, or leave the picture out.",
-            )
-        return image, self._mapped(stored, num_classes)
-
-    def _mapped(self, stored: ByteImage, num_classes: int) -> ByteImage:
-        table = self.label_map if self.label_map is not None else label_map({i: i for i in range(num_classes)})
-        present = np.flatnonzero(np.bincount(stored.ravel(), minlength=256))
-        unknown = present[(table[present] == INVALID_LABEL) | _too_large(table[present], num_classes)]
-        if unknown.size:
-            raise SegppError(
-                f"{self.label_source} holds the label value {int(unknown[0])}, which is none of the "
-                f"{num_classes} classes.",
-                f"values 0 to {num_classes - 1}, or {IGNORE_INDEX} for pixels that do not count."
-                if self.label_map is None
-                else "the label values of that data set's published format.",
-                "Check that model and data set have the same classes, and that the labels are class indices.",
-            )
-        mapped: ByteImage = table.astype(np.uint8)[stored]
-        return mapped
+        image = self.load_image()
+        target = None if self.target is None else self.target.load(image, num_outputs)
+        return Example(image, target, self.box)
 
 
 @dataclass(frozen=True)
-class SegmentationDataset:
+class Dataset(Generic[T]):
     """An ordered collection of samples.
 
     Args:
         name: as the user would write it.
         samples: in a fixed order.
-        classes: the names its label values stand for; None where the data set does not say.
+        task: whose predictions its targets judge.
+        classes: names of the classes or keypoints its targets speak of; None where the data set does not say.
     """
 
     name: str
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample[T], ...]
+    task: TaskName = TaskName.SEG
     classes: ClassTable | None = None
-    ignore_index: int = IGNORE_INDEX
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[Sample[T]]:
         return iter(self.samples)
 
-    def first(self, count: int | None) -> SegmentationDataset:
+    def first(self, count: int | None) -> Dataset[T]:
         """Return the data set cut to its first `count` samples; None keeps all."""
         return self if count is None else replace(self, samples=self.samples[:count])
 
+    def spread(self, count: int) -> Dataset[T]:
+        """Return `count` of the samples at equal distances, or all where there are fewer.
 
-def require_class_count(dataset: SegmentationDataset, num_classes: int) -> None:
+        Example:
+            >>> from segpp_deploy.data.datasets.registry import parse_dataset
+            >>> [sample.name for sample in parse_dataset("scenes:6").spread(2)]
+            ['scene_0001', 'scene_0004']
+        """
+        total = len(self.samples)
+        if total <= count:
+            return self
+        kept = tuple(self.samples[(2 * i + 1) * total // (2 * count)] for i in range(count))
+        return replace(self, samples=kept)
+
+    def without_targets(self) -> Dataset[T]:
+        """Return the pictures alone, of no particular classes."""
+        return replace(self, samples=tuple(replace(sample, target=None) for sample in self.samples), classes=None)
+
+
+AnyDataset = Dataset[Any]
+
+
+def require_class_count(dataset: AnyDataset, num_classes: int) -> None:
     """Check that a model can be judged on a data set.
 
     Raises:
@@ -134,19 +161,18 @@ def require_class_count(dataset: SegmentationDataset, num_classes: int) -> None:
         )
 
 
-def label_map(classes: Mapping[int, int]) -> LabelMap:
-    """Build the table from stored value to class; 255 is ignored and every other value invalid.
+def require_task(dataset: AnyDataset, task: TaskName) -> None:
+    """Check that a data set's targets are of a model's task.
 
-    Example:
-        >>> table = label_map({7: 0, 0: IGNORE_INDEX})
-        >>> [int(table[value]) for value in (7, 0, 255, 8)]
-        [0, 255, 255, -1]
+    Raises:
+        SegppError: they are of another.
     """
-    table = np.full(256, INVALID_LABEL, np.int16)
-    table[IGNORE_INDEX] = IGNORE_INDEX
-    for stored, target in classes.items():
-        table[stored] = target
-    return table
+    if dataset.task is not task:
+        raise SegppError(
+            f"The model's task is {task}, data set {dataset.name} is for {dataset.task}.",
+            f"a data set for {task}.",
+            "Choose another --data.",
+        )
 
 
 def require_directory(path: Path, kind: str) -> Path:
@@ -158,12 +184,3 @@ def require_directory(path: Path, kind: str) -> Path:
             f"Check the path in --data {kind}:PATH.",
         )
     return path
-
-
-def _too_large(classes: NDArray[np.int16], num_classes: int) -> NDArray[np.bool_]:
-    too_large: NDArray[np.bool_] = (classes >= num_classes) & (classes != IGNORE_INDEX)
-    return too_large
-
-
-def _size_text(pixels: ByteImage) -> str:
-    return f"{pixels.shape[0]}x{pixels.shape[1]}"

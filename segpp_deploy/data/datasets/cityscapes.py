@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from segpp_deploy.config import ClassTable
-from segpp_deploy.data.datasets.base import (
-    IGNORE_INDEX,
-    DatasetSpec,
-    SegmentationDataset,
-    label_map,
-    require_directory,
-)
+from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, require_directory
+from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
 from segpp_deploy.data.datasets.pairing import files_by_key, pair_samples
+from segpp_deploy.data.images import ByteImage
 
 # (label id, name, colour) of the classes that are scored, in order of their train ids
 _SCORED = (
@@ -41,7 +37,7 @@ CITYSCAPES_CLASSES = ClassTable(
 )
 
 
-def open_cityscapes(spec: DatasetSpec) -> SegmentationDataset:
+def open_cityscapes(spec: DatasetSpec) -> Dataset[ByteImage]:
     """Open the val split, or the one named, with the `*_gtFine_labelIds.png` label maps.
 
     Raises:
@@ -56,6 +52,6 @@ def open_cityscapes(spec: DatasetSpec) -> SegmentationDataset:
         files_by_key(pictures, "_leftImg8bit"),
         files_by_key(annotations, "_gtFine_labelIds"),
         pictures,
-        label_map(train_id_of),
+        label_table(train_id_of),
     )
-    return SegmentationDataset(f"{spec.kind}:{spec.path}#{split}", samples, CITYSCAPES_CLASSES)
+    return Dataset(f"{spec.kind}:{spec.path}#{split}", samples, classes=CITYSCAPES_CLASSES)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from segpp_deploy.config import ClassTable
-from segpp_deploy.data.datasets.base import DatasetSpec, LabelMap, SegmentationDataset, require_directory
+from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, require_directory
+from segpp_deploy.data.datasets.labels import LabelTable
 from segpp_deploy.data.datasets.pairing import files_by_key, pair_samples
+from segpp_deploy.data.images import ByteImage
 
 
-def open_folder(spec: DatasetSpec) -> SegmentationDataset:
+def open_folder(spec: DatasetSpec) -> Dataset[ByteImage]:
     """Open PATH/images and PATH/labels, or PATH/images/SPLIT and PATH/labels/SPLIT."""
     return open_image_and_label_folders(spec, spec.split)
 
 
 def open_image_and_label_folders(
-    spec: DatasetSpec, split: str | None, classes: ClassTable | None = None, table: LabelMap | None = None
-) -> SegmentationDataset:
+    spec: DatasetSpec, split: str | None, classes: ClassTable | None = None, table: LabelTable | None = None
+) -> Dataset[ByteImage]:
     """Open images/[split] and labels/[split] with the given class names and label values.
 
     Raises:
@@ -26,4 +28,4 @@ def open_image_and_label_folders(
     )
     samples = pair_samples(files_by_key(images), files_by_key(labels), images, table)
     name = f"{spec.kind}:{spec.path}" + (f"#{split}" if split else "")
-    return SegmentationDataset(name, samples, classes)
+    return Dataset(name, samples, classes=classes)

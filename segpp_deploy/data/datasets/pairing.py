@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from segpp_deploy.data.datasets.base import LabelMap, Sample
-from segpp_deploy.data.images import IMAGE_SUFFIXES, is_image_name, read_image, read_labels
+from segpp_deploy.data.datasets.base import Sample
+from segpp_deploy.data.datasets.labels import LabelFile, LabelTable
+from segpp_deploy.data.images import IMAGE_SUFFIXES, ByteImage, is_image_name, read_image, read_labels
 from segpp_deploy.errors import SegppError
 
 _SHOWN_NAMES = 3
@@ -39,8 +40,8 @@ def files_by_key(directory: Path, ending: str = "") -> dict[str, Path]:
 
 
 def pair_samples(
-    images: Mapping[str, Path], labels: Mapping[str, Path], directory: Path, table: LabelMap | None = None
-) -> tuple[Sample, ...]:
+    images: Mapping[str, Path], labels: Mapping[str, Path], directory: Path, table: LabelTable | None = None
+) -> tuple[Sample[ByteImage], ...]:
     """Return one sample per picture, in the order of `images`.
 
     Raises:
@@ -54,7 +55,11 @@ def pair_samples(
         )
     _check_partners(images, labels, directory)
     return tuple(
-        Sample(key, str(labels[key]), partial(read_image, images[key]), partial(read_labels, labels[key]), table)
+        Sample(
+            key,
+            partial(read_image, images[key]),
+            LabelFile(str(labels[key]), partial(read_labels, labels[key]), table),
+        )
         for key in images
     )
 

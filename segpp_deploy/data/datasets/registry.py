@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segpp_deploy.data.datasets.ade20k import open_ade20k
-from segpp_deploy.data.datasets.base import DatasetSpec, SegmentationDataset
+from segpp_deploy.data.datasets.base import AnyDataset, DatasetSpec
 from segpp_deploy.data.datasets.camvid import open_camvid
 from segpp_deploy.data.datasets.cityscapes import open_cityscapes
 from segpp_deploy.data.datasets.folder import open_folder
 from segpp_deploy.data.datasets.scenes import open_scenes
 from segpp_deploy.errors import SegppError, unknown_name_error
 
-OPENER_OF_KIND: dict[str, Callable[[DatasetSpec], SegmentationDataset]] = {
+OPENER_OF_KIND: dict[str, Callable[[DatasetSpec], AnyDataset]] = {
     "ade20k": open_ade20k,
     "camvid": open_camvid,
     "cityscapes": open_cityscapes,
     "folder": open_folder,
     "scenes": open_scenes,
 }
-_PLANNED_POSE_KINDS = ("coco-pose", "jbd")
 
 
-def parse_dataset(text: str, limit: int | None = None) -> SegmentationDataset:
+def parse_dataset(text: str, limit: int | None = None) -> AnyDataset:
     """Open the data set that `KIND:PATH`, `KIND:PATH#SPLIT` or `scenes[:N]` names.
 
     Args:
@@ -39,12 +38,6 @@ def parse_dataset(text: str, limit: int | None = None) -> SegmentationDataset:
     if limit is not None and limit < 1:
         raise SegppError(f"--limit {limit} leaves no sample.", "a number of at least 1.", "--limit 10")
     kind, _, rest = text.partition(":")
-    if kind in _PLANNED_POSE_KINDS:
-        raise SegppError(
-            f"Data set kind {kind!r} (pose) is not available yet.",
-            f"one of: {', '.join(OPENER_OF_KIND)}.",
-            "Use a segmentation data set, e.g. --data scenes:20",
-        )
     opener = OPENER_OF_KIND.get(kind)
     if opener is None:
         raise unknown_name_error("data set kind", kind, OPENER_OF_KIND, f"--data {text}")

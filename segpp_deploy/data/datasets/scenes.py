@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from segpp_deploy.data.datasets.base import DatasetSpec, Sample, SegmentationDataset
+from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, Sample
+from segpp_deploy.data.datasets.labels import LabelFile
+from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, Scene, generate_scene
 from segpp_deploy.errors import SegppError
 
@@ -15,7 +17,7 @@ DEFAULT_COUNT = 50
 TRAIN_SPLIT = "train"
 
 
-def open_scenes(spec: DatasetSpec) -> SegmentationDataset:
+def open_scenes(spec: DatasetSpec) -> Dataset[ByteImage]:
     """Make N scenes of the default size, `DEFAULT_COUNT` where no N is given; held-out ones without a split.
 
     Raises:
@@ -32,15 +34,14 @@ def open_scenes(spec: DatasetSpec) -> SegmentationDataset:
     name, first_seed = f"scenes:{count}", HELD_OUT_SEED
     if spec.split is not None:
         name, first_seed = f"{name}#{TRAIN_SPLIT}", 0
-    return SegmentationDataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), SCENE_CLASSES)
+    return Dataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), classes=SCENE_CLASSES)
 
 
-def _sample(index: int, seed: int) -> Sample:
+def _sample(index: int, seed: int) -> Sample[ByteImage]:
     return Sample(
         name=f"scene_{index:04d}",
-        label_source=f"scene {index} (seed {seed})",
         load_image=lambda: _draw(seed).image,
-        load_stored_labels=lambda: _draw(seed).labels,
+        target=LabelFile(f"scene {index} (seed {seed})", lambda: _draw(seed).labels),
     )
 
 

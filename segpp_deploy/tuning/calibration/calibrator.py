@@ -13,9 +13,10 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from segpp_deploy.config import CalibrationMethod
-from segpp_deploy.data.processing import prepare
-from segpp_deploy.data.selection import CalibrationImage, CalibrationSet, ImageSurvey
+from segpp_deploy.config import CalibrationMethod, Inference
+from segpp_deploy.data.datasets import Sample
+from segpp_deploy.data.geometry.whole import prepare
+from segpp_deploy.data.selection import Selection
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.predictor import chunks
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -31,6 +32,8 @@ from segpp_deploy.graph.precision.ranges import TensorRange, round_range
 from segpp_deploy.graph.precision.thresholds import AbsHistogram
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, compute_outputs, load_onnxruntime
+from segpp_deploy.tasks.registry import TASKS
+from segpp_deploy.tuning.calibration.survey import ImageSurvey
 
 Array = NDArray[Any]
 TakeOutputs = Callable[[Sequence[str], list[Array]], None]
@@ -64,14 +67,14 @@ class Calibrator:
         threads: CPU threads; one per physical core if None.
     """
 
-    def __init__(self, model: ir.Model, metadata: ExportMetadata, chosen: CalibrationSet, threads: int | None) -> None:
+    def __init__(self, model: ir.Model, metadata: ExportMetadata, chosen: Selection, threads: int | None) -> None:
         self.survey = ImageSurvey(chosen.classes)
         self._proto = ir.to_proto(model)
         self._observed: ObservedTensors = find_observed(model)
         self._parts = split_by_size(model, self._observed.counted_sources, MOST_SHOWN_BYTES // (metadata.batch or 1))
         self._metadata = metadata
         self._threads = threads
-        self._images = chosen.images
+        self._samples = chosen.dataset.samples
 
     def find_ranges(
         self, methods: Sequence[CalibrationMethod], progress: Progress
@@ -128,22 +131,25 @@ class Calibrator:
     def _run(self, graph: onnx.ModelProto, take: TakeOutputs, step: _Step, survey: ImageSurvey | None = None) -> None:
         """Give `take` the graph's outputs, one batch of images after the other; none are kept here."""
         done = 0
-        step.report(0, len(self._images))
+        step.report(0, len(self._samples))
         with tempfile.TemporaryDirectory(prefix="segpp-calibrate-") as folder:
             path = Path(folder) / "observed.onnx"
             onnx.save(graph, str(path))
             session = load_onnxruntime(path, LoadOptions(threads=self._threads, in_order=True))
-            for images in chunks(self._images, self._metadata.batch or 1):
-                batch = np.stack([self._prepare(image, survey) for image in images])
-                take([image.name for image in images], compute_outputs(session, self._fill(batch)))
-                done += len(images)
-                step.report(done, len(self._images))
+            for samples in chunks(self._samples, self._metadata.batch or 1):
+                batch = np.stack([self._prepare(sample, survey) for sample in samples])
+                take([sample.name for sample in samples], compute_outputs(session, self._fill(batch)))
+                done += len(samples)
+                step.report(done, len(self._samples))
 
-    def _prepare(self, image: CalibrationImage, survey: ImageSurvey | None) -> Array:
-        picture, labels = image.load()
+    def _prepare(self, sample: Sample[Any], survey: ImageSurvey | None) -> Array:
+        metadata, task = self._metadata, TASKS[self._metadata.task]
+        example = sample.load(len(metadata.classes))
         if survey is not None:
-            survey.add(image.name, picture, labels)
-        return prepare(picture, self._metadata.size, self._metadata.input_kind, self._metadata.normalization)
+            shown = frozenset[int]() if example.target is None else task.classes_in(example.target)
+            survey.add(sample.name, example.image, shown)
+        (view,) = task.views(example.image, example.box, Inference.WHOLE, metadata).inputs()
+        return prepare(view, metadata.size, metadata.input_kind, metadata.normalization)
 
     def _fill(self, batch: Array) -> Array:
         """Repeat the last image until a fixed batch is full."""

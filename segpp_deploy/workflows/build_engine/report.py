@@ -16,8 +16,9 @@ from segpp_deploy.report.charts import draw_bars
 from segpp_deploy.report.extra import import_report_library
 from segpp_deploy.report.html import Section, render_page
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.report.numbers import format_agreement, format_percent
+from segpp_deploy.report.numbers import format_agreement, format_percent, format_score
 from segpp_deploy.report.tables import Column, Table, to_markdown
+from segpp_deploy.tasks.registry import TASKS
 from segpp_deploy.tuning.accuracy_gate import GateResult
 from segpp_deploy.tuning.int8_layers import WORTH, KindCost
 from segpp_deploy.tuning.sensitivity import GroupSensitivity
@@ -67,9 +68,9 @@ class PrecisionReport:
         record, gate = self.manifest.precision_record, self.gate
         return {
             "record": None if record is None else record.model_dump(mode="json"),
-            "per_class_iou": None if gate is None else {name: list(both) for name, both in gate.per_class_iou.items()},
+            "per_class": None if gate is None else {name: list(both) for name, both in gate.per_class.items()},
             "sensitivity": [] if gate is None else [_sensitivity_values(one) for one in gate.sensitivity],
-            "placement": [asdict(cost) for cost in self.costs],
+            "int8_layers": [asdict(cost) for cost in self.costs],
             "profile_ms": None if self.profile is None else [asdict(group) for group in self.profile.groups],
         }
 
@@ -92,10 +93,11 @@ class PrecisionReport:
                 *sections,
             ]
         if self.gate is not None and self.gate.sensitivity:
+            counted = TASKS[self.metadata.task].counted
             sections.append(
                 Section(
                     "Sensitivity",
-                    text="Pixels whose class changes when one group of layers alone is reduced.",
+                    text=f"Share of the {counted} that change when one group of layers alone is reduced.",
                     table=_sensitivity_table(self.gate),
                     chart_svg=_sensitivity_chart(self.gate) if with_charts else "",
                 )
@@ -157,19 +159,19 @@ def require_report(folder: Path) -> None:
 def _gate_table(gate: GateResult) -> Table:
     outcome = gate.outcome
     rows = (
-        ("mIoU, float32", format_percent(outcome.reference_miou)),
-        ("mIoU, engine", format_percent(outcome.engine_miou)),
+        (f"{outcome.reference.name}, float32", format_score(outcome.reference)),
+        (f"{outcome.engine.name}, engine", format_score(outcome.engine)),
         ("points lost", f"{outcome.lost_points:.2f}"),
-        ("pixels as float32", format_agreement(outcome.pixel_agreement)),
+        (f"{outcome.agreement.name} with float32", format_agreement(outcome.agreement.value)),
     )
     return Table("Accuracy", (Column("measure", False), Column("value")), rows)
 
 
 def _class_table(gate: GateResult) -> Table:
-    columns = (Column("class", False), Column("IoU, float32"), Column("IoU, engine"), Column("points"))
+    columns = (Column("class", False), Column("float32"), Column("engine"), Column("points"))
     rows = tuple(
         (name, format_percent(before), format_percent(after), f"{100 * (after - before):+.2f}")
-        for name, (before, after) in gate.per_class_iou.items()
+        for name, (before, after) in gate.per_class.items()
     )
     return Table("Accuracy by class", columns, rows)
 
@@ -191,12 +193,12 @@ def _cost(kept: KeptLayers) -> str:
 
 def _sensitivity_table(gate: GateResult) -> Table:
     returned = _returned(gate)
-    columns = (Column("layers", False), Column("number"), Column("changed pixels"), Column("precision", False))
+    columns = (Column("layers", False), Column("number"), Column("changed"), Column("precision", False))
     rows = tuple(
         (
             one.group.name,
             str(len(one.group.layers)),
-            format_percent(one.changed_pixels, 3),
+            format_percent(one.changed, 3),
             "higher" if one.group.name in returned else str(gate.recipe.precision),
         )
         for one in gate.sensitivity
@@ -206,8 +208,8 @@ def _sensitivity_table(gate: GateResult) -> Table:
 
 def _sensitivity_chart(gate: GateResult) -> str:
     labels = [one.group.name for one in gate.sensitivity]
-    values = [100 * one.changed_pixels for one in gate.sensitivity]
-    return draw_bars(labels, values, "changed pixels, %", _returned(gate))
+    values = [100 * one.changed for one in gate.sensitivity]
+    return draw_bars(labels, values, "changed, %", _returned(gate))
 
 
 def _returned(gate: GateResult) -> frozenset[str]:
@@ -216,7 +218,7 @@ def _returned(gate: GateResult) -> frozenset[str]:
 
 
 def _sensitivity_values(one: GroupSensitivity) -> dict[str, Any]:
-    return {"group": one.group.name, "layers": sorted(one.group.layers), "changed_pixels": one.changed_pixels}
+    return {"group": one.group.name, "layers": sorted(one.group.layers), "changed": one.changed}
 
 
 def _profile_table(profile: SpeedProfile) -> Table:

@@ -1,85 +1,58 @@
-"""From an exported file to an engine in the wanted precision: calibrate, place, gate, build, report."""
+"""From an exported file to an engine in the wanted precision: calibrate, choose layers, gate, build, report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.config import Lowering, OutputKind, Precision
-from segpp_deploy.data.selection import DIRECTORY, CalibrationSet, choose_images
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_graph, check_output, require_lowering, settle
+from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.data.selection import DIRECTORY, Selection, select_pictures
+from segpp_deploy.engine.build import (
+    EngineOptions,
+    build_graph,
+    check_output,
+    note_untried,
+    require_lowering,
+    resolve_settings,
+)
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate.evaluator import Evaluator
+from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
-from segpp_deploy.report.numbers import format_percent
-from segpp_deploy.runtimes.target import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
 from segpp_deploy.tuning.accuracy_gate import AccuracyGate, GateResult
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
-from segpp_deploy.tuning.judge import Judge
-from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.tuning.options import GateOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.tuning.speed_profile import profile_beside_float32
+from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.report import PrecisionReport, describe_speedup, require_report, write_report
-
-
-@dataclass(frozen=True)
-class EngineBuild:
-    """A written engine and how it came to its precision.
-
-    Args:
-        result: the engine.
-        notes: what the user should know.
-        report: None where the graph was built as exported.
-    """
-
-    result: BuildResult
-    notes: tuple[str, ...]
-    report: PrecisionReport | None = None
-
-    def summary(self) -> str:
-        """Return one line, or two with an accuracy gate."""
-        result = self.result
-        written = f"Wrote {result.path} ({result.size_bytes / 2**20:.1f} MiB) and its manifest"
-        record = result.manifest.precision_record
-        if record is None or record.gate is None:
-            return written
-        gate = record.gate
-        return (
-            f"{written}\nmIoU {format_percent(gate.engine_miou)}, float32 {format_percent(gate.reference_miou)} on "
-            f"{gate.images} pictures of {gate.data}: {gate.lost_points:.2f} of {gate.allowed_points:g} points lost"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of `build-engine --json`."""
-        record = self.result.manifest.precision_record
-        return {
-            **self.result.to_dict(),
-            "notes": list(self.notes),
-            "precision_record": None if record is None else record.model_dump(mode="json"),
-        }
+from segpp_deploy.workflows.build_engine.result import BuildResult
 
 
 def run_build(
-    source: Path,
-    output: Path,
-    options: BuildOptions,
-    precision: PrecisionOptions,
-    report_dir: Path | None = None,
-    progress: Progress = no_progress,
-) -> EngineBuild:
-    """Build an engine; fp16 and int8 are made from the float32 export on the way.
+    source: Path, output: Path, options: BuildOptions | None = None, progress: Progress = no_progress
+) -> BuildResult:
+    """Build `source` (an exported ONNX file) into the one file `output` and its manifest, `output`.json.
+
+    Later commands take the path `output`, whatever its suffix. For the targets cpu, cuda and openvino it holds ONNX. It
+    is run once before it is written, where the GPU it is for is here; after a failure neither file is left, or both
+    are what they were before. fp16 and int8 are made from the float32 export on the way.
 
     Raises:
-        SegppError: what `build_engine` raises; missing or foreign ranges; data that does not fit. What can be known
-            before the work begins is.
+        SegppError: the graph, the target and the options do not fit together, the target is not available, the engine
+            fails its trial run; missing or foreign ranges; data that does not fit. What can be known before the work
+            begins is.
         CheckFailedError: nothing passed the accuracy gate. No engine is written then.
     """
+    options = options or BuildOptions()
     check_output(source, output)
     progress("Reading the graph", 0, 1)
     graph = read_graph(source)
@@ -87,49 +60,45 @@ def run_build(
     wanted = options.precision or graph.metadata.precision
     rewrites = wanted in REWRITTEN and graph.metadata.precision is Precision.FP32
     if not rewrites:
-        _refuse_unused(graph, precision, wanted, report_dir)
-    if not rewrites and precision.gate_points is None and report_dir is None:
-        result = build_graph(graph, output, options, progress=progress)
-        return EngineBuild(result, result.notes)
+        _refuse_unused(graph, options, wanted)
+    if not rewrites and options.gate is None and options.report_dir is None:
+        manifest = build_graph(graph, output, _engine_options(options), progress=progress)
+        return BuildResult(output, manifest, note_untried(manifest))
     _check_request(graph, output, options, wanted if rewrites else None)
-    if report_dir is not None:
-        require_report(report_dir)
-    build = _Build(graph, output, options, precision, progress, explain=report_dir is not None)
+    if options.report_dir is not None:
+        require_report(options.report_dir)
+    build = _Build(graph, output, options, progress)
     made = build.rewrite(wanted) if rewrites else build.leave_to_runtime(wanted)
-    if report_dir is not None and made.report is not None:
-        write_report(made.report, report_dir)
+    if options.report_dir is not None and made.report is not None:
+        write_report(made.report, options.report_dir)
     return made
 
 
-class _Build:
-    """What comes before the engine is written, and the writing; `explain` measures what only a report shows."""
+def _engine_options(options: BuildOptions) -> EngineOptions:
+    return EngineOptions(options.target, options.precision, options.threads, options.builder)
 
-    def __init__(
-        self,
-        graph: GraphFile,
-        output: Path,
-        options: BuildOptions,
-        precision: PrecisionOptions,
-        progress: Progress,
-        *,
-        explain: bool,
-    ) -> None:
+
+class _Build:
+    """What comes before the engine is written, and the writing."""
+
+    def __init__(self, graph: GraphFile, output: Path, options: BuildOptions, progress: Progress) -> None:
         self._graph = graph
         self._output = output
         self._options = options
-        self._precision = precision
         self._progress = progress
-        self._explain = explain
-        self._bench = TrialBench(graph, options.target, options.threads)
-        self._held_out = _choose_held_out(graph, precision)
+        self._explain = options.report_dir is not None  # measure what only a report shows
+        self._bench = CandidateBench(graph, options.target, options.threads)
+        self._gate = None if options.gate is None else _HeldOut(options.gate, graph)
 
-    def rewrite(self, wanted: Precision) -> EngineBuild:
+    def rewrite(self, wanted: Precision) -> BuildResult:
         """Find the recipe, rewrite the graph and build it."""
-        target = self._options.target
-        choice = choose_recipe(self._graph, target, wanted, self._precision, self._bench, self._progress)
+        options = self._options
+        choice = choose_recipe(
+            self._graph, wanted, options.calibration, options.int8_layers, self._bench, self._progress
+        )
         gate = None
-        if self._held_out is not None:
-            gate = self._open_gate(self._held_out).find_passing(choice, self._explain)
+        if self._gate is not None:
+            gate = self._gate.open(self._bench, self._progress).find_passing(choice, self._explain)
         recipe = choice.recipe if gate is None else gate.recipe
         model = apply_recipe(self._graph.model, recipe)
         graph = replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(wanted))
@@ -139,18 +108,18 @@ class _Build:
             ranges=choice.ranges,
             kept=(*choice.kept, *(() if gate is None else gate.kept)),
             gate=None if gate is None else gate.outcome,
-            placement=self._precision.placement,
+            int8_layers=options.int8_layers,
             speedup_over_fp32=self._measure_speedup(recipe) if choice.costs else None,
         )
         return self._write(graph, record, replace(choice, recipe=recipe), gate)
 
-    def leave_to_runtime(self, precision: Precision) -> EngineBuild:
+    def leave_to_runtime(self, precision: Precision) -> BuildResult:
         """Build in the precision that the graph has, or that the runtime makes of it, if the engine passes the gate."""
         recipe = PrecisionRecipe(precision, rest=precision)
         differs = precision is not self._graph.metadata.precision
         gate = None
-        if self._held_out is not None:
-            gate = self._open_gate(self._held_out).check(recipe)
+        if self._gate is not None:
+            gate = self._gate.open(self._bench, self._progress).check(recipe)
         record = PrecisionRecord(
             rest=precision,
             quantized=(),
@@ -159,39 +128,48 @@ class _Build:
         )
         return self._write(self._graph, record, RecipeChoice(recipe, layers=()), gate)
 
-    def _open_gate(self, held_out: CalibrationSet) -> AccuracyGate:
-        data, points = self._precision.gate_data, self._precision.gate_points
-        assert data is not None
-        assert points is not None
-        with self._bench.open(None) as reference:
-            judge = Judge(data, held_out, reference, self._progress)
-        return AccuracyGate(self._bench, judge, points, self._progress)
-
     def _measure_speedup(self, recipe: PrecisionRecipe) -> float:
         self._progress("Measuring beside float32", 0, 1)
         return round(speedup_of(recipe, None, self._bench), 3)
 
     def _write(
         self, graph: GraphFile, record: PrecisionRecord, choice: RecipeChoice, gate: GateResult | None
-    ) -> EngineBuild:
-        result = build_graph(graph, self._output, self._options, record, self._progress)
+    ) -> BuildResult:
+        manifest = build_graph(graph, self._output, _engine_options(self._options), record, self._progress)
         speedup, profile = record.speedup_over_fp32, None
-        notes = [*choice.notes, *result.notes]
+        notes = [*choice.notes, *note_untried(manifest)]
         if speedup is not None:
-            notes.append(describe_speedup(speedup, result.manifest.precision))
+            notes.append(describe_speedup(speedup, manifest.precision))
             if self._explain or speedup < 1:
                 profile = profile_beside_float32(choice.recipe, self._bench, self._progress)
                 notes.append(profile.explain())
-        report = PrecisionReport(self._output, self._graph.metadata, result.manifest, choice.costs, gate, profile)
-        if self._judges_on_what_it_calibrated_on(choice):
-            notes.append(f"{self._precision.gate_data} is what calibration saw; held-out pictures would say more.")
-        return EngineBuild(result, tuple(notes), report)
+        report = PrecisionReport(self._output, self._graph.metadata, manifest, choice.costs, gate, profile)
+        if self._gate is not None and self._gate.is_what_was_calibrated_on(choice):
+            notes.append(f"{self._gate.options.data} is what calibration saw; held-out pictures would say more.")
+        return BuildResult(self._output, manifest, tuple(notes), report)
 
-    def _judges_on_what_it_calibrated_on(self, choice: RecipeChoice) -> bool:
-        if self._held_out is None or choice.ranges is None:
+
+class _HeldOut:
+    """The gate's options with its pictures, which are looked for before the work begins."""
+
+    def __init__(self, options: GateOptions, graph: GraphFile) -> None:
+        metadata = graph.metadata
+        self.options = options
+        self._pictures: Selection = select_pictures(options.data, options.images, metadata.task, metadata.classes)
+
+    def open(self, bench: CandidateBench, progress: Progress) -> AccuracyGate:
+        """Let the float32 graph predict for the pictures, and return the gate that compares with it."""
+        evaluator = Evaluator[Any, Any](self._pictures.dataset, progress)
+        with bench.open(None) as session:
+            reference = evaluator.keep(Predictor(session), f"Float32 on {self.options.data}")
+        return AccuracyGate(bench, reference, self.options, progress)
+
+    def is_what_was_calibrated_on(self, choice: RecipeChoice) -> bool:
+        """Whether the ranges come from the same pictures, as far as names can tell."""
+        if choice.ranges is None:
             return False
-        same_split = choice.ranges.data == self._held_out.data != DIRECTORY
-        return same_split or choice.ranges.source == self._precision.gate_data
+        same_split = choice.ranges.data == self._pictures.data != DIRECTORY
+        return same_split or choice.ranges.source == self.options.data
 
 
 def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrites_to: Precision | None) -> None:
@@ -200,7 +178,7 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
     Args:
         graph: the export.
         output: the engine file.
-        options: what to build; the target is settled.
+        options: what to build; the target is no longer AUTO.
         rewrites_to: the precision the graph is rewritten to; None where it stays.
     """
     info = TARGETS[options.target]
@@ -212,7 +190,7 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
             f"--precision {info.precisions[-1]}, or another --target.",
         )
     metadata = graph.metadata if rewrites_to is None else graph.metadata.with_precision(rewrites_to)
-    settle(info.name, metadata, graph.path, options)
+    resolve_settings(metadata, graph.path, _engine_options(options))
     require_writable(output)
     target = open_target(info.name)
     if metadata.lowering is Lowering.PLUGIN:
@@ -221,25 +199,13 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
         target.require_device()
 
 
-def _choose_held_out(graph: GraphFile, precision: PrecisionOptions) -> CalibrationSet | None:
-    if precision.gate_data is None:
-        return None
-    if graph.metadata.output_kind is OutputKind.HEATMAPS:
-        raise SegppError(
-            "The accuracy gate cannot judge pose models yet.",
-            "a segmentation model.",
-            "Leave --accuracy-gate out and compare the heatmaps yourself.",
-        )
-    return choose_images(precision.gate_data, precision.gate_images, graph.metadata)
-
-
-def _refuse_unused(graph: GraphFile, precision: PrecisionOptions, wanted: Precision, report_dir: Path | None) -> None:
+def _refuse_unused(graph: GraphFile, options: BuildOptions, wanted: Precision) -> None:
     """Options that change nothing are mistakes."""
-    unused = {"--calibration": precision.calibration}
-    if precision.gate_points is None and wanted is graph.metadata.precision:
-        unused["--report"] = None if report_dir is None else str(report_dir)
-    for option, value in unused.items():
-        if value is not None:
+    unused = {"--calibration": options.calibration is not None}
+    if options.gate is None and wanted is graph.metadata.precision:
+        unused["--report"] = options.report_dir is not None
+    for option, is_given in unused.items():
+        if is_given:
             raise SegppError(
                 f"{option} has no use for an engine in {wanted}.",
                 f"--precision {Precision.FP16} or {Precision.INT8}.",

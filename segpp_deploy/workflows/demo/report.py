@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from segpp_deploy.config import ClassTable, Preset
-from segpp_deploy.data.datasets import IGNORE_INDEX, Sample, parse_dataset
+from segpp_deploy.data.datasets import IGNORE_INDEX, AnyDataset
 from segpp_deploy.data.images import ByteImage, write_image
-from segpp_deploy.engine.open import open_session
-from segpp_deploy.evaluate.predictor import Segmenter
+from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.files import write_text
 from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
 from segpp_deploy.report.extra import import_report_library
@@ -56,16 +54,19 @@ def describe_conditions(result: DemoResult) -> str:
 
 def write_report(result: DemoResult, folder: Path) -> None:
     """Write report.html and report.md into `folder`, where overlay.jpg lies already."""
-    table = result.table()
+    (table,) = result.tables()
     lead = describe_conditions(result)
     points = [
-        ChartPoint(row.mode, row.latency_ms, 100 * row.miou, is_baseline=index == 0)
+        ChartPoint(row.candidate.mode, row.latency_ms, 100 * row.headline.value, is_baseline=index == 0)
         for index, row in enumerate(result.rows)
     ]
     commands = (f"segpp-deploy demo --out {folder}", f"segpp-deploy bench {folder}/engines/*.engine")
     sections = [
         Section("Merge modes", "Attention pairs are those of the unmerged model = 100 %.", table),
-        Section("Accuracy and latency", chart_svg=draw_tradeoff(points, "latency in ms (median)", "mIoU in %")),
+        Section(
+            "Accuracy and latency",
+            chart_svg=draw_tradeoff(points, "latency in ms (median)", f"{result.rows[0].headline.name} in %"),
+        ),
         Section("What the modes see", picture=Picture((folder / "overlay.jpg").read_bytes(), PICTURE_CAPTION)),
         Section("This machine", table=_environment_table(result)),
         Section("Once more", commands=commands),
@@ -89,24 +90,27 @@ def _as_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def draw_modes(data: str, engines: Mapping[Preset, Path], target: Path) -> None:
+def draw_modes(scenes: AnyDataset, engines: Mapping[Preset, Path], target: Path) -> None:
     """Draw one scene as some modes see it: a row for the truth, then one for each mode."""
     modes = [mode for mode in SHOWN_MODES if mode in engines]
-    with closing(open_session(engines[modes[0]])) as session:
-        classes = session.metadata.classes
-    image, truth = _richest(parse_dataset(data).samples, len(classes))
+    with Predictor.open(engines[modes[0]]) as predictor:
+        classes = predictor.metadata.classes
+    image, truth = _richest(scenes, len(classes))
     rows = [_row(image, draw_overlay(image, truth, classes), "picture", "true labels")]
     for mode in modes:
-        with closing(open_session(engines[mode])) as session:
-            labels = Segmenter(session).segment([image])[0].labels
+        with Predictor.open(engines[mode]) as predictor:
+            labels = predictor.predict([image])[0].labels
         rows.append(_mode_row(image, labels, truth, classes, mode))
     gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)
     write_image(target, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
 
 
-def _richest(samples: tuple[Sample, ...], num_classes: int) -> tuple[ByteImage, ByteImage]:
+def _richest(dataset: AnyDataset, num_classes: int) -> tuple[ByteImage, ByteImage]:
     """Return the sample that shows the most classes, the first of equals."""
-    return max((sample.load(num_classes) for sample in samples[:8]), key=lambda pair: len(np.unique(pair[1])))
+    examples = (sample.load(num_classes) for sample in dataset.first(8))
+    richest = max(examples, key=lambda example: len(np.unique(np.asarray(example.target))))
+    target: ByteImage = richest.target
+    return richest.image, target
 
 
 def _mode_row(image: ByteImage, labels: ByteImage, truth: ByteImage, classes: ClassTable, mode: Preset) -> ByteImage:

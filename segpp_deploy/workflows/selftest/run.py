@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from segpp_deploy.config import Lowering, Preset, Size
+from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.build import BuildOptions, build_engine
-from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.evaluate.environment import describe_environment
+from segpp_deploy.evaluate.evaluator import Evaluator
+from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.plugin_library.host_kernels import open_host_kernels
@@ -103,14 +104,19 @@ class SelftestResult:
             "environment": asdict(describe_environment()),
         }
 
-    def table(self) -> Table:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing besides."""
+        return ()
+
+    def tables(self) -> tuple[Table, ...]:
         """Return a row per comparison."""
         columns = tuple(Column(name, is_number=False) for name in ("what", "case", "type", "result", "found"))
         rows = tuple(
             (check.subject, check.case, check.dtype, "ok" if check.passed else "FAILED", check.finding)
             for check in self.checks
         )
-        return Table(f"Self-test: {self.where}", columns, rows)
+        return (Table(f"Self-test: {self.where}", columns, rows),)
 
     def summary(self) -> str:
         """Return the outcome in a sentence."""
@@ -216,13 +222,16 @@ def _measure_agreement(mode: Preset, target: TargetName, folder: Path) -> float:
     )
     graph = run_export(options)
     engine = build_engine(graph.path, folder / f"{mode}.engine", BuildOptions(target=target)).path
-    session = open_session(engine)
-    agreement = PixelAgreement()
-    try:
-        reference = open_reference(session.metadata, None, engine)
-        for seed in range(MODEL_SCENES):
-            image = generate_scene(seed, MODEL_SIZE).image[None]
-            agreement.update(reference.run(image), session.run(image))
-    finally:
-        session.close()
-    return agreement.fraction()
+    with Predictor.open(engine) as predictor:
+        reference = Predictor[Any](open_reference(predictor.metadata, None, engine))
+        kept = Evaluator[Any, Any](_scenes()).keep(reference)
+        return kept.compare(predictor).agreement[0].value
+
+
+def _scenes() -> AnyDataset:
+    """Return a few scenes of the model's size; PyTorch's labels are what counts."""
+    samples = tuple(
+        Sample[None](f"scene {seed}", lambda seed=seed: generate_scene(seed, MODEL_SIZE).image)  # type: ignore[misc]
+        for seed in range(MODEL_SCENES)
+    )
+    return Dataset("scenes", samples)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
 
 from segpp_deploy.config import ClassTable
-from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
 
 CLASSES = 4
 IGNORE = 255

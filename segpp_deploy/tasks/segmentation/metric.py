@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
+from segpp_deploy.data.datasets.labels import IGNORE_INDEX
+from segpp_deploy.data.images import ByteImage
+from segpp_deploy.tasks.evaluation import Evaluation, PerClass, Score
+from segpp_deploy.tasks.segmentation.prediction import Segmentation
 
 
-@dataclass(frozen=True)
-class SegmentationResult:
-    """Accuracy over a data set; fractions in 0 .. 1, NaN where nothing was counted."""
+class SegmentationMetric:
+    """Mean intersection over union; `ConfusionMatrix` says how classes that do not occur are treated."""
 
-    miou: float
-    pixel_accuracy: float
-    per_class_iou: dict[str, float]
-    images: int
+    def __init__(self, classes: ClassTable) -> None:
+        self._classes = classes
+        self._matrix = ConfusionMatrix(len(classes))
+
+    def update(self, prediction: Segmentation, target: ByteImage) -> None:
+        """Add one picture and its labels uint8 [H, W]."""
+        self._matrix.update(prediction.labels, target)
+
+    def evaluate(self) -> Evaluation:
+        """Return mIoU, the accuracy of pixels, and the IoU of each class."""
+        matrix = self._matrix
+        iou = dict(zip(self._classes.names, matrix.per_class_iou().tolist(), strict=True))
+        return Evaluation(
+            headline=Score("mIoU", matrix.miou()),
+            further=(Score("pixel accuracy", matrix.pixel_accuracy()),),
+            per_class=PerClass("IoU", iou),
+            samples=matrix.images,
+        )
 
 
 class ConfusionMatrix:
@@ -33,7 +48,7 @@ class ConfusionMatrix:
         ([0.5, 0.5, nan], 0.5)
     """
 
-    def __init__(self, num_classes: int, ignore_index: int = 255) -> None:
+    def __init__(self, num_classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes), np.int64)
@@ -78,13 +93,6 @@ class ConfusionMatrix:
     def pixel_accuracy(self) -> float:
         """Return the fraction of counted pixels predicted right, NaN if none was counted."""
         return float(_divide(np.trace(self.counts), self.counts.sum()))
-
-    def result(self, classes: ClassTable) -> SegmentationResult:
-        """Return all figures with the class names."""
-        if len(classes) != self.num_classes:
-            raise ValueError(f"{len(classes)} class names for {self.num_classes} classes")
-        iou = dict(zip(classes.names, self.per_class_iou().tolist(), strict=True))
-        return SegmentationResult(self.miou(), self.pixel_accuracy(), iou, self.images)
 
 
 def _divide(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The one way from a picture to the graph's input, and from the graph's output back to the picture's labels."""
+"""From what a graph puts out, labels or logits, to labels of the picture's own size."""
 
 from __future__ import annotations
 
@@ -6,42 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import InputKind, Normalization, OutputKind, Size
+from segpp_deploy.config import OutputKind, Size
+from segpp_deploy.data.geometry.slide import Window
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.errors import SegppError
 
 MAX_CLASSES = 255  # labels are bytes and 255 means "ignored"
 
 _STRIP_BYTES = 4 << 20  # equally fast from 1 to 16 MiB, slower above: it should fit the cache
-
-
-def prepare(
-    image: ByteImage, size: Size, input_kind: InputKind, normalization: Normalization
-) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Resize a picture to the graph's size (bilinear, pixel centres aligned) and give it the graph's layout.
-
-    Args:
-        image: uint8 [H, W, 3], RGB.
-        size: the graph's input size; a picture of that size is not resampled.
-        input_kind: UINT8 keeps bytes (the graph normalises), FLOAT normalises here.
-        normalization: used for FLOAT only.
-
-    Returns:
-        uint8 [h, w, 3] for UINT8, float32 [3, h, w] for FLOAT; contiguous, without the batch axis.
-
-    Example:
-        >>> prepare(np.zeros((4, 6, 3), np.uint8), Size(2, 3), InputKind.FLOAT, Normalization()).shape
-        (3, 2, 3)
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"image must be uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
-    if image.shape[:2] != size.hw:
-        image = np.asarray(cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    if input_kind is InputKind.UINT8:
-        return np.ascontiguousarray(image)
-    mean = np.asarray(normalization.mean, np.float32)
-    std = np.asarray(normalization.std, np.float32)
-    return np.ascontiguousarray(((image - mean) / std).transpose(2, 0, 1))
 
 
 def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, size: Size) -> ByteImage:
@@ -58,16 +29,7 @@ def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, siz
 
     Returns:
         uint8 [H, W].
-
-    Raises:
-        SegppError: heatmaps, which hold keypoints and not classes.
     """
-    if output_kind is OutputKind.HEATMAPS:
-        raise SegppError(
-            "This engine puts out keypoint heatmaps, not segmentation labels.",
-            "an engine whose output is labels or logits.",
-            "segpp-deploy export --task seg --output labels ...",
-        )
     if output_kind is OutputKind.LABELS:
         return _resize_labels(output.astype(np.uint8, copy=False), size)
     logits = output.astype(np.float32, copy=False)
@@ -77,6 +39,31 @@ def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, siz
         bottom = min(top + rows, size.height)
         labels[top:bottom] = argmax_lowest(resize_logits_rows(logits, size, top, bottom))
     return labels
+
+
+class SlideAccumulator:
+    """Sums the windows' logits over the picture; needs 4 K H W bytes.
+
+    At each pixel all classes are summed equally often, so the argmax of the sum is that of the mean.
+    """
+
+    def __init__(self, size: Size, num_classes: int, window: Size) -> None:
+        self._sum = np.zeros((num_classes, *size.hw), np.float32)
+        self._window = window
+
+    def add(self, box: Window, logits: NDArray[np.generic]) -> None:
+        """Add one window's logits [K, h, w], at whatever resolution the graph gives them."""
+        scores = logits.astype(np.float32, copy=False)
+        height, width = box.bottom - box.top, box.right - box.left  # less than the window where `cut` padded
+        step = rows_per_strip(scores.shape[0], self._window.width)
+        for top in range(0, height, step):
+            bottom = min(top + step, height)
+            rows = resize_logits_rows(scores, self._window, top, bottom)
+            self._sum[:, box.top + top : box.top + bottom, box.left : box.right] += rows[:, :, :width]
+
+    def labels(self) -> ByteImage:
+        """Return uint8 [H, W]; ties go to the lowest class."""
+        return argmax_lowest(self._sum)
 
 
 def resize_logits_rows(logits: NDArray[np.float32], size: Size, top: int, bottom: int) -> NDArray[np.float32]:

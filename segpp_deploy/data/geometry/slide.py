@@ -1,15 +1,13 @@
-"""Sliding windows: a large picture cut into overlapping pieces of the engine's size, their logits averaged."""
+"""Sliding windows: a large picture cut into overlapping pieces of the engine's size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segpp_deploy.config import Normalization, OutputKind, Size
+from segpp_deploy.config import Normalization, Size
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.data.processing import argmax_lowest, resize_logits_rows, rows_per_strip
 from segpp_deploy.errors import SegppError
 
 
@@ -47,6 +45,11 @@ def windows(size: Size, window: Size, stride: Size) -> list[Window]:
     return [Window(top, left, bottom, right) for top, bottom in rows for left, right in columns]
 
 
+def published_stride(window: Size) -> Size:
+    """Return three quarters of a window, the stride of the published Cityscapes evaluation."""
+    return Size(max(1, window.height * 3 // 4), max(1, window.width * 3 // 4))
+
+
 def cut(image: ByteImage, box: Window, window: Size, normalization: Normalization) -> ByteImage:
     """Return the pixels of `box` as [h, w, 3] of exactly the window's size.
 
@@ -60,45 +63,6 @@ def cut(image: ByteImage, box: Window, window: Size, normalization: Normalizatio
     padded[:] = np.rint(normalization.mean).astype(np.uint8)
     padded[: piece.shape[0], : piece.shape[1]] = piece
     return padded
-
-
-def require_logits(output_kind: OutputKind) -> None:
-    """Check that an engine's output can be averaged over windows.
-
-    Raises:
-        SegppError: it cannot: overlapping windows need logits, not finished labels.
-    """
-    if output_kind is not OutputKind.LOGITS:
-        raise SegppError(
-            f"Sliding-window inference cannot use an engine that puts out {output_kind}.",
-            "an engine whose output is logits (overlapping windows are averaged before the argmax).",
-            "segpp-deploy export ... --output logits, then build-engine again; or --inference whole",
-        )
-
-
-class SlideAccumulator:
-    """Sums the windows' logits over the picture; needs 4 K H W bytes.
-
-    At each pixel all classes are summed equally often, so the argmax of the sum is that of the mean.
-    """
-
-    def __init__(self, size: Size, num_classes: int, window: Size) -> None:
-        self._sum = np.zeros((num_classes, *size.hw), np.float32)
-        self._window = window
-
-    def add(self, box: Window, logits: NDArray[np.generic]) -> None:
-        """Add one window's logits [K, h, w], at whatever resolution the graph gives them."""
-        scores = logits.astype(np.float32, copy=False)
-        height, width = box.bottom - box.top, box.right - box.left  # less than the window where `cut` padded
-        step = rows_per_strip(scores.shape[0], self._window.width)
-        for top in range(0, height, step):
-            bottom = min(top + step, height)
-            rows = resize_logits_rows(scores, self._window, top, bottom)
-            self._sum[:, box.top + top : box.top + bottom, box.left : box.right] += rows[:, :, :width]
-
-    def labels(self) -> ByteImage:
-        """Return uint8 [H, W]; ties go to the lowest class."""
-        return argmax_lowest(self._sum)
 
 
 def _spans(length: int, window: int, stride: int) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""How far two versions of a model differ on the same pictures: labels pixel by pixel, logits value by value."""
+"""How far the raw outputs of two versions of a model differ: logits or heatmaps, value by value."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy.config import OutputKind
+from segpp_deploy.graph.metadata import ExportMetadata
+
 
 @dataclass(frozen=True)
-class LogitDifference:
+class OutputDifference:
     """Over all values compared; `cosine` is 1 for equal directions and NaN if one side is all zero."""
 
     max_abs_error: float
@@ -18,32 +21,7 @@ class LogitDifference:
     cosine: float
 
 
-class PixelAgreement:
-    """Accumulates the fraction of pixels to which two label maps give the same class.
-
-    Example:
-        >>> agreement = PixelAgreement()
-        >>> agreement.update(np.array([[1, 2]]), np.array([[1, 3]]))
-        >>> agreement.fraction()
-        0.5
-    """
-
-    def __init__(self) -> None:
-        self._equal = 0
-        self._total = 0
-
-    def update(self, reference: NDArray[np.integer], other: NDArray[np.integer]) -> None:
-        """Add one pair of label maps [H, W]."""
-        _check_shapes(reference, other)
-        self._equal += int(np.count_nonzero(reference == other))
-        self._total += reference.size
-
-    def fraction(self) -> float:
-        """Return the fraction in 0 .. 1, NaN if nothing was added."""
-        return self._equal / self._total if self._total else math.nan
-
-
-class LogitAgreement:
+class OutputAgreement:
     """Accumulates the differences between two sets of logits (or heatmaps) in float64."""
 
     def __init__(self) -> None:
@@ -56,7 +34,7 @@ class LogitAgreement:
 
     def update(self, reference: NDArray[np.floating], other: NDArray[np.floating]) -> None:
         """Add one pair of equally shaped arrays; a NaN or infinity on either side shows in the result."""
-        _check_shapes(reference, other)
+        require_same_shape(reference, other)
         left = reference.ravel().astype(np.float64)
         right = other.ravel().astype(np.float64)
         with np.errstate(invalid="ignore"):  # inf - inf: the NaN is the answer
@@ -68,18 +46,25 @@ class LogitAgreement:
         self._other_squared += float(right @ right)
         self._total += left.size
 
-    def result(self) -> LogitDifference:
+    def result(self) -> OutputDifference:
         """Return the figures over everything added; all NaN if nothing was."""
         if not self._total:
-            return LogitDifference(math.nan, math.nan, math.nan)
+            return OutputDifference(math.nan, math.nan, math.nan)
         norms = math.sqrt(self._reference_squared) * math.sqrt(self._other_squared)
-        return LogitDifference(
+        return OutputDifference(
             max_abs_error=self._max_abs,
             rms_error=math.sqrt(self._squared_error / self._total),
             cosine=self._dot / norms if norms else math.nan,
         )
 
 
-def _check_shapes(reference: NDArray[np.generic], other: NDArray[np.generic]) -> None:
+def are_comparable(one: ExportMetadata, other: ExportMetadata) -> bool:
+    """Whether two engines put out the same kind of floats on the same grid."""
+    same_grid = (one.size, one.output_stride) == (other.size, other.output_stride)
+    return same_grid and one.output_kind is other.output_kind is not OutputKind.LABELS
+
+
+def require_same_shape(reference: NDArray[np.generic], other: NDArray[np.generic]) -> None:
+    """Raise a `ValueError` where two arrays differ in shape."""
     if reference.shape != other.shape:
         raise ValueError(f"shapes {reference.shape} and {other.shape} differ")

@@ -1,0 +1,166 @@
+"""A data set streamed once through a predictor, or through two: scores, and how far the two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from segpp_deploy.data.datasets import Dataset, Example, Sample
+from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate.predictor import Predictor, chunks
+from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.tasks.evaluation import Evaluation, Score
+from segpp_deploy.tasks.task import Agreement
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same samples.
+
+    Args:
+        evaluation: of the model that is judged.
+        reference: of the other one.
+        agreement: what their predictions have in common, the share that agrees first.
+    """
+
+    evaluation: Evaluation
+    reference: Evaluation
+    agreement: tuple[Score, ...]
+
+
+class Evaluator(Generic[P, T]):
+    """Judges predictors on a data set.
+
+    Args:
+        dataset: the samples; only a batch of them is in memory at a time.
+        progress: told about each batch.
+    """
+
+    def __init__(self, dataset: Dataset[T], progress: Progress = no_progress) -> None:
+        self.dataset = dataset
+        self._progress = progress
+
+    def evaluate(self, predictor: Predictor[P], step: str = "") -> Evaluation:
+        """Score a predictor.
+
+        Raises:
+            SegppError: a sample cannot be read, or has no target of the model's classes.
+        """
+        metric = predictor.task.metric(predictor.metadata.classes)
+        for examples, found in self._run(predictor, step):
+            for example, prediction in zip(examples, found, strict=True):
+                metric.update(prediction, self._require_target(example))
+        return metric.evaluate()
+
+    def compare(self, predictor: Predictor[P], reference: Predictor[P], step: str = "") -> Comparison:
+        """Score a predictor and a reference in one pass, and say how far they agree.
+
+        Raises:
+            SegppError: as `evaluate`.
+        """
+        task, classes = predictor.task, predictor.metadata.classes
+        mine, theirs = task.metric(classes), task.metric(classes)
+        agreement = task.agreement(reference.metadata, predictor.metadata)
+        for examples, found in self._run(predictor, step):
+            expected = reference.predict(*_pictures(examples))
+            for example, ours, other in zip(examples, found, expected, strict=True):
+                target = self._require_target(example)
+                mine.update(ours, target)
+                theirs.update(other, target)
+                agreement.update(other, ours)
+        return Comparison(mine.evaluate(), theirs.evaluate(), agreement.scores())
+
+    def keep(self, reference: Predictor[P], step: str = "") -> KeptReference[P, T]:
+        """Let a reference predict once for all samples, to compare many predictors with it.
+
+        Samples without a target are judged by what the reference says about them: its own headline is perfect there,
+        and another's says how far it departs.
+
+        Raises:
+            SegppError: a sample cannot be read, or there is nothing in the data set that counts.
+        """
+        metric = reference.task.metric(reference.metadata.classes)
+        kept: list[P] = []
+        for examples, found in self._run(reference, step):
+            for example, prediction in zip(examples, found, strict=True):
+                target = example.target
+                metric.update(
+                    prediction, reference.task.as_target(prediction, example.box) if target is None else target
+                )
+                kept.append(reference.task.without_outputs(prediction))
+        evaluation = metric.evaluate()
+        if not evaluation.headline.is_number:
+            raise SegppError(
+                f"Nothing in {self.dataset.name} has a label of a class: there is no {evaluation.headline.name}.",
+                "pictures whose labels name classes of the model, or a directory of pictures without labels.",
+                "Choose other pictures.",
+            )
+        return KeptReference(self, reference, kept, evaluation)
+
+    def _run(self, predictor: Predictor[P], step: str) -> Iterator[tuple[list[Example[T]], list[P]]]:
+        """Yield a batch of samples with what was predicted for them."""
+        name, total, done = step or f"Evaluating on {self.dataset.name}", len(self.dataset), 0
+        self._progress(name, 0, total)
+        for samples in chunks(self.dataset, predictor.batch):
+            examples = load_examples(samples, predictor)
+            yield examples, predictor.predict(*_pictures(examples))
+            done += len(samples)
+            self._progress(name, done, total)
+
+    def _require_target(self, example: Example[T]) -> T:
+        if example.target is None:
+            raise SegppError(
+                f"{self.dataset.name} has pictures without labels.", "a label for each.", "Choose another --data."
+            )
+        return example.target
+
+
+class KeptReference(Generic[P, T]):
+    """A reference's predictions for a whole data set; made by `Evaluator.keep`."""
+
+    def __init__(
+        self, evaluator: Evaluator[P, T], reference: Predictor[P], predictions: Sequence[P], evaluation: Evaluation
+    ) -> None:
+        self.dataset = evaluator.dataset
+        self.evaluation = evaluation
+        self._evaluator = evaluator
+        self._task = reference.task
+        self._metadata = reference.metadata
+        self._predictions = predictions
+
+    def compare(self, predictor: Predictor[P], step: str = "") -> Comparison:
+        """Score a predictor on all samples and say how far it agrees with the reference."""
+        metric, agreement = self._task.metric(self._metadata.classes), self._agreement(predictor)
+        references = iter(self._predictions)
+        for examples, found in self._evaluator._run(predictor, step):
+            for example, prediction in zip(examples, found, strict=True):
+                reference, target = next(references), example.target
+                agreement.update(reference, prediction)
+                metric.update(prediction, self._task.as_target(reference, example.box) if target is None else target)
+        return Comparison(metric.evaluate(), self.evaluation, agreement.scores())
+
+    def agreement(self, predictor: Predictor[P], count: int) -> Score:
+        """Return the share on which a predictor agrees with the reference, on `count` samples spread evenly."""
+        kept = {sample.name: prediction for sample, prediction in zip(self.dataset, self._predictions, strict=True)}
+        agreement = self._agreement(predictor)
+        for samples in chunks(self.dataset.spread(count), predictor.batch):
+            found = predictor.predict(*_pictures(load_examples(samples, predictor)))
+            for sample, prediction in zip(samples, found, strict=True):
+                agreement.update(kept[sample.name], prediction)
+        return agreement.scores()[0]
+
+    def _agreement(self, predictor: Predictor[P]) -> Agreement[P]:
+        return self._task.agreement(self._metadata, predictor.metadata)
+
+
+def load_examples(samples: Sequence[Sample[T]], predictor: Predictor[Any]) -> list[Example[T]]:
+    """Load samples for a predictor's classes."""
+    return [sample.load(len(predictor.metadata.classes)) for sample in samples]
+
+
+def _pictures(examples: Sequence[Example[Any]]) -> tuple[list[Any], list[Any]]:
+    return [example.image for example in examples], [example.box for example in examples]

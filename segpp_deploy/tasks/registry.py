@@ -1,0 +1,29 @@
+"""The tasks by name."""
+
+from __future__ import annotations
+
+from segpp_deploy.config import OutputKind, TaskName
+from segpp_deploy.errors import SegppError
+from segpp_deploy.tasks.pose.task import PoseTask
+from segpp_deploy.tasks.segmentation.task import SegmentationTask
+from segpp_deploy.tasks.task import AnyTask
+
+TASKS: dict[TaskName, AnyTask] = {TaskName.SEG: SegmentationTask(), TaskName.POSE: PoseTask()}
+
+
+def choose_output(asked: OutputKind | None, task: TaskName) -> OutputKind:
+    """Return what a model of a task is exported to put out: what was asked for, or the task's default.
+
+    Raises:
+        SegppError: the task has no such output.
+    """
+    allowed = TASKS[task].outputs
+    if asked is None:
+        return allowed[0]
+    if asked not in allowed:
+        raise SegppError(
+            f"--output {asked} does not fit a {task} model.",
+            f"one of: {', '.join(str(kind) for kind in allowed)}.",
+            f"--output {allowed[0]}",
+        )
+    return asked

@@ -1,0 +1,79 @@
+"""Semantic segmentation: a class for every pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
+from segpp_deploy.data.datasets.labels import IGNORE_INDEX
+from segpp_deploy.data.geometry.crop import Box
+from segpp_deploy.data.images import ByteImage
+from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.tasks.outputs import are_comparable
+from segpp_deploy.tasks.segmentation.agreement import SegmentationAgreement
+from segpp_deploy.tasks.segmentation.metric import SegmentationMetric
+from segpp_deploy.tasks.segmentation.overlay import draw_overlay
+from segpp_deploy.tasks.segmentation.prediction import Segmentation, SlidingWindows, WholePicture
+
+
+class SegmentationTask:
+    """Implements `Task`: predictions are `Segmentation`, targets are labels uint8 [H, W]."""
+
+    name = TaskName.SEG
+    outputs = (OutputKind.LABELS, OutputKind.LOGITS)
+    default_size = Size(512, 1024)
+    counted = "pixels"
+    has_label_maps = True
+    assumptions: tuple[str, ...] = ()
+
+    def require_inference(self, inference: Inference, metadata: ExportMetadata) -> None:
+        """Check that windows can be averaged.
+
+        Raises:
+            SegppError: they cannot: overlapping windows need logits, not finished labels.
+        """
+        if inference is Inference.SLIDE and metadata.output_kind is not OutputKind.LOGITS:
+            raise SegppError(
+                f"Sliding-window inference cannot use an engine that puts out {metadata.output_kind}.",
+                "an engine whose output is logits (overlapping windows are averaged before the argmax).",
+                "segpp-deploy export ... --output logits, then build-engine again; or --inference whole",
+            )
+
+    def views(
+        self, image: ByteImage, box: Box | None, inference: Inference, metadata: ExportMetadata
+    ) -> WholePicture | SlidingWindows:
+        """Show the picture whole, or window by window; boxes play no part."""
+        kind = SlidingWindows if inference is Inference.SLIDE else WholePicture
+        return kind(image, metadata)
+
+    def metric(self, classes: ClassTable) -> SegmentationMetric:
+        """Return a new confusion matrix."""
+        return SegmentationMetric(classes)
+
+    def agreement(self, reference: ExportMetadata, other: ExportMetadata) -> SegmentationAgreement:
+        """Return a new comparison of labels, and of logits where there are such."""
+        return SegmentationAgreement(with_logits=are_comparable(reference, other))
+
+    def as_target(self, prediction: Segmentation, box: Box | None) -> ByteImage:
+        """Return the predicted labels."""
+        return prediction.labels
+
+    def without_outputs(self, prediction: Segmentation) -> Segmentation:
+        """Return the labels alone."""
+        return Segmentation(prediction.labels)
+
+    def classes_in(self, target: ByteImage) -> frozenset[int]:
+        """Return the classes with at least one pixel."""
+        present = np.flatnonzero(np.bincount(target.ravel(), minlength=IGNORE_INDEX + 1))
+        return frozenset(present.tolist()) - {IGNORE_INDEX}
+
+    def label_map(self, prediction: Segmentation) -> ByteImage:
+        """Return the labels."""
+        return prediction.labels
+
+    def draw(
+        self, image: ByteImage, prediction: Segmentation, classes: ClassTable, *, legend: bool = True
+    ) -> ByteImage:
+        """Tint each pixel with its class."""
+        return draw_overlay(image, prediction.labels, classes, legend=legend)
