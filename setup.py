@@ -1,17 +1,22 @@
-"""Carry the top-level `models/` and `plugins/` into the wheel; everything else is in pyproject.toml."""
+"""Carry `models/` and what `plugins build` needs of `plugins/` into the wheel; everything else is in pyproject.toml."""
 
 import shutil
+import sys
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))  # pip builds without it
+
+from segpp_deploy.plugin_library.sources import LibraryKind, source_files  # noqa: E402
+
 PACKAGE = Path("segpp_deploy")
-CARDS = Path("models")
+CARDS = ROOT / "models"
 CARDS_INSTALLED_AS = PACKAGE / "model_cards"  # where segpp_deploy/model/cards.py looks
-PLUGINS = Path("plugins")
+PLUGINS = ROOT / "plugins"
 PLUGINS_INSTALLED_AS = PACKAGE / "plugin_sources"  # where segpp_deploy/plugin_library/sources.py looks
-PLUGIN_SUFFIXES = {".txt", ".json", ".cmake", ".h", ".cuh", ".cu", ".cpp", ".map", ".md"}
 
 
 class BuildWithData(build_py):
@@ -25,7 +30,7 @@ class BuildWithData(build_py):
         target = Path(self.build_lib)
         for source in sorted([*CARDS.glob("*.yaml"), *CARDS.glob("*.safetensors")]):
             _copy(source, target / CARDS_INSTALLED_AS / source.name)
-        for source in sorted(path for path in PLUGINS.rglob("*") if path.suffix in PLUGIN_SUFFIXES):
+        for source in sorted({path for kind in LibraryKind for path in source_files(PLUGINS, kind)}):
             _copy(source, target / PLUGINS_INSTALLED_AS / source.relative_to(PLUGINS))
 
 

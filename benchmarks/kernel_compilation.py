@@ -145,7 +145,7 @@ def short_name(mangled: str) -> str:
 def _content_key(toolkit: CudaToolkit, source: Path) -> str:
     digest = hashlib.sha256("\0".join((toolkit.version, *FLAGS)).encode())
     headers = [
-        path for name in ("kernels", "simt") for suffix in ("h", "cuh") for path in (PLUGINS / name).glob(f"*.{suffix}")
+        path for name in ("kernels", "cuda") for suffix in ("h", "cuh") for path in (PLUGINS / name).glob(f"*.{suffix}")
     ]
     for path in (source, *sorted(headers)):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -1,6 +1,6 @@
 """Deliberate bugs in the CUDA kernels: the tests must catch every one.
 
-A bug is a patch in plugins/host/mutations/, whose first line says what it plants. Each is applied to a copy of
+A bug is a patch in plugins/testing/mutations/, whose first line says what it plants. Each is applied to a copy of
 plugins/, compiled for the CPU and tested with tests/plugins/kernels; the tests must pass without a patch and fail with
 it.
 
@@ -26,7 +26,7 @@ from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_n
 from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
 
 ROOT = Path(__file__).resolve().parent.parent
-MUTATIONS = ROOT / "plugins/host/mutations"
+MUTATIONS = ROOT / "plugins/testing/mutations"
 TESTS = "tests/plugins/kernels"
 LIBRARY_VARIABLE = "SEGPP_HOST_LIBRARY"
 TEST_TIMEOUT_S = 600.0

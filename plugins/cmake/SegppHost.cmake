@@ -1,9 +1,11 @@
-# The same sources for the CPU: what tests load and drive.
+# The same sources for the CPU: what tests load and drive. What only the repository's tests need
+# (testing/conformance, testing/emulator_tests) is left out where it is not there, as in the wheel.
 
 include(SegppCommon)
 
 set_source_files_properties(${SEGPP_KERNEL_SOURCES} PROPERTIES LANGUAGE CXX)
-target_compile_definitions(segpp_settings INTERFACE SEGPP_HOST_SIMT=1 SEGPP_HOST_ARCH=${SEGPP_HOST_ARCH})
+target_compile_definitions(segpp_settings INTERFACE
+  SEGPP_EMULATOR_HEADER="testing/emulator/emulator.h" SEGPP_HOST_ARCH=${SEGPP_HOST_ARCH})
 # Some compilers fuse multiplications and additions by themselves where the processor can; the kernels say where to.
 target_compile_options(segpp_settings INTERFACE -ffp-contract=off)
 if(SEGPP_SANITIZE)
@@ -12,21 +14,21 @@ if(SEGPP_SANITIZE)
   target_link_options(segpp_settings INTERFACE -fsanitize=address,undefined)
 endif()
 
-file(GLOB SEGPP_SIMT_SOURCES CONFIGURE_DEPENDS simt/host/*.cpp)
-file(GLOB SEGPP_HOST_SOURCES CONFIGURE_DEPENDS host/*.cpp)
-add_library(segpp_simt OBJECT ${SEGPP_SIMT_SOURCES})
-target_link_libraries(segpp_simt PUBLIC segpp_settings)
+file(GLOB SEGPP_EMULATOR_SOURCES CONFIGURE_DEPENDS testing/emulator/*.cpp)
+file(GLOB SEGPP_C_API_SOURCES CONFIGURE_DEPENDS testing/c_api/*.cpp)
+add_library(segpp_emulator OBJECT ${SEGPP_EMULATOR_SOURCES})
+target_link_libraries(segpp_emulator PUBLIC segpp_settings)
 add_library(segpp_kernels_host OBJECT ${SEGPP_KERNEL_SOURCES})
 target_link_libraries(segpp_kernels_host PUBLIC segpp_settings)
 
-add_library(segpp_host SHARED ${SEGPP_HOST_SOURCES})
-target_link_libraries(segpp_host PRIVATE segpp_kernels_host segpp_simt)
+add_library(segpp_host SHARED ${SEGPP_C_API_SOURCES})
+target_link_libraries(segpp_host PRIVATE segpp_kernels_host segpp_emulator)
 
 if(SEGPP_TENSORRT_INCLUDE_DIR)
-  file(GLOB SEGPP_CONFORMANCE_SOURCES CONFIGURE_DEPENDS conformance/*.cpp)
+  file(GLOB SEGPP_CONFORMANCE_SOURCES CONFIGURE_DEPENDS testing/conformance/*.cpp)
   add_library(segpp_plugins_host SHARED ${SEGPP_PLUGIN_SOURCES})
   target_link_libraries(segpp_plugins_host
-    PRIVATE segpp_kernels_host segpp_simt segpp_tensorrt_headers segpp_exports)
+    PRIVATE segpp_kernels_host segpp_emulator segpp_tensorrt_headers segpp_exports)
   if(SEGPP_CONFORMANCE_SOURCES)
     add_executable(conformance_driver ${SEGPP_CONFORMANCE_SOURCES})
     target_link_libraries(conformance_driver
@@ -36,8 +38,8 @@ else()
   message(STATUS "No NvInfer.h: segpp_plugins_host and conformance_driver are left out")
 endif()
 
-file(GLOB SEGPP_SIMT_TEST_SOURCES CONFIGURE_DEPENDS simt_tests/*.cpp)
-if(SEGPP_SIMT_TEST_SOURCES)
-  add_executable(simt_tests EXCLUDE_FROM_ALL ${SEGPP_SIMT_TEST_SOURCES})
-  target_link_libraries(simt_tests PRIVATE segpp_simt)
+file(GLOB SEGPP_EMULATOR_TEST_SOURCES CONFIGURE_DEPENDS testing/emulator_tests/*.cpp)
+if(SEGPP_EMULATOR_TEST_SOURCES)
+  add_executable(emulator_tests EXCLUDE_FROM_ALL ${SEGPP_EMULATOR_TEST_SOURCES})
+  target_link_libraries(emulator_tests PRIVATE segpp_emulator)
 endif()

@@ -2,7 +2,7 @@
 // merging.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 
 namespace segpp::detail {
 

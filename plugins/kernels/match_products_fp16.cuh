@@ -7,7 +7,7 @@
 // conflicts serves two products of k = 16 (or four of k = 8 on sm_75).
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "match_candidate.cuh"
 #include "match_rows.cuh"
 #include "warp.cuh"

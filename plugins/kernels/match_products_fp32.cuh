@@ -5,7 +5,7 @@
 // sources. Four unused words at the end of each row keep 128-bit loads free of bank conflicts.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "match_candidate.cuh"
 #include "match_rows.cuh"
 #include "warp.cuh"

@@ -5,7 +5,7 @@
 // way to registers; this needs no instruction that sm_75 lacks.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "token_grid.cuh"
 #include "vector.cuh"
 

@@ -1,7 +1,7 @@
 // Which tokens are destinations: the first token of every whole cell. The others are sources.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 
 namespace segpp::detail {
 

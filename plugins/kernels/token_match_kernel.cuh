@@ -6,7 +6,7 @@
 // over blocks.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "match_candidate.cuh"
 #include "match_products_fp16.cuh"
 #include "match_products_fp32.cuh"

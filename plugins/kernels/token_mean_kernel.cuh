@@ -7,7 +7,7 @@
 // for one warp.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "vector.cuh"
 #include "warp.cuh"
 

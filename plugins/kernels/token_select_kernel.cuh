@@ -5,7 +5,7 @@
 // timing.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "match_candidate.cuh"
 #include "token_grid.cuh"
 #include "warp.cuh"

@@ -5,7 +5,7 @@
 // other.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 #include "warp.cuh"
 
 namespace segpp::detail {

@@ -3,7 +3,7 @@
 
 #include <type_traits>
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 
 namespace segpp::detail {
 

@@ -1,7 +1,7 @@
 // The lanes of a warp and the warps of a block.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../cuda/simt.h"
 
 namespace segpp::detail {
 

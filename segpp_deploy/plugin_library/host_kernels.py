@@ -1,4 +1,4 @@
-"""The kernels of the host build, the GPU's code on the CPU, through their C interface (`plugins/host/c_api.h`)."""
+"""The kernels of the host build, the GPU's code on the CPU, through their C interface (`plugins/testing/c_api`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where the plugins' sources are, and their hash."""
+"""Where the plugins' sources are, which of them a library is made of, and their hash.
+
+setup.py imports this where nothing but setuptools is installed: it needs the standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from segpp_deploy.config import Choice
 from segpp_deploy.errors import SegppError
 
 _PACKAGE = Path(segpp_deploy.__file__).parent
-_CARRIED = _PACKAGE / "plugin_sources"  # setup.py copies plugins/ there for the wheel
+_CARRIED = _PACKAGE / "plugin_sources"  # setup.py copies what a build needs there, for the wheel
 _BUILD_FILE = "CMakeLists.txt"
 _SUFFIXES = frozenset({".h", ".cuh", ".cu", ".cpp", ".cmake", ".map", ".txt"})
 
@@ -22,9 +25,11 @@ class LibraryKind(Choice):
     HOST = "host"
 
 
-_FOLDERS = {
-    LibraryKind.CUDA: ("cmake", "kernels", "simt", "tensorrt"),
-    LibraryKind.HOST: ("cmake", "kernels", "simt", "tensorrt", "host"),
+# The CUDA library holds nothing of `testing/`: an edit of the emulator leaves it current.
+_BOTH = (_BUILD_FILE, "cmake/SegppCommon.cmake", "kernels/**/*", "cuda/**/*", "tensorrt/**/*")
+_PARTS = {
+    LibraryKind.CUDA: (*_BOTH, "cmake/SegppCuda.cmake"),
+    LibraryKind.HOST: (*_BOTH, "cmake/SegppHost.cmake", "testing/emulator/**/*", "testing/c_api/**/*"),
 }
 
 
@@ -48,13 +53,16 @@ def plugin_sources() -> Path:
     )
 
 
+def source_files(folder: Path, kind: LibraryKind) -> list[Path]:
+    """Return the files that a library is made of, sorted; setup.py carries those of both kinds into the wheel."""
+    found = {path for pattern in _PARTS[kind] for path in folder.glob(pattern)}
+    return sorted(path for path in found if path.suffix in _SUFFIXES and path.is_file())
+
+
 def hash_sources(folder: Path, kind: LibraryKind) -> str:
     """Return the hex SHA-256 over the names and contents of the files that a library is made of."""
     digest = hashlib.sha256()
-    files = [folder / _BUILD_FILE]
-    for name in _FOLDERS[kind]:
-        files += [path for path in (folder / name).rglob("*") if path.suffix in _SUFFIXES and path.is_file()]
-    for path in sorted(files):
+    for path in source_files(folder, kind):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from .conftest import Computer, write
 def folder(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Plugin sources that a test may change."""
     folder = computer.root / "plugins"
-    for name in ("CMakeLists.txt", "kernels/token_match.cu", "simt/simt.h", "tensorrt/plugin.cpp", "host/c_api.cpp"):
+    for name in ("CMakeLists.txt", "kernels/token_match.cu", "cuda/simt.h", "testing/c_api/c_api.cpp"):
         write(folder / name, name)
     monkeypatch.setattr(library, "plugin_sources", lambda: folder)
     return folder
@@ -152,16 +153,44 @@ def test_a_gpu_that_was_left_out(folder: Path) -> None:
     assert isinstance(found, PluginLibrary)
 
 
-def test_only_what_goes_into_the_library_counts(folder: Path) -> None:
+EVERY = {LibraryKind.CUDA, LibraryKind.HOST}
+
+
+@pytest.mark.parametrize(
+    ("name", "made_of_it"),
+    [
+        ("CMakeLists.txt", EVERY),
+        ("cmake/SegppCommon.cmake", EVERY),
+        ("cmake/SegppCuda.cmake", {LibraryKind.CUDA}),
+        ("cmake/SegppHost.cmake", {LibraryKind.HOST}),
+        ("kernels/token_match.cu", EVERY),
+        ("cuda/simt.h", EVERY),
+        ("tensorrt/exports.map", EVERY),
+        ("testing/emulator/warp.cpp", {LibraryKind.HOST}),
+        ("testing/c_api/c_api.cpp", {LibraryKind.HOST}),
+        ("testing/conformance/driver.cpp", set()),
+        ("testing/emulator_tests/races.cpp", set()),
+        ("testing/mutations/lost_split.patch", set()),
+        ("tensorrt/generate.py", set()),
+        ("CMakePresets.json", set()),
+        ("README.md", set()),
+    ],
+)
+def test_an_edit_changes_the_libraries_made_of_the_file(
+    name: str, made_of_it: set[LibraryKind], tmp_path: Path
+) -> None:
+    folder = tmp_path / "plugins"
+    shutil.copytree(plugin_sources(), folder)
     before = {kind: hash_sources(folder, kind) for kind in LibraryKind}
-    write(folder / "README.md", "text")
-    write(folder / "tensorrt/generate.py", "text")
-    assert {kind: hash_sources(folder, kind) for kind in LibraryKind} == before
-    write(folder / "host/c_api.cpp", "changed")
-    assert hash_sources(folder, LibraryKind.CUDA) == before[LibraryKind.CUDA]
-    assert hash_sources(folder, LibraryKind.HOST) != before[LibraryKind.HOST]
-    (folder / "simt/simt.h").rename(folder / "simt/other.h")
-    assert hash_sources(folder, LibraryKind.CUDA) != before[LibraryKind.CUDA]
+    with (folder / name).open("a") as file:
+        file.write("\n")
+    assert {kind for kind in LibraryKind if hash_sources(folder, kind) != before[kind]} == made_of_it
+
+
+def test_a_renamed_file_counts(folder: Path) -> None:
+    before = current(folder)
+    (folder / "cuda/simt.h").rename(folder / "cuda/other.h")
+    assert current(folder) != before
 
 
 def test_the_sources_of_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Runs scripts of the conformance driver; `plugins/conformance/driver.cpp` describes them."""
+"""Runs scripts of the conformance driver; `plugins/testing/conformance/driver.cpp` describes them."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def place(array: Array, misalign: int = 0) -> Array:
 
 
 class HostKernels:
-    """The functions of `plugins/host/c_api.h`."""
+    """The functions of `plugins/testing/c_api/c_api.h`."""
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))

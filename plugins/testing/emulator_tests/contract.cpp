@@ -4,7 +4,7 @@
 #include "check.h"
 #include "contract_kernel.cuh"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr int kThreads = 64;
@@ -68,4 +68,4 @@ SIMT_CASE(contract_of_memory_and_mma) {
   EXPECT(results.arch == SEGPP_HOST_ARCH);
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

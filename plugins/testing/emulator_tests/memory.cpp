@@ -1,10 +1,10 @@
 // Shared memory used in ways that it can't be.
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 __global__ void index_kernel(int index, int* out) {
@@ -177,4 +177,4 @@ SIMT_CASE(operators_of_an_element) {
   EXPECT(out == (std::vector<int>{0x146, 6, 6, 0x146 + 12, 1, 1000, 6}));
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

@@ -1,10 +1,10 @@
 // Shuffles and votes against plain loops over the lanes, written from CUDA's programming guide.
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr int kLanes = 32;
@@ -162,4 +162,4 @@ SIMT_CASE(votes) {
   }
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

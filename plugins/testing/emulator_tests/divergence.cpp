@@ -1,10 +1,10 @@
 // Control flow that lanes take apart and come together from.
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr unsigned kAll = 0xffffffffu;
@@ -125,4 +125,4 @@ SIMT_CASE(grid_and_block_of_three_dimensions) {
   for (const int result : results) EXPECT(result == 9);
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

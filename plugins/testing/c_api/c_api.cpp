@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 
 namespace {
 

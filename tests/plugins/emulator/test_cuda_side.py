@@ -21,7 +21,7 @@ def test_contract_compiles_for_gpus(tmp_path: Path, standard: int) -> None:
     command += ["-Werror", "all-warnings", "-Xcompiler", "-Wall,-Wextra,-Werror"]
     command += [f"-gencode=arch=compute_{name},code=sm_{name}" for name in ARCHITECTURES]
     command += [f"-isystem={folder}" for folder in toolkit.include_dirs]
-    command += ["-c", str(PLUGINS / "simt_tests/contract.cu"), "-o", str(tmp_path / "contract.o")]
+    command += ["-c", str(PLUGINS / "testing/emulator_tests/contract.cu"), "-o", str(tmp_path / "contract.o")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stderr.lower()

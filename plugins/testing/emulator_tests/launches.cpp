@@ -7,10 +7,10 @@
 #include <thread>
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 __global__ void empty_kernel() {}
@@ -142,4 +142,4 @@ SIMT_CASE(barriers_are_fast) {
   EXPECT(best < std::chrono::milliseconds(100));
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

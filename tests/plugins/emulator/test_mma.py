@@ -26,7 +26,7 @@ D_TILES = [[0], [1]]  # pairs of floats
 
 @pytest.fixture(scope="session")
 def program() -> Path:
-    return build_host("simt_tests")
+    return build_host("emulator_tests")
 
 
 def _pack(matrix: Array, tiles: list[list[int]], transposed: bool) -> npt.NDArray[np.uint32]:

@@ -1,10 +1,10 @@
 // Planted races: each is found, and its twin with the right barrier is not.
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 enum class Barrier { kNone, kWarp, kBlock, kShuffle };
@@ -191,4 +191,4 @@ SIMT_CASE(race_in_one_block_of_many) {
   EXPECT(SEGPP_LAUNCH(race_in_one_block_kernel, 5, 64, nullptr, 5u) == cudaSuccess);
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

@@ -3,10 +3,10 @@
 #include <string>
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 struct Case {
@@ -68,6 +68,8 @@ void expect_finding(cudaError_t error, std::initializer_list<const char*> texts,
   simt::clear_finding();
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests
 
-int main(int count, char** arguments) { return simt_tests::run_cases(count - 1, arguments + 1); }
+int main(int count, char** arguments) {
+  return emulator_tests::run_cases(count - 1, arguments + 1);
+}

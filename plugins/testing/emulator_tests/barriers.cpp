@@ -1,10 +1,10 @@
 // Barriers and collectives that not all threads reach.
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr unsigned kAll = 0xffffffffu;
@@ -174,4 +174,4 @@ SIMT_CASE(threads_of_two_dimensions_are_named) {
                  "thread (0,0,0) has exited");
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr int kThreads = 64;
@@ -182,4 +182,4 @@ SIMT_CASE(random_programs) {
   EXPECT(racing > kPrograms / 5 && racing < kPrograms * 4 / 5);
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

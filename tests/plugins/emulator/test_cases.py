@@ -1,4 +1,4 @@
-"""The host emulation of CUDA: each named case of plugins/simt_tests, plain, sanitized and in other builds."""
+"""The emulation of CUDA: each named case of plugins/testing/emulator_tests, plain, sanitized and in other builds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.plugins.native import PLUGINS, HostBuild, build_host
 
-TARGET = "simt_tests"
+TARGET = "emulator_tests"
 SANITIZED = HostBuild(sanitize=True)
 # ucontext is what runs on processors that have no stack switch of their own.
 PORTABLE = HostBuild(cxx_standard=20, architecture=75, cxx_flags="-DSEGPP_SIMT_UCONTEXT=1")
@@ -19,7 +19,7 @@ TIMEOUT_S = 120
 
 
 def _cases(files: str) -> list[str]:
-    texts = [source.read_text(encoding="utf-8") for source in sorted((PLUGINS / "simt_tests").glob(files))]
+    texts = [source.read_text(encoding="utf-8") for source in sorted((PLUGINS / "testing/emulator_tests").glob(files))]
     return [name for text in texts for name in re.findall(r"^SIMT_CASE\((\w+)\)", text, re.MULTILINE)]
 
 

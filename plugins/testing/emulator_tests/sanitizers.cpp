@@ -2,10 +2,10 @@
 #include <climits>
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 // Not inlined: UndefinedBehaviorSanitizer, which knows the size of an array, would be first.
@@ -47,4 +47,4 @@ SIMT_CASE_ON_REQUEST(signed_overflow_after_a_barrier) {
   SEGPP_LAUNCH(signed_overflow_kernel, 1, 64, nullptr, INT_MAX - 10, out.data());
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

@@ -4,10 +4,10 @@
 // race and barrier checker found.
 #pragma once
 
-#include "../kernels/token_match.h"
-#include "../kernels/token_merge.h"
-#include "../kernels/token_unmerge.h"
-#include "../kernels/upsample_argmax.h"
+#include "../../kernels/token_match.h"
+#include "../../kernels/token_merge.h"
+#include "../../kernels/token_unmerge.h"
+#include "../../kernels/upsample_argmax.h"
 
 #define SEGPP_API extern "C" __attribute__((visibility("default")))
 

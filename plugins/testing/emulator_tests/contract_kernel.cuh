@@ -2,9 +2,9 @@
 // alike.
 #pragma once
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 
 struct ContractResults {
   int threads;         // of the block, counted by atomics
@@ -127,4 +127,4 @@ cudaError_t launch_contract(const T* input, const unsigned* constants, ContractR
                       results);
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

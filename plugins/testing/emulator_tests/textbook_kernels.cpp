@@ -2,10 +2,10 @@
 #include <numeric>
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr int kThreads = 128;
@@ -218,4 +218,4 @@ SIMT_CASE(instantiations_have_own_arrays) {
   EXPECT(output == std::vector<int>(kThreads, 1000));
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <vector>
 
-#include "../simt/simt.h"
+#include "../../cuda/simt.h"
 #include "check.h"
 
-namespace simt_tests {
+namespace emulator_tests {
 namespace {
 
 constexpr int kLanes = 32;
@@ -49,4 +49,4 @@ SIMT_CASE_ON_REQUEST(mma_of_input) {
   }
 }
 
-}  // namespace simt_tests
+}  // namespace emulator_tests

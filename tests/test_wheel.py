@@ -1,0 +1,117 @@
+"""What a wheel carries beside the package: the model cards, and of `plugins/` what `plugins build` needs, no more.
+
+It is built from a source distribution, as pip does it, where nothing but setuptools is installed.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from segpp_deploy.plugin_library.sources import LibraryKind, plugin_sources, source_files
+
+ROOT = Path(__file__).resolve().parent.parent
+CARRIED_PLUGINS = Path("segpp_deploy/plugin_sources")
+CARRIED_CARDS = Path("segpp_deploy/model_cards")
+PLUGIN_FILES = {
+    ".": "CMakeLists.txt",
+    "cmake": "SegppCommon.cmake SegppCuda.cmake SegppHost.cmake",
+    "cuda": "device.h simt.h",
+    "kernels": """
+        launch.h types.h vector.cuh warp.cuh token_grid.cuh
+        match_candidate.cuh match_products_fp16.cuh match_products_fp32.cuh match_rows.cuh
+        token_match.cu token_match.h token_match_kernel.cuh token_select_kernel.cuh
+        token_merge.cu token_merge.h token_mean_kernel.cuh token_sort_kernel.cuh
+        token_unmerge.cu token_unmerge.h
+        upsample_argmax.cu upsample_argmax.h""",
+    "tensorrt": """
+        creator.cpp creator.h errors.cpp errors.h exports.cpp exports.map logger.h
+        op_declaration.h op_declarations.h operation.h plugin.cpp plugin.h sizes.cpp sizes.h tensor_types.h
+        token_match.cpp token_merge.cpp token_unmerge.cpp upsample_argmax.cpp""",
+    "testing/c_api": "c_api.cpp c_api.h",
+    "testing/emulator": """
+        emulator.h atomics.h block.cpp block.h builtins.h collectives.h explain.cpp explain.h fiber.cpp fiber.h
+        history.cpp history.h launch.cpp launch.h mma.cpp mma.h mma_product.h operation.h order.h
+        shared.cpp shared.h site.h sync.h warp.cpp""",
+}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a wheel unpacks to."""
+    folder = tmp_path_factory.mktemp("wheel")
+    checkout, unpacked, wheel = folder / "checkout", folder / "unpacked", folder / "wheel"
+    for name in ("segpp_deploy", "models", "plugins", "tests", "benchmarks"):
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy2(ROOT / name, checkout / name)
+    isolated = install_setuptools_alone(folder / "isolated")
+    run_setup(checkout, isolated, "sdist", "--dist-dir", folder)
+    with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
+        archive.extractall(unpacked, filter="data")
+    run_setup(next(unpacked.iterdir()), isolated, "build_py", "--build-lib", wheel)
+    return wheel
+
+
+def install_setuptools_alone(folder: Path) -> Path:
+    """Return a folder that holds setuptools and no other package, as pip's isolated builds see it."""
+    distribution = importlib.metadata.distribution("setuptools")
+    folder.mkdir()
+    for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+        (folder / name).symlink_to(str(distribution.locate_file(name)))
+    return folder
+
+
+def run_setup(folder: Path, isolated: Path, *words: object) -> None:
+    command = [sys.executable, "-S", "setup.py", "-q", *map(str, words)]
+    environment = {**os.environ, "PYTHONPATH": str(isolated)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_plugin_sources(wheel: Path) -> None:
+    expected = {(Path(folder) / name).as_posix() for folder, names in PLUGIN_FILES.items() for name in names.split()}
+    assert files_below(wheel / CARRIED_PLUGINS) == expected
+
+
+@pytest.mark.parametrize("kind", LibraryKind)
+def test_plugin_sources_make_the_libraries_of_a_checkout(kind: LibraryKind, wheel: Path) -> None:
+    carried = wheel / CARRIED_PLUGINS
+    names = [path.relative_to(plugin_sources()) for path in source_files(plugin_sources(), kind)]
+    assert [path.relative_to(carried) for path in source_files(carried, kind)] == names
+
+
+def test_model_cards(wheel: Path) -> None:
+    cards = {path.name for path in (ROOT / "models").iterdir() if path.suffix in {".yaml", ".safetensors"}}
+    assert files_below(wheel / CARRIED_CARDS) == cards
+
+
+def test_nothing_but_the_package(wheel: Path) -> None:
+    assert [path.name for path in wheel.iterdir()] == ["segpp_deploy"]
+    of_package = files_below(wheel / "segpp_deploy") - files_below(ROOT / "segpp_deploy")
+    carried = (CARRIED_PLUGINS.name, CARRIED_CARDS.name)
+    assert not [name for name in of_package if not name.startswith(carried)]
+    assert {"report/templates/page.html.j2", "py.typed"} <= files_below(wheel / "segpp_deploy")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="pip has CUDA for Linux only")
+@pytest.mark.parametrize("what", [("--host",), ("--arch", "87")], ids=["host", "cuda"])
+def test_libraries_are_built_from_it(what: tuple[str, ...], wheel: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "segpp_deploy", "plugins", "build", *what, "--json", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": str(wheel), "SEGPP_CACHE": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Path(json.loads(done.stdout)["path"]).is_relative_to(tmp_path)
