@@ -9,12 +9,13 @@ import typer
 
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
+from segpp_deploy.workflows.bench.options import ITERATIONS, WARMUP, BenchOptions
 
 
 def bench(
     engines: Annotated[list[Path], typer.Argument(metavar="ENGINE...", help="Files written by build-engine.")],
-    iterations: Annotated[int, typer.Option(metavar="N", help="Timed calls of each engine.")] = 50,
-    warmup: Annotated[int, typer.Option(metavar="N", help="Untimed calls before.")] = 5,
+    iterations: Annotated[int, typer.Option(metavar="N", help="Timed calls of each engine.")] = ITERATIONS,
+    warmup: Annotated[int, typer.Option(metavar="N", help="Untimed calls before.")] = WARMUP,
     profile: Annotated[bool, typer.Option("--profile", help="Also take the time of each kind of operation.")] = False,
     threads: ThreadsOption = None,
     out: Annotated[
@@ -27,11 +28,10 @@ def bench(
 
     Example: segpp-deploy bench original.engine fast.engine --iterations 100
     """
-    from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
+    from segpp_deploy.workflows.bench.run import run_bench
 
     options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out)
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_bench(options, progress)
-    output.result(result.to_dict(), *(to_rich(table) for table in result.tables()))
+    output.show(result)

@@ -9,8 +9,12 @@ import typer
 from typer.core import TyperCommand
 
 from segpp_deploy.cli.console import Output
-from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
-from segpp_deploy.config import Precision, parse_choice
+from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption, names
+from segpp_deploy.config import Int8Layers, Precision, parse_choice
+from segpp_deploy.runtimes.builder_options import BuilderOptions, parse_compute_capabilities
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tuning.options import GATE_IMAGES, parse_calibration, parse_gate
+from segpp_deploy.workflows.build_engine.options import BuildOptions
 
 
 class BuildEngineCommand(TyperCommand):
@@ -31,12 +35,12 @@ def build_engine(
     target: Annotated[
         str,
         typer.Option(
-            metavar="auto|cpu|openvino|cuda|tensorrt|tensorrt-rtx",
+            metavar=names(TargetName),
             help="The runtime; see `segpp-deploy doctor`.",
         ),
-    ] = "auto",
+    ] = str(TargetName.AUTO),
     precision: Annotated[
-        str | None, typer.Option(metavar="fp32|bf16|fp16|int8", help="Number format; the graph's if absent.")
+        str | None, typer.Option(metavar=names(Precision), help="Number format; the graph's if absent.")
     ] = None,
     threads: ThreadsOption = None,
     compute_capability: Annotated[
@@ -65,15 +69,18 @@ def build_engine(
     ] = None,
     accuracy_gate: Annotated[
         float | None,
-        typer.Option(metavar="POINTS", help="Points of mIoU the engine may lose; layers return to a higher precision."),
+        typer.Option(
+            metavar="POINTS",
+            help="Points of accuracy (mIoU, PCK) the engine may lose; layers return to a higher precision.",
+        ),
     ] = None,
     gate_data: Annotated[
         str | None, typer.Option(metavar="DATASET|DIR", help="Held-out pictures for the gate, best with labels.")
     ] = None,
-    gate_images: Annotated[int, typer.Option(metavar="N", help="Judge on so many of them.")] = 200,
-    placement: Annotated[
-        str, typer.Option(metavar="measured|all", help="int8 where it pays on this machine, or wherever it can be.")
-    ] = "measured",
+    gate_images: Annotated[int, typer.Option(metavar="N", help="Judge on so many of them.")] = GATE_IMAGES,
+    int8_layers: Annotated[
+        str, typer.Option(metavar=names(Int8Layers), help="int8 where it is faster on this machine, or for all layers.")
+    ] = str(Int8Layers.FASTER),
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write precision.html, .md and .json there.")
     ] = None,
@@ -84,35 +91,25 @@ def build_engine(
 
     Example: segpp-deploy build-engine fast.onnx --target cpu -o fast.engine
     """
-    from segpp_deploy.engine.build import BuildOptions
-    from segpp_deploy.engine.precision_record import Placement
-    from segpp_deploy.runtimes.builder_settings import BuilderSettings, parse_compute_capabilities
-    from segpp_deploy.runtimes.target import TargetName
-    from segpp_deploy.tuning.options import PrecisionOptions
     from segpp_deploy.workflows.build_engine.run import run_build
 
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),
         precision=parse_choice(Precision, precision, "precision") if precision else None,
         threads=threads,
-        builder=BuilderSettings(
+        builder=BuilderOptions(
             compute_capabilities=parse_compute_capabilities(compute_capability or []),
             opt_batch=opt_batch,
             max_batch=max_batch,
             workspace_mib=workspace_mib,
             timing_cache=timing_cache,
         ),
-    )
-    precision_options = PrecisionOptions(
-        calibration=calibration,
-        placement=parse_choice(Placement, placement, "placement"),
-        gate_points=accuracy_gate,
-        gate_data=gate_data,
-        gate_images=gate_images,
+        calibration=parse_calibration(calibration, threads) if calibration else None,
+        int8_layers=parse_choice(Int8Layers, int8_layers, "choice of int8 layers"),
+        gate=parse_gate(accuracy_gate, gate_data, gate_images),
+        report_dir=report,
     )
     output = Output(json, quiet)
     with output.progress() as progress:
-        build = run_build(source, out, options, precision_options, report, progress)
-    for note in build.notes:
-        output.note(note)
-    output.result(build.to_dict(), build.summary())
+        result = run_build(source, out, options, progress)
+    output.show(result)

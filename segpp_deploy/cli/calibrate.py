@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from segpp_deploy.cli.console import Output
-from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
+from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption, names
 from segpp_deploy.config import CalibrationMethod, parse_choice
+from segpp_deploy.tuning.options import CALIBRATION_IMAGES, CALIBRATION_METHOD, CalibrationOptions
 
 
 def calibrate(
@@ -23,10 +24,12 @@ def calibrate(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RANGES.yaml", help="The file to write.")],
-    images: Annotated[int, typer.Option("--images", metavar="N", help="Use N images, spread evenly.")] = 64,
+    images: Annotated[
+        int, typer.Option("--images", metavar="N", help="Use N images, spread evenly.")
+    ] = CALIBRATION_IMAGES,
     method: Annotated[
-        str, typer.Option(metavar="max|percentile|entropy|mse", help="How values that are too large are clipped.")
-    ] = "mse",
+        str, typer.Option(metavar=names(CalibrationMethod), help="How values that are too large are clipped.")
+    ] = str(CALIBRATION_METHOD),
     threads: ThreadsOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -35,9 +38,9 @@ def calibrate(
 
     Example: segpp-deploy calibrate fast.onnx --data camvid:data/camvid#train -o fast.ranges.yaml
     """
-    from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
+    from segpp_deploy.workflows.calibrate import run_calibrate
 
-    settings = CalibrateSettings(
+    options = CalibrationOptions(
         data=data,
         images=images,
         method=parse_choice(CalibrationMethod, method, "calibration method"),
@@ -45,7 +48,5 @@ def calibrate(
     )
     output = Output(json, quiet)
     with output.progress() as progress:
-        result = run_calibrate(model, out, settings, progress)
-    for warning in result.calibration.warnings:
-        output.note(f"Warning: {warning}")
-    output.result(result.to_dict(), result.summary())
+        result = run_calibrate(model, out, options, progress)
+    output.show(result)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from segpp_deploy.progress import Progress
+    from segpp_deploy.workflows.result import CommandResult
 
 _PIPE_WIDTH = 140  # columns where stdout is no terminal and rich would assume 80
 
@@ -39,6 +40,18 @@ class Output:
         console = _console(sys.stdout.isatty())
         for item in people:
             console.print(item, highlight=False, soft_wrap=isinstance(item, str), markup=False, crop=False)
+
+    def show(self, result: CommandResult) -> None:
+        """Print what a command returned: its notes to stderr, then JSON, or its tables and its summary."""
+        for note in result.notes:
+            self.note(note)
+        if self.json:
+            self.result(result.to_dict())
+            return
+        from segpp_deploy.report.tables import to_rich
+
+        summary = result.summary()
+        self.result({}, *(to_rich(table) for table in result.tables()), *([summary] if summary else []))
 
     def note(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""

@@ -9,13 +9,14 @@ import typer
 
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag
+from segpp_deploy.workflows.demo.options import IMAGES, DemoOptions
 
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where the report goes.")] = Path(
         "demo-report"
     ),
-    images: Annotated[int, typer.Option(metavar="N", min=1, help="Held-out scenes to judge each mode on.")] = 24,
+    images: Annotated[int, typer.Option(metavar="N", min=1, help="Held-out scenes to judge each mode on.")] = IMAGES,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -26,10 +27,9 @@ def demo(
 
     Example: segpp-deploy demo --out demo-report
     """
-    from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.workflows.demo.run import DemoOptions, run_demo
+    from segpp_deploy.workflows.demo.run import run_demo
 
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_demo(DemoOptions(out, images), progress)
-    output.result(result.to_dict(), to_rich(result.table()), f"Report: {result.html}")
+    output.show(result)

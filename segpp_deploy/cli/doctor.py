@@ -13,10 +13,9 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
 
     Example: segpp-deploy doctor
     """
-    from segpp_deploy.report.tables import to_rich
     from segpp_deploy.workflows.doctor.run import run_doctor
 
     result = run_doctor()
-    Output(json, quiet).result(result.to_dict(), *(to_rich(table) for table in result.tables()))
+    Output(json, quiet).show(result)
     if not result.works:
         raise typer.Exit(1)

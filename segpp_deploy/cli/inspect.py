@@ -25,11 +25,7 @@ def inspect(
 
     Example: segpp-deploy inspect fast.engine
     """
-    from segpp_deploy.report.tables import to_rich
     from segpp_deploy.workflows.inspect.run import run_inspect
 
     result = run_inspect(file, parse_size(size) if size else None)
-    output = Output(json, quiet)
-    output.result(result.to_dict(), *(to_rich(table) for table in result.tables()))
-    if result.next_step:
-        output.note(f"Next: {result.next_step}")
+    Output(json, quiet).show(result)

@@ -7,6 +7,20 @@ from typing import Annotated
 
 import typer
 
+from segpp_deploy.config import Choice
+
+
+def names(choice: type[Choice]) -> str:
+    """Return what an option takes, as its help shows it.
+
+    Example:
+        >>> from segpp_deploy.config import Inference
+        >>> names(Inference)
+        'whole|slide'
+    """
+    return "|".join(str(member) for member in choice)
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no messages.")]
 EngineArgument = Annotated[Path, typer.Argument(metavar="ENGINE", help="A file written by build-engine.")]

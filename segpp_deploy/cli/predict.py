@@ -13,18 +13,18 @@ from segpp_deploy.cli.options import EngineArgument, JsonFlag, QuietFlag
 
 def predict(
     engine: EngineArgument,
-    source: Annotated[Path, typer.Argument(metavar="IMAGE|DIR|VIDEO", help="What to segment.")],
+    source: Annotated[Path, typer.Argument(metavar="IMAGE|DIR|VIDEO", help="What to look at.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Where to write: a directory, or a file for one image or video.")
     ] = Path("predictions"),
     overlay: Annotated[
-        bool, typer.Option("--overlay", help="Write the classes drawn over the picture (default).")
+        bool, typer.Option("--overlay", help="Write what was found, drawn over the picture (default).")
     ] = False,
     labels_png: Annotated[bool, typer.Option("--labels-png", help="Write the class index of every pixel.")] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Segment an image, all images of a directory, or a video.
+    """Predict for an image, all images of a directory, or a video.
 
     Example: segpp-deploy predict fast.engine street.jpg -o street_overlay.png
     """
@@ -34,4 +34,4 @@ def predict(
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_predict(options, progress)
-    output.result(result.to_dict(), result.summary())
+    output.show(result)

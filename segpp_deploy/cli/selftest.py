@@ -21,12 +21,11 @@ def selftest(
 
     Example: segpp-deploy selftest
     """
-    from segpp_deploy.report.tables import to_rich
     from segpp_deploy.workflows.selftest.run import SelftestOptions, run_selftest
 
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_selftest(SelftestOptions(host), progress)
-    output.result(result.to_dict(), to_rich(result.table()), result.summary())
+    output.show(result)
     if not result.passed:
         raise typer.Exit(1)

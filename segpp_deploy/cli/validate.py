@@ -29,7 +29,6 @@ def validate(
 
     Example: segpp-deploy validate fast.engine --data camvid:data/camvid --limit 20
     """
-    from segpp_deploy.report.tables import to_rich
     from segpp_deploy.workflows.validate import ValidateOptions, parse_against, run_validate
 
     options = ValidateOptions(
@@ -43,4 +42,4 @@ def validate(
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_validate(options, progress)
-    output.result(result.to_dict(), *(to_rich(table) for table in result.tables()))
+    output.show(result)

@@ -49,7 +49,7 @@ class Score:
         return not math.isnan(self.value)
 
     def loss_from(self, reference: Score) -> float:
-        """Return by how much this is worse (below 0: better), in points (hundredths) of a fraction, else in the unit."""
+        """Return by how much this is worse (below 0: better), in points (hundredths) of a fraction or in the unit."""
         gain = self.value - reference.value
         return -100 * gain if self.unit.higher_is_better else gain
 

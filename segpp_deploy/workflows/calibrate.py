@@ -10,6 +10,7 @@ from segpp_deploy.files import require_writable
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.report.tables import Table
 from segpp_deploy.tuning.calibration.calibration import Calibration, calibrate_graph
 from segpp_deploy.tuning.options import CalibrationOptions
 
@@ -36,6 +37,10 @@ class CalibrateResult:
             "tensors": len(ranges.thresholds()),
             "warnings": list(self.calibration.warnings),
         }
+
+    def tables(self) -> tuple[Table, ...]:
+        """Return none: a file was written."""
+        return ()
 
     def summary(self) -> str:
         """Return one line."""

@@ -68,6 +68,15 @@ class BenchResult:
     latency: InterleavedLatency
     environment: Environment
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing besides."""
+        return ()
+
+    def summary(self) -> str:
+        """Return nothing: the tables say it all."""
+        return ""
+
     def speedup(self, baseline: int, index: int) -> float:
         """Return how many times faster engine `index` is than engine `baseline` (median over rounds)."""
         return self.latency.speedup(str(baseline), str(index))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from segpp_deploy.engine.verify import verify_engine
@@ -17,31 +16,11 @@ from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.session import OperationTime, SessionOptions
+from segpp_deploy.workflows.bench.options import BenchOptions
 from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming
 
 _PROFILE_RUNS = 10
 REPORT_NAME = "bench.json"
-
-
-@dataclass(frozen=True)
-class BenchOptions:
-    """What to measure.
-
-    Args:
-        engines: the files; the first is the baseline of the speed-ups.
-        iterations: timed calls of each.
-        warmup: untimed calls of each before.
-        profile: take the time by operation as well, in runs of their own.
-        threads: CPU threads; None = what the engines were built with.
-        report_dir: write bench.json and bench.md there.
-    """
-
-    engines: tuple[Path, ...]
-    iterations: int = 50
-    warmup: int = 5
-    profile: bool = False
-    threads: int | None = None
-    report_dir: Path | None = None
 
 
 def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchResult:

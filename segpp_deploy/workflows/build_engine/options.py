@@ -20,7 +20,7 @@ class BuildOptions:
         precision: None = the graph's.
         threads: CPU threads the engine, and calibration, will use; None = one per physical core.
         builder: what the builder of a GPU target is asked for.
-        calibration: ranges, or pictures to find them on; int8 needs it, fp16 takes from it which tensors could overflow.
+        calibration: ranges, or pictures to find them on; int8 needs it, fp16 takes from it which tensors overflow.
         int8_layers: which layers int8 covers.
         gate: the accuracy gate; None for none.
         report_dir: write precision.html, .md and .json there.

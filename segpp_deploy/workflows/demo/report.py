@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from segpp_deploy.config import ClassTable, Preset
-from segpp_deploy.data.datasets import IGNORE_INDEX, AnyDataset
+from segpp_deploy.data.datasets import IGNORE_INDEX, Dataset
 from segpp_deploy.data.images import ByteImage, write_image
 from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.files import write_text
@@ -55,6 +55,7 @@ def describe_conditions(result: DemoResult) -> str:
 def write_report(result: DemoResult, folder: Path) -> None:
     """Write report.html and report.md into `folder`, where overlay.jpg lies already."""
     (table,) = result.tables()
+    metric = result.rows[0].headline.name
     lead = describe_conditions(result)
     points = [
         ChartPoint(row.candidate.mode, row.latency_ms, 100 * row.headline.value, is_baseline=index == 0)
@@ -65,7 +66,7 @@ def write_report(result: DemoResult, folder: Path) -> None:
         Section("Merge modes", "Attention pairs are those of the unmerged model = 100 %.", table),
         Section(
             "Accuracy and latency",
-            chart_svg=draw_tradeoff(points, "latency in ms (median)", f"{result.rows[0].headline.name} in %"),
+            chart_svg=draw_tradeoff(points, "latency in ms (median)", f"{metric} in %"),
         ),
         Section("What the modes see", picture=Picture((folder / "overlay.jpg").read_bytes(), PICTURE_CAPTION)),
         Section("This machine", table=_environment_table(result)),
@@ -90,7 +91,7 @@ def _as_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def draw_modes(scenes: AnyDataset, engines: Mapping[Preset, Path], target: Path) -> None:
+def draw_modes(scenes: Dataset[ByteImage], engines: Mapping[Preset, Path], target: Path) -> None:
     """Draw one scene as some modes see it: a row for the truth, then one for each mode."""
     modes = [mode for mode in SHOWN_MODES if mode in engines]
     with Predictor.open(engines[modes[0]]) as predictor:
@@ -105,12 +106,12 @@ def draw_modes(scenes: AnyDataset, engines: Mapping[Preset, Path], target: Path)
     write_image(target, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
 
 
-def _richest(dataset: AnyDataset, num_classes: int) -> tuple[ByteImage, ByteImage]:
+def _richest(dataset: Dataset[ByteImage], num_classes: int) -> tuple[ByteImage, ByteImage]:
     """Return the sample that shows the most classes, the first of equals."""
     examples = (sample.load(num_classes) for sample in dataset.first(8))
     richest = max(examples, key=lambda example: len(np.unique(np.asarray(example.target))))
-    target: ByteImage = richest.target
-    return richest.image, target
+    assert richest.target is not None
+    return richest.image, richest.target
 
 
 def _mode_row(image: ByteImage, labels: ByteImage, truth: ByteImage, classes: ClassTable, mode: Preset) -> ByteImage:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Preset
 from segpp_deploy.data.datasets import AnyDataset, parse_dataset
 from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.evaluate.evaluator import Evaluator
@@ -25,38 +23,15 @@ from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
+from segpp_deploy.workflows.demo.options import DemoOptions
 from segpp_deploy.workflows.demo.report import draw_modes, require_report_libraries, write_report
 from segpp_deploy.workflows.demo.result import DemoResult
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.reference import open_reference
 
-DEMO_MODEL = "segformer_b0_scenes"
-DEMO_SIZE = Size(512, 1024)
-DEMO_MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.FAST_REUSE, Preset.POOL_2X2)
 TORCH_IMAGES = 3  # compared with PyTorch, which is slow; the other images are judged by their labels only
 WARMUP = 3
-
-
-@dataclass(frozen=True)
-class DemoOptions:
-    """What the demo does.
-
-    Args:
-        out: the report directory.
-        images: held-out scenes to judge each mode on.
-        iterations: timed calls of each engine.
-        model: a card, or a card file.
-        size: what the engines take, in pixels.
-        modes: the first is the baseline of the others.
-    """
-
-    out: Path
-    images: int = 24
-    iterations: int = 15
-    model: str = DEMO_MODEL
-    size: Size = DEMO_SIZE
-    modes: tuple[Preset, ...] = DEMO_MODES
 
 
 def run_demo(options: DemoOptions, progress: Progress = no_progress) -> DemoResult:
@@ -95,6 +70,7 @@ def _write_scenes(options: DemoOptions, progress: Progress) -> AnyDataset:
     progress(step, 0, len(dataset))
     for done, sample in enumerate(dataset, start=1):
         example = sample.load(len(dataset.classes))
+        assert example.target is not None
         write_image(folder / "images" / f"{sample.name}.png", example.image)
         write_labels(folder / "labels" / f"{sample.name}.png", example.target, dataset.classes)
         progress(step, done, len(dataset))

@@ -66,6 +66,15 @@ class DoctorResult:
         """Whether at least one target works."""
         return any(status.works for status in self.targets)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing besides."""
+        return ()
+
+    def summary(self) -> str:
+        """Return nothing: the tables say it all."""
+        return ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `doctor --json`."""
         return {

@@ -53,6 +53,15 @@ class InspectResult:
     runs_here: tuple[RunsHere, ...] = ()
     next_step: str = ""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what comes next."""
+        return (f"Next: {self.next_step}",) if self.next_step else ()
+
+    def summary(self) -> str:
+        """Return nothing: the tables say it all."""
+        return ""
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `inspect --json`."""
         return {

@@ -1,0 +1,30 @@
+"""What can be asked of `bench`; apart from the work, so that options are checked before libraries load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ITERATIONS = 50
+WARMUP = 5
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to measure.
+
+    Args:
+        engines: the files; the first is the baseline of the speed-ups.
+        iterations: timed calls of each.
+        warmup: untimed calls of each before.
+        profile: take the time by operation as well, in runs of their own.
+        threads: CPU threads; None = what the engines were built with.
+        report_dir: write bench.json and bench.md there.
+    """
+
+    engines: tuple[Path, ...]
+    iterations: int = ITERATIONS
+    warmup: int = WARMUP
+    profile: bool = False
+    threads: int | None = None
+    report_dir: Path | None = None
