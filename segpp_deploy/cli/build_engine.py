@@ -71,7 +71,7 @@ def build_engine(
         float | None,
         typer.Option(
             metavar="POINTS",
-            help="Points of accuracy (mIoU, PCK) the engine may lose; layers return to a higher precision.",
+            help="Points of accuracy (such as mIoU) it may lose; layers return to a higher precision.",
         ),
     ] = None,
     gate_data: Annotated[

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segpp_deploy.config import Inference, OutputKind, Size
+from segpp_deploy.config import Inference, OutputKind, Size, TaskName
+from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.predictor import Segmenter
+from segpp_deploy.evaluate.predictor import Predictor
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
 
@@ -19,7 +20,7 @@ def half_bright(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("output_kind", [OutputKind.LABELS, OutputKind.LOGITS])
 def test_labels_have_the_pictures_size(size: tuple[int, int], output_kind: OutputKind) -> None:
     image = half_bright(*size)
-    (found,) = Segmenter(BrightnessSession(make_metadata(output_kind))).segment([image])
+    (found,) = Predictor(BrightnessSession(make_metadata(output_kind))).predict([image])
     assert found.labels.shape == size
     assert np.mean(found.labels == (image[..., 0] > 0)) > 0.9
 
@@ -27,21 +28,21 @@ def test_labels_have_the_pictures_size(size: tuple[int, int], output_kind: Outpu
 def test_fixed_batch_is_filled_up_and_the_surplus_dropped() -> None:
     session = BrightnessSession(make_metadata(batch=3))
     images = [np.full((32, 64, 3), value, np.uint8) for value in (0, 255, 0, 255)]
-    found = Segmenter(session).segment(images)
+    found = Predictor(session).predict(images)
     assert session.shapes == [(3, 32, 64, 3), (3, 32, 64, 3)]
     assert [int(item.labels.max()) for item in found] == [0, 1, 0, 1]
 
 
 def test_open_batch_takes_one_picture_a_call() -> None:
     session = BrightnessSession(make_metadata(batch=None))
-    Segmenter(session).segment([half_bright(32, 64)] * 2)
+    Predictor(session).predict([half_bright(32, 64)] * 2)
     assert session.shapes == [(1, 32, 64, 3)] * 2
 
 
 def test_windows_cover_a_large_picture() -> None:
     session = BrightnessSession(make_metadata(OutputKind.LOGITS, batch=2))
     image = half_bright(32, 200)
-    (found,) = Segmenter(session, Inference.SLIDE).segment([image])
+    (found,) = Predictor(session, Inference.SLIDE).predict([image])
     assert len(found.outputs) == 4  # columns 0, 48, 96, 136
     assert session.shapes == [(2, 32, 64, 3)] * 2
     assert np.mean(found.labels == (image[..., 0] > 0)) > 0.97
@@ -49,15 +50,37 @@ def test_windows_cover_a_large_picture() -> None:
 
 def test_window_larger_than_the_picture() -> None:
     session = BrightnessSession(make_metadata(OutputKind.LOGITS, size=Size(64, 64)))
-    (found,) = Segmenter(session, Inference.SLIDE).segment([half_bright(32, 48)])
+    (found,) = Predictor(session, Inference.SLIDE).predict([half_bright(32, 48)])
     assert found.labels.shape == (32, 48)
 
 
 def test_windows_need_logits() -> None:
     with pytest.raises(SegppError, match="puts out labels"):
-        Segmenter(BrightnessSession(make_metadata()), Inference.SLIDE)
+        Predictor(BrightnessSession(make_metadata()), Inference.SLIDE)
 
 
-def test_pose_models_are_refused() -> None:
-    with pytest.raises(SegppError, match="pose model"):
-        Segmenter(BrightnessSession(make_metadata(OutputKind.HEATMAPS)))
+def test_a_persons_keypoints_come_back_into_the_picture() -> None:
+    session = BrightnessSession(make_metadata(OutputKind.HEATMAPS, task=TaskName.POSE))
+    image = np.zeros((200, 300, 3), np.uint8)
+    image[60:70, 150:160] = 255
+    large = np.zeros((200, 300, 3), np.uint8)
+    large[40:90, 120:190] = 255
+    (whole,) = Predictor(session).predict([large])
+    (found,) = Predictor(session).predict([image], [Box(120, 40, 200, 90)])
+    assert session.shapes == [(1, 32, 64, 3)] * 2
+    assert np.abs(found.points[1] - (155, 65)).max() < 6  # a cell of the heatmap is 6 pixels of this box
+    assert np.abs(whole.points[1] - (155, 65)).max() < 30
+    assert found.points[0].tolist() == [-1, -1]
+    assert found.scores[0] == 0
+
+
+def test_windows_cut_no_person() -> None:
+    with pytest.raises(SegppError, match="cut persons apart"):
+        Predictor(BrightnessSession(make_metadata(OutputKind.HEATMAPS, task=TaskName.POSE)), Inference.SLIDE)
+
+
+def test_closing_closes_the_session() -> None:
+    session = BrightnessSession(make_metadata())
+    with Predictor(session):
+        assert not session.closed
+    assert session.closed

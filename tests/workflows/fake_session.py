@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import InputKind, OutputKind, Size
+from segpp_deploy.config import InputKind, OutputKind, Size, TaskName
 from segpp_deploy.graph.metadata import ExportMetadata
 from tests.tiny_graphs import tiny_metadata
 
@@ -20,8 +21,10 @@ def make_metadata(
     size: Size = SMALL,
     input_kind: InputKind = InputKind.UINT8,
     num_classes: int = 2,
+    task: TaskName = TaskName.SEG,
 ) -> ExportMetadata:
-    return tiny_metadata(output_kind, input_kind, batch, size=size, num_classes=num_classes)
+    metadata = tiny_metadata(output_kind, input_kind, batch, size=size, num_classes=num_classes)
+    return replace(metadata, task=task)
 
 
 class BrightnessSession:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpp_deploy.config import Size
+from segpp_deploy.config import OutputKind, Size, TaskName
 from segpp_deploy.data.images import read_labels, write_image
 from segpp_deploy.data.video import open_video_writer, probe_video
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate import predictor
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.workflows import predict
 from segpp_deploy.workflows.predict import PredictOptions, run_predict
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
@@ -19,7 +19,7 @@ from tests.workflows.fake_session import BrightnessSession, make_metadata
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch) -> BrightnessSession:
     fake = BrightnessSession(make_metadata(batch=2))
-    monkeypatch.setattr(predict, "open_session", lambda engine: fake)
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: fake)
     return fake
 
 
@@ -103,3 +103,15 @@ def test_unreadable_picture_names_itself(tmp_path: Path, session: BrightnessSess
     (tmp_path / "bad.png").write_bytes(b"not a picture")
     with pytest.raises(SegppError, match=r"bad\.png is not a readable image"):
         run(tmp_path, tmp_path / "bad.png", "out")
+
+
+def test_a_pose_model_draws_keypoints_and_says_what_it_assumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = BrightnessSession(make_metadata(OutputKind.HEATMAPS, task=TaskName.POSE))
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: fake)
+    source = make_picture(tmp_path / "a.png", 90)
+    result = run(tmp_path, source, "out.png")
+    assert result.notes == ("Assumed: each picture shows one person, who fills it.",)
+    assert (tmp_path / "out.png").is_file()
+    with pytest.raises(SegppError, match="pose model gives no label"):
+        run(tmp_path, source, "labels.png", overlay=False, labels_png=True)
+    assert not (tmp_path / "labels.png").exists()

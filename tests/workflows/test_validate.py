@@ -10,9 +10,9 @@ import pytest
 from segpp_deploy.config import Inference, OutputKind, Size
 from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate import predictor
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
-from segpp_deploy.workflows import validate
 from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
@@ -32,7 +32,7 @@ def data(tmp_path: Path) -> str:
 
 
 def use_sessions(monkeypatch: pytest.MonkeyPatch, **sessions: BrightnessSession) -> None:
-    monkeypatch.setattr(validate, "open_session", lambda engine: sessions[Path(engine).stem])
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: sessions[Path(engine).stem])
 
 
 def test_accuracy_at_the_labels_own_size(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,8 +59,10 @@ def test_against_another_engine(data: str, monkeypatch: pytest.MonkeyPatch) -> N
     reference = run_validate(ValidateOptions(Path("mine"), data, limit=1, against=Path("theirs"))).reference
     assert reference is not None
     assert reference.name == "theirs"
-    assert reference.pixel_agreement == 1.0
-    assert reference.max_abs_logit_error == pytest.approx(0.25)
+    document = reference.to_dict()
+    assert document["name"] == "theirs"
+    assert document["pixel_agreement"] == 1.0
+    assert document["max_abs_logit_error"] == pytest.approx(0.25)
     assert theirs.closed
 
 
@@ -71,7 +73,7 @@ def test_logits_that_cannot_be_compared(other, data: str, monkeypatch: pytest.Mo
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata(OutputKind.LOGITS)), theirs=BrightnessSession(other))
     result = run_validate(ValidateOptions(Path("mine"), data, against=Path("theirs")))
     assert result.reference is not None
-    assert result.reference.max_abs_logit_error is None
+    assert json.loads(to_json(result.reference.to_dict()))["max_abs_logit_error"] is None
     assert "not compared" in to_markdown(result.tables()[0])
 
 
@@ -79,9 +81,9 @@ def test_sliding_windows(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata(OutputKind.LOGITS, size=Size(32, 32))))
     options = ValidateOptions(Path("mine"), data, 1, Inference.SLIDE, against=Path("mine"))
     result = run_validate(options)
-    assert result.segmentation.pixel_accuracy > 0.95
+    assert result.evaluation.further[0].value > 0.95
     assert result.reference is not None
-    assert result.reference.max_abs_logit_error == 0.0
+    assert result.reference.to_dict()["max_abs_logit_error"] == 0.0
 
 
 def test_other_class_count_than_the_reference(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +119,7 @@ def test_all_pixels_ignored_is_no_number(tmp_path: Path, monkeypatch: pytest.Mon
     write_labels(tmp_path / "labels/a.png", np.full((8, 8), 255, np.uint8))
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
     result = run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
-    assert math.isnan(result.segmentation.miou)
+    assert math.isnan(result.evaluation.headline.value)
     assert "| mIoU | - |" in to_markdown(result.tables()[0])
 
 

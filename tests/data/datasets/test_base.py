@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from segpp_deploy.config import ClassTable
-from segpp_deploy.data.datasets import IGNORE_INDEX, Sample, SegmentationDataset, require_class_count
-from segpp_deploy.data.datasets.base import label_map
+from segpp_deploy.config import ClassTable, TaskName
+from segpp_deploy.data.datasets import IGNORE_INDEX, Dataset, Sample, require_class_count, require_task
+from segpp_deploy.data.datasets.labels import LabelFile, label_table
 from segpp_deploy.errors import SegppError
 
 
-def sample(labels: np.ndarray, table: np.ndarray | None = None) -> Sample:
-    return Sample("street", "street.png", lambda: np.zeros((2, 3, 3), np.uint8), lambda: labels, table)
+def sample(labels: np.ndarray, table: np.ndarray | None = None) -> Sample[np.ndarray]:
+    return Sample("street", lambda: np.zeros((2, 3, 3), np.uint8), LabelFile("street.png", lambda: labels, table))
 
 
 def stored(*values: int) -> np.ndarray:
@@ -20,15 +22,17 @@ def stored(*values: int) -> np.ndarray:
 
 
 def test_labels_without_a_map_are_the_classes() -> None:
-    image, labels = sample(stored(0, 1, 2, 3, 255, 0)).load(4)
-    assert image.shape == (2, 3, 3)
+    example = sample(stored(0, 1, 2, 3, 255, 0)).load(4)
+    labels = example.target
+    assert example.image.shape == (2, 3, 3)
+    assert example.box is None
     assert labels.dtype == np.uint8
     assert labels.ravel().tolist() == [0, 1, 2, 3, IGNORE_INDEX, 0]
 
 
 def test_labels_are_mapped() -> None:
-    table = label_map({7: 0, 9: 1, 0: IGNORE_INDEX})
-    _, labels = sample(stored(7, 9, 0, 255, 7, 7), table).load(2)
+    table = label_table({7: 0, 9: 1, 0: IGNORE_INDEX})
+    labels = sample(stored(7, 9, 0, 255, 7, 7), table).load(2).target
     assert labels.ravel().tolist() == [0, 1, 255, 255, 0, 0]
 
 
@@ -39,22 +43,22 @@ def test_value_out_of_range_names_file_value_and_count() -> None:
 
 def test_value_outside_the_map_is_named_as_stored() -> None:
     with pytest.raises(SegppError, match="label value 8"):
-        sample(stored(7, 7, 7, 7, 7, 8), label_map({7: 0})).load(2)
+        sample(stored(7, 7, 7, 7, 7, 8), label_table({7: 0})).load(2)
 
 
 def test_mapped_class_beyond_the_model() -> None:
     with pytest.raises(SegppError, match="label value 9"):
-        sample(stored(7, 7, 7, 7, 7, 9), label_map({7: 0, 9: 1})).load(1)
+        sample(stored(7, 7, 7, 7, 7, 9), label_table({7: 0, 9: 1})).load(1)
 
 
 def test_size_mismatch() -> None:
-    with pytest.raises(SegppError, match=r"street: the picture is 2x3, its labels street\.png are 3x2"):
+    with pytest.raises(SegppError, match=r"The picture is 2x3, its labels street\.png are 3x2"):
         sample(np.zeros((3, 2), np.uint8)).load(4)
 
 
 def test_dataset_is_a_sequence_of_samples() -> None:
     samples = tuple(sample(stored(0, 0, 0, 0, 0, i)) for i in range(5))
-    dataset = SegmentationDataset("d", samples)
+    dataset = Dataset("d", samples)
     assert (len(dataset), list(dataset)) == (5, list(samples))
     assert list(dataset.first(2)) == list(samples[:2])
     assert dataset.first(None) is dataset
@@ -63,7 +67,23 @@ def test_dataset_is_a_sequence_of_samples() -> None:
 
 def test_class_count() -> None:
     classes = ClassTable(("a", "b"), ((0, 0, 0), (1, 1, 1)))
-    require_class_count(SegmentationDataset("d", (), classes), 2)
-    require_class_count(SegmentationDataset("d", ()), 7)
+    require_class_count(Dataset("d", (), classes=classes), 2)
+    require_class_count(Dataset("d", ()), 7)
     with pytest.raises(SegppError, match="model has 19 classes, data set d has 2"):
-        require_class_count(SegmentationDataset("d", (), classes), 19)
+        require_class_count(Dataset("d", (), classes=classes), 19)
+
+
+def test_task() -> None:
+    require_task(Dataset("d", ()), TaskName.SEG)
+    with pytest.raises(SegppError, match="task is pose, data set d is for seg"):
+        require_task(Dataset("d", ()), TaskName.POSE)
+
+
+@given(st.integers(1, 50), st.integers(1, 60))
+def test_spread_takes_what_was_asked_for_in_order(available: int, count: int) -> None:
+    samples = tuple(Sample[None](str(index), lambda: np.zeros((1, 1, 3), np.uint8)) for index in range(available))
+    taken = [int(one.name) for one in Dataset("d", samples).spread(count)]
+    assert len(taken) == min(available, count)
+    assert taken == sorted(set(taken))
+    gaps = np.diff([-1, *taken, available])
+    assert gaps.max() <= 2 * -(-available // count)

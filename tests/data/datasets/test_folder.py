@@ -23,7 +23,8 @@ def test_pairs_by_stem_whatever_the_suffix(tmp_path: Path, write_picture: Write,
     dataset = parse_dataset(f"folder:{tmp_path}")
     assert [s.name for s in dataset] == ["a", "b"]
     assert dataset.classes is None
-    image, labels = dataset.samples[0].load(4)
+    example = dataset.samples[0].load(4)
+    image, labels = example.image, example.target
     assert (image == (10, 20, 30)).all()
     assert (labels == 2).all()
 

@@ -32,7 +32,7 @@ def test_camvid_tree(tmp_path: Path, write_picture: Write, write_label_file: Wri
     dataset = parse_dataset(f"camvid:{tmp_path}")
     assert [s.name for s in dataset] == ["val"]
     assert dataset.classes is CAMVID_CLASSES
-    assert dataset.samples[0].load(11)[1].tolist() == [[0, 5, 10, 255, 255]]
+    assert dataset.samples[0].load(11).target.tolist() == [[0, 5, 10, 255, 255]]
     assert [s.name for s in parse_dataset(f"camvid:{tmp_path}#train")] == ["train"]
 
 
@@ -48,7 +48,8 @@ def test_camvid_frames(camvid_root: Path) -> None:
     dataset = parse_dataset(f"camvid:{camvid_root}")
     assert len(dataset) == 101
     assert len(parse_dataset(f"camvid:{camvid_root}#train")) == 367
-    image, labels = dataset.samples[0].load(11)
+    example = dataset.samples[0].load(11)
+    image, labels = example.image, example.target
     assert image.shape == (360, 480, 3)
     assert set(np.unique(labels)) <= {*range(11), 255}
     sky, road = image[labels == 0].mean(), image[labels == 3].mean()
@@ -66,7 +67,7 @@ def test_cityscapes_tree(tmp_path: Path, write_picture: Write, write_label_file:
     cityscapes_tree(write_picture, write_label_file, np.array([[0, 7, 8, 11, 26, 30, 33, 255]], np.uint8))
     dataset = parse_dataset(f"cityscapes:{tmp_path}")
     assert [s.name for s in dataset] == ["bonn/bonn_000002_000019", "ulm/ulm_000001_000019"]
-    assert dataset.samples[0].load(19)[1].tolist() == [[255, 0, 1, 2, 13, 255, 18, 255]]
+    assert dataset.samples[0].load(19).target.tolist() == [[255, 0, 1, 2, 13, 255, 18, 255]]
     assert dataset.classes is not None
     assert dataset.classes.names[13] == "car"
 
@@ -81,7 +82,7 @@ def test_ade20k_tree(tmp_path: Path, write_picture: Write, write_label_file: Wri
     write_picture("images/validation/ADE_val_1.jpg", (1, 4))
     write_label_file("annotations/validation/ADE_val_1.png", np.array([[0, 1, 150, 255]], np.uint8))
     dataset = parse_dataset(f"ade20k:{tmp_path}")
-    assert dataset.samples[0].load(150)[1].tolist() == [[255, 0, 149, 255]]
+    assert dataset.samples[0].load(150).target.tolist() == [[255, 0, 149, 255]]
     assert dataset.classes is not None
     assert (dataset.classes.names[0], dataset.classes.names[149]) == ("wall", "flag")
 

@@ -22,12 +22,6 @@ def test_unknown_kind(text: str, suggestion: str) -> None:
     assert all(kind in caught.value.expected for kind in OPENER_OF_KIND)
 
 
-@pytest.mark.parametrize("kind", ["coco-pose", "jbd"])
-def test_pose_kinds_are_not_available_yet(kind: str) -> None:
-    with pytest.raises(SegppError, match="not available yet"):
-        parse_dataset(f"{kind}:somewhere")
-
-
 @pytest.mark.parametrize("kind", ["ade20k", "camvid", "cityscapes", "folder"])
 def test_kinds_on_disk_need_an_existing_directory(kind: str, tmp_path: Path) -> None:
     for text in (kind, f"{kind}:"):

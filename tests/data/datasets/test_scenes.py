@@ -37,10 +37,10 @@ def test_samples_are_held_out_and_drawn_once(drawn_seeds: list[int]) -> None:
     dataset = parse_dataset("scenes:2")
     loaded = [sample.load(len(SCENE_CLASSES)) for sample in dataset]
     assert drawn_seeds == [HELD_OUT_SEED, HELD_OUT_SEED + 1]
-    for (image, labels), seed in zip(loaded, drawn_seeds, strict=True):
+    for example, seed in zip(loaded, drawn_seeds, strict=True):
         expected = generate_scene(seed, Size(64, 128))
-        np.testing.assert_array_equal(image, expected.image)
-        np.testing.assert_array_equal(labels, expected.labels)
+        np.testing.assert_array_equal(example.image, expected.image)
+        np.testing.assert_array_equal(example.target, expected.labels)
     assert dataset.classes is SCENE_CLASSES
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
 
 from segpp_deploy.config import ClassTable
+from segpp_deploy.tasks.segmentation.metric import ConfusionMatrix, SegmentationMetric
+from segpp_deploy.tasks.segmentation.prediction import Segmentation
 
 CLASSES = 4
 IGNORE = 255
@@ -84,15 +85,20 @@ def test_many_classes_do_not_overflow() -> None:
     assert matrix.counts[149, 149] == 16
 
 
-def test_result_has_names() -> None:
-    matrix = ConfusionMatrix(2)
-    matrix.update(np.array([[0, 1, 1]], np.uint8), np.array([[0, 1, 0]], np.uint8))
-    result = matrix.result(ClassTable(("road", "sky"), ((0, 0, 0), (1, 1, 1))))
-    assert result.per_class_iou == {"road": 0.5, "sky": 0.5}
-    assert (result.miou, result.images) == (0.5, 1)
-    assert result.pixel_accuracy == pytest.approx(2 / 3)
-    with pytest.raises(ValueError, match="1 class names for 2"):
-        matrix.result(ClassTable(("road",), ((0, 0, 0),)))
+def test_evaluation_has_names() -> None:
+    metric = SegmentationMetric(ClassTable(("road", "sky"), ((0, 0, 0), (1, 1, 1))))
+    metric.update(Segmentation(np.array([[0, 1, 1]], np.uint8)), np.array([[0, 1, 0]], np.uint8))
+    result = metric.evaluate()
+    assert (result.headline.name, result.headline.value, result.samples) == ("mIoU", 0.5, 1)
+    assert result.per_class.values == {"road": 0.5, "sky": 0.5}
+    assert [score.name for score in result.further] == ["pixel accuracy"]
+    assert result.to_dict() == {
+        "images": 1,
+        "headline": "miou",
+        "miou": 0.5,
+        "pixel_accuracy": pytest.approx(2 / 3),
+        "per_class_iou": {"road": 0.5, "sky": 0.5},
+    }
 
 
 @pytest.mark.parametrize(("prediction", "target"), [([[2]], [[0]]), ([[0]], [[2]]), ([[-1]], [[0]])])

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from segpp_deploy.evaluate.agreement import LogitAgreement, PixelAgreement
+from segpp_deploy.tasks.outputs import OutputAgreement
+from segpp_deploy.tasks.segmentation.agreement import PixelAgreement
 
 
 def test_pixels_over_images_of_different_sizes() -> None:
@@ -20,7 +21,7 @@ def test_pixels_over_images_of_different_sizes() -> None:
 def test_logits_against_direct_formulas() -> None:
     rng = np.random.default_rng(0)
     pairs = [(rng.standard_normal((3, 4, n)), rng.standard_normal((3, 4, n))) for n in (2, 5)]
-    agreement = LogitAgreement()
+    agreement = OutputAgreement()
     for reference, other in pairs:
         agreement.update(reference.astype(np.float32), other.astype(np.float32))
     left = np.concatenate([p[0].ravel() for p in pairs])
@@ -32,7 +33,7 @@ def test_logits_against_direct_formulas() -> None:
 
 
 def test_half_precision_does_not_overflow() -> None:
-    agreement = LogitAgreement()
+    agreement = OutputAgreement()
     agreement.update(np.full(1000, 60000, np.float16), np.full(1000, -60000, np.float16))
     result = agreement.result()
     assert result.max_abs_error == pytest.approx(120000, rel=1e-3)
@@ -42,7 +43,7 @@ def test_half_precision_does_not_overflow() -> None:
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("bad", [(math.nan, 1.0), (1.0, math.nan), (math.inf, math.inf), (math.inf, -math.inf)])
 def test_non_finite_values_are_not_lost(bad: tuple[float, float]) -> None:
-    agreement = LogitAgreement()
+    agreement = OutputAgreement()
     agreement.update(np.array([bad[0]]), np.array([bad[1]]))
     agreement.update(np.array([1.0]), np.array([1.0]))
     assert not math.isfinite(agreement.result().max_abs_error)
@@ -50,16 +51,16 @@ def test_non_finite_values_are_not_lost(bad: tuple[float, float]) -> None:
 
 def test_nothing_added() -> None:
     assert math.isnan(PixelAgreement().fraction())
-    assert math.isnan(LogitAgreement().result().max_abs_error)
+    assert math.isnan(OutputAgreement().result().max_abs_error)
 
 
 def test_zero_side_has_no_cosine() -> None:
-    agreement = LogitAgreement()
+    agreement = OutputAgreement()
     agreement.update(np.zeros(3), np.ones(3))
     assert math.isnan(agreement.result().cosine)
 
 
 def test_shapes_must_agree() -> None:
-    for agreement in (PixelAgreement(), LogitAgreement()):
+    for agreement in (PixelAgreement(), OutputAgreement()):
         with pytest.raises(ValueError, match="differ"):
             agreement.update(np.zeros(3), np.zeros(4))

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from segpp_deploy.config import Normalization, OutputKind, Size
-from segpp_deploy.data.sliding import SlideAccumulator, Window, cut, require_logits, windows
+from segpp_deploy.config import Normalization, Size
+from segpp_deploy.data.geometry.slide import Window, cut, windows
 from segpp_deploy.errors import SegppError
+from segpp_deploy.tasks.segmentation.labels import SlideAccumulator
 
 
 def test_cityscapes_windows() -> None:
@@ -87,9 +88,3 @@ def test_padding_of_a_small_picture_is_cut_off() -> None:
     accumulator = SlideAccumulator(size, 2, window)
     accumulator.add(box, logits)
     assert (accumulator.labels() == 1).all()
-
-
-def test_only_logits_can_slide() -> None:
-    require_logits(OutputKind.LOGITS)
-    with pytest.raises(SegppError, match="puts out labels"):
-        require_logits(OutputKind.LABELS)
