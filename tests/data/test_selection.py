@@ -20,7 +20,7 @@ from segpp_deploy.data.selection import (
     spread,
 )
 from segpp_deploy.errors import SegppError
-from tests.tiny_graphs import CLASSES, tiny_metadata
+from tests.support.tiny_graphs import CLASSES, tiny_metadata
 
 METADATA = tiny_metadata()
 
