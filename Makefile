@@ -37,11 +37,11 @@ format: $(DEV_READY) ## Rewrite the sources in the house style
 	$(if $(CXX_FILES),$(BIN)/clang-format -i $(CXX_FILES))
 
 bench: $(DEV_READY) ## Measure the recorded CPU benchmarks anew (about half an hour)
-	$(BIN)/python benchmarks/cpu_ratios.py
+	$(BIN)/python -m benchmarks.measure.cpu_ratios
 
 readme: $(DEV_READY) ## Run the demo and put its table and picture into README.md
 	$(BIN)/segpp-deploy demo --out demo-report
-	$(BIN)/python benchmarks/update_readme.py --record demo-report
+	$(BIN)/python -m benchmarks.pages.readme --record demo-report
 
 clean: ## Remove the environment, reports and caches
 	rm -rf $(VENV) demo-report build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

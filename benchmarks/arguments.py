@@ -1,4 +1,4 @@
-"""The command line of benchmarks that are measured in parts: one option for each axis, everything by default."""
+"""The command lines of benchmarks."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import argparse
 from collections.abc import Iterable
 
 
+def make_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser without options that shows a module's description as it is written."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
 def parse_parts(description: str | None, **axes: Iterable[object]) -> argparse.Namespace:
-    """Parse `--AXIS VALUE [VALUE ...]` for every axis; values are text, and an absent axis is whole."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Parse `--AXIS VALUE [VALUE ...]` for every axis; values are text, and an absent axis is whole.
+
+    So a long benchmark is measured in parts; without an axis there is only `--help`.
+    """
+    parser = make_parser(description)
     for axis, values in axes.items():
         choices = list(map(str, values))
         parser.add_argument(f"--{axis}", nargs="+", choices=choices, default=choices)

@@ -15,14 +15,16 @@ from segpp_deploy.evaluate.environment import describe_environment
 from segpp_deploy.files import write_text
 
 Row = dict[str, Any]
-RESULTS = Path(__file__).resolve().parent / "results"
-MEASURED = (":/segpp_deploy", ":/plugins", ":/benchmarks", ":!/benchmarks/results")
+Document = dict[str, Any]  # the content of a result file; `rows` and the facts beside them
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks/results"
+MEASURED = (":/segpp_deploy", ":/plugins", ":/benchmarks", ":/tests/support", ":!/benchmarks/results")
 
 
 def record(name: str, results: dict[str, Any]) -> Path:
     """Write `results/NAME.json` whole and return its path."""
     document = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": _command(),
         "measured": _now(),
         "commit": _commit(),
         "environment": dataclasses.asdict(describe_environment()),
@@ -53,6 +55,13 @@ def _earlier_rows(name: str, facts: dict[str, Any]) -> list[Row]:
     expected = json.loads(json.dumps({"environment": dataclasses.asdict(describe_environment()), **facts}))
     rows: list[Row] = earlier["rows"]
     return rows if all(earlier.get(fact) == value for fact, value in expected.items()) else []
+
+
+def _command() -> str:
+    """Return what a reader types to run the module that is running."""
+    running = sys.modules["__main__"].__spec__
+    assert running is not None, "run it as python -m"
+    return " ".join(["python -m", running.name, *sys.argv[1:]])
 
 
 def _now() -> str:

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import camvid
-import parity
-import portability
 import pytest
-import recording
-import rtx_engines
-import write_measurements
-from rtx_builder import RtxRefusedError
 
+from benchmarks import recording
+from benchmarks.measure import camvid, parity, portability, rtx_engines
+from benchmarks.pages import measurements
+from benchmarks.section import Benchmark, result_name
+from benchmarks.toolchain.rtx_builder import RtxRefusedError
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
-from tests.tensorrt_graphs import write_graph
+from tests.support.tensorrt_graphs import write_graph
 
+ROOT = recording.ROOT
 ENVIRONMENT = {
     "cpu": "A CPU",
     "cpu_cores": 2,
@@ -80,11 +82,13 @@ def test_rows_of_another_machine_are_dropped(results: Path, monkeypatch: pytest.
     assert record_sizes({}, b=2) == [{"name": "b", "size": 2}]
 
 
-def test_rows_say_when_and_from_what(results: Path) -> None:
+def test_rows_say_when_and_from_what(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name="benchmarks.measure.parity"))
+    monkeypatch.setattr(sys, "argv", ["parity.py", "--mode", "fast"])
     path = recording.record_rows("x", [{"name": "a"}], lambda row: row["name"], {})
     document = json.loads(path.read_text())
     assert document["rows"][0].keys() == {"name", "measured", "commit"}
-    assert document["command"].startswith("python benchmarks/")
+    assert document["command"] == "python -m benchmarks.measure.parity --mode fast"
     assert document["environment"]["packages"]["torch"]
 
 
@@ -183,7 +187,7 @@ def test_an_engine_that_does_not_build_fails(tmp_path: Path, monkeypatch: pytest
 
 
 def render(name: str, row: dict[str, Any], **facts: Any) -> str:
-    return write_measurements.render_page({name: {**DOCUMENT, **facts, "rows": [row]}})
+    return measurements.render_page({name: {**DOCUMENT, **facts, "rows": [row]}})
 
 
 def test_page_shows_figures_and_conditions() -> None:
@@ -234,14 +238,44 @@ def test_page_shows_the_speed_of_int8() -> None:
 
 
 def test_page_is_what_the_results_say() -> None:
-    written = write_measurements.PAGE.read_text()
-    assert written == write_measurements.render_page(write_measurements.read_results()), (
-        "run python benchmarks/write_measurements.py"
+    written = measurements.PAGE.read_text()
+    assert written == measurements.render_page(measurements.read_results()), (
+        "run python -m benchmarks.pages.measurements"
     )
 
 
 def test_recorded_results_hold_their_bars() -> None:
-    recorded = write_measurements.read_results()
+    recorded = measurements.read_results()
     rows = [row for document in recorded.values() for row in document["rows"] if "passed" in row]
     assert rows
     assert not [row for row in rows if not row["passed"]]
+
+
+def imports_of(path: Path) -> set[str]:
+    """Names of the modules that a file imports anywhere."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    froms = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    return names | {f"{node.module}.{alias.name}" for node in froms for alias in node.names}
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("segpp_deploy", r"(benchmarks|tests)\."),
+        ("benchmarks", r"tests\.(?!support\.)"),
+        ("tests/support", r"benchmarks\.|tests\.(?!support\.)"),
+    ],
+)
+def test_imports_run_one_way(folder: str, forbidden: str) -> None:
+    sources = sorted((ROOT / folder).rglob("*.py"))
+    assert sources
+    found = {str(path.relative_to(ROOT)): imports_of(path) for path in sources}
+    assert [(path, name) for path, names in found.items() for name in names if re.match(forbidden, name)] == []
+
+
+@pytest.mark.parametrize("benchmark", measurements.BENCHMARKS, ids=result_name)
+def test_every_section_is_of_what_its_module_records(benchmark: Benchmark) -> None:
+    source = (ROOT / f"{benchmark.__name__.replace('.', '/')}.py").read_text()
+    assert re.search(rf'\brecord(_rows)?\(\s*"{result_name(benchmark)}"', source)
+    assert (recording.RESULTS / f"{result_name(benchmark)}.json").is_file()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cost_model
 import pytest
-from cost_bodies import count_bodies, read_bodies
-from cost_conclusions import all_cases, conclude
-from cost_gpus import GPUS, Gpu
-from cost_kernels import (
+
+from benchmarks.cost_model import page as cost_model
+from benchmarks.cost_model.bodies import count_bodies, read_bodies
+from benchmarks.cost_model.conclusions import all_cases, conclude
+from benchmarks.cost_model.gpus import GPUS, Gpu
+from benchmarks.cost_model.kernels import (
     BEST_MATCH,
     Kernel,
     LayerShape,
@@ -19,8 +20,7 @@ from cost_kernels import (
     merge_kernels,
     unmerge_kernels,
 )
-from cost_stages import StageCase, stage_cases
-
+from benchmarks.cost_model.stages import StageCase, stage_cases
 from segpp_deploy.config import Arch, Preset, Size
 from segpp_deploy.model.plan import BsmMerge, PoolMerge, StageMerge
 
@@ -40,7 +40,7 @@ def added(merge: StageMerge, layer: int) -> int:
 
 
 def test_page_and_picture_are_current() -> None:
-    assert cost_model.is_current(), "run python benchmarks/cost_model.py"
+    assert cost_model.is_current(), "run python -m benchmarks.cost_model.page"
 
 
 def test_a_stale_page_is_noticed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,4 +127,4 @@ def test_every_merged_stage_is_judged() -> None:
 def test_recorded_bodies_are_what_the_export_writes() -> None:
     wanted = (Arch.B0, Preset.HQ, str(MEGAPIXEL))
     recorded = [body for body in read_bodies() if (body.arch, body.preset, body.size) == wanted]
-    assert count_bodies(Arch.B0, Preset.HQ, MEGAPIXEL) == recorded, "run python benchmarks/cost_bodies.py"
+    assert count_bodies(Arch.B0, Preset.HQ, MEGAPIXEL) == recorded, "run python -m benchmarks.cost_model.bodies"

@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from segpp_deploy.config import Precision
-from tests.tensorrt_graphs import CONVOLUTION, HALF_CONVOLUTION, TOO_LONG_TOP_K, write_graph
+from tests.support.tensorrt_graphs import CONVOLUTION, HALF_CONVOLUTION, TOO_LONG_TOP_K, write_graph
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/debugging.md"
 BLOCK = re.compile(r"^```sh polygraphy\n(.*?)^```", re.MULTILINE | re.DOTALL)

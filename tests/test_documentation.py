@@ -6,16 +6,15 @@ line in a sh block is parsed by the real command line, so its options exist.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shlex
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from typer.main import get_command
 
+from benchmarks.pages import readme as readme_page
 from segpp_deploy.cli.main import COMMANDS, PROGRAM, _make_app, run_command
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import write_image
@@ -114,26 +113,16 @@ def test_build_engine_page_explains_the_precision_record() -> None:
     assert [name for name in PrecisionRecord.model_fields if f"| `{name}` |" not in page] == []
 
 
-@pytest.fixture
-def update_readme() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("update_readme", ROOT / "benchmarks/update_readme.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+def test_readme_shows_the_recorded_figures() -> None:
+    recorded = json.loads(readme_page.RESULT.read_text())
+    readme = readme_page.README.read_text()
+    assert readme_page.replace_block(readme, readme_page.render_block(recorded)) == readme, "run `make readme`"
 
 
-def test_readme_shows_the_recorded_figures(update_readme: ModuleType) -> None:
-    recorded = json.loads(update_readme.RESULT.read_text())
-    readme = update_readme.README.read_text()
-    assert update_readme.replace_block(readme, update_readme.render_block(recorded)) == readme, "run `make readme`"
+def test_readme_picture_is_small() -> None:
+    assert 0 < readme_page.PICTURE.stat().st_size <= readme_page.MAX_PICTURE_BYTES
 
 
-def test_readme_picture_is_small(update_readme: ModuleType) -> None:
-    assert 0 < update_readme.PICTURE.stat().st_size <= update_readme.MAX_PICTURE_BYTES
-
-
-def test_readme_without_markers_is_refused(update_readme: ModuleType) -> None:
+def test_readme_without_markers_is_refused() -> None:
     with pytest.raises(SystemExit, match="no block"):
-        update_readme.replace_block("no markers", "block")
+        readme_page.replace_block("no markers", "block")

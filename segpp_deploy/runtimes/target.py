@@ -42,7 +42,7 @@ class Int8Use:
         rest: number format of what is not quantised.
         every_layer: quantise depthwise convolutions and the decode head too. On a CPU a convolution left in float32
             between quantised ones costs a conversion on either side, more than it takes itself
-            (benchmarks/int8_speed.py); the accuracy gate guards the rest.
+            (benchmarks/measure/int8_speed.py); the accuracy gate guards the rest.
         outputs: quantise the results of convolutions too: the runtime computes only such ones in int8.
     """
 

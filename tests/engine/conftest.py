@@ -6,7 +6,7 @@ import pytest
 
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.runtimes.target import TargetName
-from tests.tiny_graphs import write_tiny
+from tests.support.tiny_graphs import write_tiny
 
 
 @pytest.fixture

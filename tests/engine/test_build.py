@@ -16,7 +16,7 @@ from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
 from segpp_deploy.runtimes.target import TargetName
-from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision, write_tiny
+from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision, write_tiny
 
 CPU = BuildOptions(TargetName.CPU)
 OPENVINO = BuildOptions(TargetName.OPENVINO)

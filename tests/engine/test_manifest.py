@@ -12,7 +12,7 @@ from segpp_deploy.engine.manifest import Manifest, _checksum, dump_manifest, man
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
-from tests.tiny_graphs import tiny_metadata
+from tests.support.tiny_graphs import tiny_metadata
 
 
 def rewrite(built: BuildResult, change: Any, checksum: bool = True) -> None:

@@ -14,7 +14,7 @@ from segpp_deploy.runtimes.onnxruntime import session as onnxruntime_session
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import TARGETS, TargetName
 from tests.session.conftest import Build
-from tests.tiny_graphs import tiny_metadata
+from tests.support.tiny_graphs import tiny_metadata
 
 TARGETS_HERE = [TargetName.CPU, TargetName.OPENVINO]
 

@@ -7,7 +7,7 @@ import pytest
 from segpp_deploy.config import InputKind, OutputKind, Preset, Size
 from segpp_deploy.graph.contract import TensorSpec, input_spec, output_spec
 from segpp_deploy.model.plan import PRESETS, count_tokens
-from tests.tiny_graphs import tiny_metadata
+from tests.support.tiny_graphs import tiny_metadata
 
 
 @pytest.mark.parametrize("batch", [1, 3, None])

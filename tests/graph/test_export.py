@@ -9,8 +9,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exporting import export, request, run_onnxruntime, smooth_pictures, to_bytes
-from random_models import random_model
 
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
@@ -22,7 +20,9 @@ from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.declaration import DOMAIN
 from tests.model.test_segformer import MIXED
-from tests.tiny_graphs import tiny_metadata
+from tests.support.exporting import export, request, run_onnxruntime, smooth_pictures, to_bytes
+from tests.support.random_models import random_model
+from tests.support.tiny_graphs import tiny_metadata
 
 SIZE = Size(128, 192)
 RAGGED = Size(136, 200)

@@ -11,7 +11,7 @@ from segpp_deploy.config import Lowering, OutputKind
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.graph_file import read_graph
-from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
+from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
 
 
 def test_reads_what_export_wrote(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from exporting import export, run_onnxruntime, smooth_pictures
-from random_models import random_model
-from rtx_builder import RtxRefusedError, build_with_rtx
 
+from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
 from segpp_deploy.config import InputKind, OutputKind, Preset, Size
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
+from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.support.random_models import random_model
 
 SMALL = Size(136, 200)
 needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import random_model
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Arch, Normalization, Preset, Task
@@ -17,6 +16,7 @@ from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.checkpoint import load_backbone, load_checkpoint
 from segpp_deploy.model.dialects import TABLES, Dialect, to_dialect
 from segpp_deploy.model.plan import PRESETS
+from tests.support.random_models import random_model
 
 State = dict[str, torch.Tensor]
 

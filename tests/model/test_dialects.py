@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from random_models import random_model
 
 from segpp_deploy.config import Arch
 from segpp_deploy.errors import SegppError
@@ -10,6 +9,7 @@ from segpp_deploy.model.dialects import TABLES, Dialect, detect_table, to_canoni
 from segpp_deploy.model.segformer import ModelSpec, SegFormer
 from tests.model.closeness import relative_error
 from tests.model.reference_networks import mmseg_logits, nvlabs_logits
+from tests.support.random_models import random_model
 
 TOLERANCE = 5e-6
 EVERY_DIALECT = pytest.mark.parametrize("dialect", list(Dialect))

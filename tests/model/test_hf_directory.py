@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from random_models import randomise
 from safetensors.torch import load_file, save_file
 
 from segpp_deploy.config import Arch
@@ -15,6 +14,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
 from tests.model.closeness import relative_error
+from tests.support.random_models import randomise
 
 transformers = pytest.importorskip("transformers")
 

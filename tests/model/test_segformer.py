@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_models import random_model
 
 from segpp_deploy.config import Arch, Preset
 from segpp_deploy.model.arch import ARCH_SPECS
@@ -16,6 +15,7 @@ from segpp_deploy.model.plan import PRESETS, Bsm, MergePlan, N1d, N2d, StageSpec
 from segpp_deploy.model.segformer import ModelSpec, build_segformer
 from tests.model import published
 from tests.model.closeness import relative_error
+from tests.support.random_models import random_model
 
 MIXED = MergePlan(
     "mixed",

@@ -16,7 +16,7 @@ from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, Provider, load
 from segpp_deploy.runtimes.openvino import loader as openvino_loader
 from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
 from segpp_deploy.runtimes.target import EngineSettings
-from tests.tiny_graphs import tiny_metadata, write_tiny
+from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 IMAGE = noise_images(tiny_metadata())
 

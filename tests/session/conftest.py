@@ -9,7 +9,7 @@ from segpp_deploy.config import Precision
 from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.target import TargetName
-from tests.tiny_graphs import write_tiny
+from tests.support.tiny_graphs import write_tiny
 
 Build = Callable[..., Path]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segpp_deploy.config import InputKind, OutputKind, Size, TaskName
 from segpp_deploy.graph.metadata import ExportMetadata
-from tests.tiny_graphs import tiny_metadata
+from tests.support.tiny_graphs import tiny_metadata
 
 SMALL = Size(32, 64)
 

@@ -15,7 +15,7 @@ from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
-from tests.tiny_graphs import tiny_metadata, write_tiny
+from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 
 @pytest.fixture(scope="module")

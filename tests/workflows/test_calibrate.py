@@ -15,9 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from exporting import export
 from onnx import numpy_helper
-from random_models import random_model
 
 from segpp_deploy.cli.calibrate import calibrate as command
 from segpp_deploy.cli.main import run_command
@@ -39,7 +37,9 @@ from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.tuning.calibration import calibrator
 from segpp_deploy.tuning.options import CALIBRATION_METHOD
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
-from tests.tiny_graphs import SIZE, tiny_metadata, tiny_model
+from tests.support.exporting import export
+from tests.support.random_models import random_model
+from tests.support.tiny_graphs import SIZE, tiny_metadata, tiny_model
 
 WEIGHT = "model.encoder.stages.0.patch_embed.projection.weight"
 BODY = f"""

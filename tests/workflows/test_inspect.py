@@ -5,7 +5,6 @@ from pathlib import Path
 
 import onnx
 import pytest
-from random_models import random_model
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Lowering, Size
@@ -17,7 +16,8 @@ from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult
 from segpp_deploy.workflows.inspect.run import run_inspect
-from tests.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
+from tests.support.random_models import random_model
+from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
 
 CARD = """
 name: my-model

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import onnx
 import onnx_ir as ir
 import pytest
-from random_models import random_model
 
 from segpp_deploy.config import InputKind, Lowering, Normalization, OutputKind, Preset, Size
 from segpp_deploy.graph.deployable import Deployable
@@ -17,6 +16,7 @@ from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS
+from tests.support.random_models import random_model
 
 SIZE = Size(72, 104)
 GraphMaker = Callable[..., ir.Model]

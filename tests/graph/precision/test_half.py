@@ -11,9 +11,8 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from exporting import run_onnxruntime
-from rtx_builder import build_with_rtx, read_network
 
+from benchmarks.toolchain.rtx_builder import build_with_rtx, read_network
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, generate_scene
 from segpp_deploy.graph.precision.half import LARGEST_HALF, to_fp16
@@ -22,6 +21,7 @@ from segpp_deploy.graph.precision.layers import Layer, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
 from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
+from tests.support.exporting import run_onnxruntime
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 FLOAT_OPS = {"Div", "LayerNormalization", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}

@@ -7,8 +7,6 @@ from collections import Counter
 import onnx_ir as ir
 import pytest
 import torch
-from exporting import request
-from random_models import random_model
 from torch import nn
 
 from segpp_deploy.config import Arch, Lowering, Preset
@@ -19,6 +17,8 @@ from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
 from tests.graph.precision.conftest import SIZE, GraphMaker
+from tests.support.exporting import request
+from tests.support.random_models import random_model
 
 
 def modules_of(model: SegFormer) -> list[str]:

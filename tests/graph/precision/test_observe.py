@@ -8,12 +8,12 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import pytest
-from exporting import smooth_pictures, to_bytes
 
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.graph.precision.layers import find_layers, tensor_name
 from segpp_deploy.graph.precision.observe import EXTREMES, find_observed, show_extremes, show_values, split_by_size
 from tests.graph.precision.conftest import SIZE, GraphMaker
+from tests.support.exporting import smooth_pictures, to_bytes
 
 MODES = [Preset.ORIGINAL, Preset.FAST, Preset.FAST_REUSE, Preset.POOL_2X2]
 

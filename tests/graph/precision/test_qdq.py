@@ -10,12 +10,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from exporting import Array, run_onnxruntime
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from rtx_builder import build_with_rtx, read_network
 
+from benchmarks.toolchain.rtx_builder import build_with_rtx, read_network
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, generate_scene
 from segpp_deploy.errors import SegppError
@@ -25,6 +24,7 @@ from segpp_deploy.graph.precision.layers import LayerKind, constant_behind, find
 from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, quantize, quantize_weight
 from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
+from tests.support.exporting import Array, run_onnxruntime
 
 LEAST_AGREEMENT = 0.97
 UNQUANTISED = {"Add", "AveragePool", "Concat", "Gelu", "LayerNormalization", "Resize", "Softmax"}

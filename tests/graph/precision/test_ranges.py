@@ -32,7 +32,7 @@ from segpp_deploy.graph.precision.ranges import (
 )
 from segpp_deploy.model.plan import PRESETS
 from tests.graph.precision.conftest import SIZE, GraphMaker
-from tests.tiny_graphs import tiny_metadata
+from tests.support.tiny_graphs import tiny_metadata
 
 
 def metadata_of(preset: Preset) -> ExportMetadata:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from exporting import export, run_onnxruntime, smooth_pictures
-from random_models import random_model
 
 from segpp_deploy.config import OutputKind, Preset, Size
 from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form
 from segpp_deploy.model.dialects import Dialect
+from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.support.random_models import random_model
 
 SIZE = Size(72, 104)
 

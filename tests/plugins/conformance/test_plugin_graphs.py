@@ -10,9 +10,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from exporting import export
 from onnx import TensorProto
-from random_models import random_model
 
 from segpp_deploy.config import Lowering, OutputKind, Preset, Size
 from segpp_deploy.model.dialects import Dialect
@@ -21,6 +19,8 @@ from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.ops.registry import DECLARATIONS
 from tests.plugins.conformance.driver import KLINEAR, TYPES, Driver, create_command, field_tokens
 from tests.plugins.conformance.examples import TENSORRT_DTYPES
+from tests.support.exporting import export
+from tests.support.random_models import random_model
 
 SIZE = Size(136, 200)  # ragged grids
 LOOKUP = {"plugin_version", "plugin_namespace"}

@@ -11,7 +11,7 @@ from tests.plugins.kernels.host_kernels import HostKernels
 from tests.plugins.native import HostBuild, build_host
 
 LIBRARY_VARIABLE = "SEGPP_HOST_LIBRARY"
-"""Names a library to test instead of the one built from this tree: benchmarks/mutations.py plants bugs in it."""
+"""Names a library to test instead of this tree's: benchmarks/toolchain/mutations.py plants bugs in it."""
 
 
 def host_library(how: HostBuild | None = None) -> Path:

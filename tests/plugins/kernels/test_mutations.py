@@ -1,14 +1,15 @@
-"""The planted bugs still apply, and what was recorded of them holds. benchmarks/mutations.py runs them."""
+"""The planted bugs still apply, and what was recorded of them holds. benchmarks/toolchain/mutations.py runs them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import mutations
 import pytest
-from mutations import MutatedTree, Mutation
-from recording import RESULTS
+
+from benchmarks.recording import RESULTS
+from benchmarks.toolchain import mutations
+from benchmarks.toolchain.mutations import MutatedTree, Mutation
 
 RECORDED = RESULTS / "mutations.json"
 LEAST_MUTATIONS = 12

@@ -3,8 +3,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from kernel_compilation import find_pip_toolkit
 
+from benchmarks.toolchain.kernel_compilation import find_pip_toolkit
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
 

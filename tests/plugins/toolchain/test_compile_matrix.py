@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import compile_matrix
 import pytest
-from kernel_compilation import compile_kernel, count, kernel_sources, read_resources
 
+from benchmarks.toolchain import compile_matrix
+from benchmarks.toolchain.kernel_compilation import compile_kernel, count, kernel_sources, read_resources
 from segpp_deploy.plugin_library.architectures import ARCHITECTURES
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
-RECORD_AGAIN = "python benchmarks/compile_matrix.py"
+RECORD_AGAIN = "python -m benchmarks.toolchain.compile_matrix"
 LOG = """\
 ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function '_ZN5segpp6detail4kernI6__halfEEvPT_' for 'sm_87'

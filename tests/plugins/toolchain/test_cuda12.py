@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cuda12
 import pytest
-from kernel_compilation import kernel_sources, read_resources
+
+from benchmarks.toolchain import cuda12
+from benchmarks.toolchain.kernel_compilation import kernel_sources, read_resources
 
 JETSON_ORIN = "87"
 each_source = pytest.mark.parametrize("source", kernel_sources(), ids=lambda source: source.stem)

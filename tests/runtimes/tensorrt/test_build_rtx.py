@@ -16,7 +16,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_settings import BuilderSettings
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
-from tests.tensorrt_graphs import (
+from tests.support.tensorrt_graphs import (
     CONVOLUTION,
     HALF_CONVOLUTION,
     QUANTISED_CONVOLUTION,

@@ -23,7 +23,7 @@ from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
 from tests.runtimes.tensorrt.conftest import cuda
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt
-from tests.tiny_graphs import tiny_metadata, write_tiny
+from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 __all__ = ["cuda"]
 FLAVOURS = {TargetName.TENSORRT: "tensorrt", TargetName.TENSORRT_RTX: "tensorrt_rtx"}

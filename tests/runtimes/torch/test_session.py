@@ -12,7 +12,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from segpp_deploy.runtimes.torch.session import TorchSession
-from tests.tiny_graphs import CLASSES, tiny_metadata
+from tests.support.tiny_graphs import CLASSES, tiny_metadata
 
 
 @pytest.fixture(scope="module")

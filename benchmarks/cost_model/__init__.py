@@ -1,0 +1,1 @@
+"""What merging costs and gains on GPUs, on paper."""

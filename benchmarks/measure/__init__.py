@@ -1,0 +1,1 @@
+"""Speed, accuracy, memory, parity and portability of what the tool makes; each module records one result file."""

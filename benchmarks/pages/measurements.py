@@ -1,0 +1,99 @@
+"""Write docs/measurements.md from the recorded results; a result that was not recorded has no section.
+
+python -m benchmarks.pages.measurements
+"""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.arguments import parse_parts
+from benchmarks.measure import (
+    calibration_methods,
+    camvid,
+    cpu_ratios,
+    int8_speed,
+    memory,
+    parity,
+    portability,
+    precision_accuracy,
+    precision_portability,
+    rtx_engines,
+)
+from benchmarks.recording import RESULTS, ROOT, Document
+from benchmarks.section import Benchmark, result_name
+from benchmarks.toolchain import mutations
+from segpp_deploy.files import write_text
+from segpp_deploy.report.tables import to_markdown
+
+PAGE = ROOT / "docs/measurements.md"
+INTRODUCTION = """\
+# Measurements
+
+<!-- written by benchmarks/pages/measurements.py; edits here are lost -->
+
+Recorded by the scripts in [benchmarks](../benchmarks), which also hold the bars and fail where one is missed. They are
+for the machine and the versions named; measure on yours."""
+BENCHMARKS: tuple[Benchmark, ...] = (
+    cpu_ratios,
+    camvid,
+    parity,
+    portability,
+    rtx_engines,
+    calibration_methods,
+    precision_accuracy,
+    int8_speed,
+    precision_portability,
+    memory,
+    mutations,
+)
+"""In the order of the page."""
+
+
+def render_page(documents: dict[str, Document]) -> str:
+    """Return the page for the contents of result files by name."""
+    parts = [INTRODUCTION]
+    for benchmark in BENCHMARKS:
+        if document := documents.get(result_name(benchmark)):
+            parts += render_section(benchmark, document)
+    return "\n\n".join(parts) + "\n"
+
+
+def render_section(benchmark: Benchmark, document: Document) -> list[str]:
+    """Return heading, text, tables and conditions."""
+    section = benchmark.SECTION
+    parts = [f"## {section.heading}", section.text.format(**document)]
+    for table in section.tables(document["rows"]):
+        parts += [f"### {table.title}"] if table.title else []
+        parts.append(to_markdown(table))
+    return [*parts, describe_conditions(benchmark, document)]
+
+
+def describe_conditions(benchmark: Benchmark, document: Document) -> str:
+    """Return when, where and with what the figures were taken."""
+    section, result = benchmark.SECTION, f"{result_name(benchmark)}.json"
+    machine, packages = document["environment"], document["environment"]["packages"]
+    commits = dict.fromkeys(row.get("commit", document["commit"]) for row in document["rows"])
+    versions = ", ".join(f"{package} {packages[package]}" for package in section.packages if package in packages)
+    memory_size = f"{machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else "unknown memory"
+    script = f"`python -m {benchmark.__name__}`, [{result}](../benchmarks/results/{result})"
+    cpu = f"{machine['cpu']}, {machine['cpu_cores']} cores"
+    if section.names_cpu_features:
+        cpu += f" with {' '.join(machine['cpu_features'])}"
+    system = f"{cpu}, {memory_size}, {machine['os']}, {machine['python']}"
+    return f"{script}, {document['measured']}, commit {', '.join(commits)}: {system}, {versions}."
+
+
+def read_results() -> dict[str, Document]:
+    """Return the result files that exist, by name."""
+    paths = {name: RESULTS / f"{name}.json" for name in map(result_name, BENCHMARKS)}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
+
+
+def main() -> None:
+    parse_parts(__doc__)
+    write_text(PAGE, render_page(read_results()))
+
+
+if __name__ == "__main__":
+    main()
