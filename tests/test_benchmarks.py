@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
 
 from benchmarks import recording
 from benchmarks.measure import camvid, parity, portability, rtx_engines
@@ -22,7 +23,6 @@ from benchmarks.toolchain.rtx_builder import RtxRefusedError
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.target import RuntimeFacts
-from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
 from tests.support.tensorrt_graphs import write_graph
 

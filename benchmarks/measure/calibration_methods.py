@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
+from segpp_deploy.data.processing import labels_from_output, prepare
+from segpp_deploy.evaluate.agreement import PixelAgreement
+from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
 
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
@@ -23,15 +26,12 @@ from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import CalibrationMethod, OutputKind, Precision, Preset, Size
 from segpp_deploy.data.datasets import SegmentationDataset, parse_dataset
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.data.processing import labels_from_output, prepare
-from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, layers_of
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
-from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
 from segpp_deploy.workflows.calibrate import CalibrateSettings, compare_methods
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export

@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
+from segpp_deploy.evaluate.agreement import PixelAgreement
 
 from benchmarks.arguments import parse_parts
 from benchmarks.recording import Row, record_rows
@@ -22,7 +23,6 @@ from benchmarks.section import Section, number_columns, text_columns
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
 from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.agreement import PixelAgreement
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.report.numbers import format_agreement

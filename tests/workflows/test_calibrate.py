@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from segpp_deploy.data.processing import prepare
 
 from segpp_deploy.cli.calibrate import calibrate as command
 from segpp_deploy.cli.main import run_command
@@ -30,7 +31,6 @@ from segpp_deploy.config import (
     Size,
 )
 from segpp_deploy.data.images import read_image, write_image
-from segpp_deploy.data.processing import prepare
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges
 from segpp_deploy.model.dialects import Dialect

@@ -18,8 +18,8 @@ from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.measurement import Candidate, Measurement
-from segpp_deploy.workflows.bench.result import BenchResult
 from segpp_deploy.workflows.bench.options import BenchOptions
+from segpp_deploy.workflows.bench.result import BenchResult
 from segpp_deploy.workflows.bench.run import run_bench
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
