@@ -14,25 +14,25 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import onnx
-from segpp_deploy.data.processing import labels_from_output, prepare
-from segpp_deploy.evaluate.agreement import PixelAgreement
-from segpp_deploy.tasks.segmentation.confusion import ConfusionMatrix
+from segpp_deploy.runtimes.names import TargetName
 
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import CalibrationMethod, OutputKind, Precision, Preset, Size
-from segpp_deploy.data.datasets import SegmentationDataset, parse_dataset
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.config import CalibrationMethod, Precision, Preset, Size
+from segpp_deploy.data.datasets import AnyDataset, parse_dataset
+from segpp_deploy.evaluate.evaluator import Evaluator
+from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
-from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, layers_of
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
-from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
-from segpp_deploy.workflows.calibrate import CalibrateSettings, compare_methods
+from segpp_deploy.tuning.calibration.calibration import compare_methods
+from segpp_deploy.tuning.candidates import CandidateBench
+from segpp_deploy.tuning.options import CalibrationOptions
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support import camvid_data
@@ -40,7 +40,6 @@ from tests.support import camvid_data
 SIZE = Size(360, 480)
 MODES = (Preset.ORIGINAL, Preset.FAST)
 METHODS = tuple(CalibrationMethod)
-Labels = list[ByteImage]
 
 
 def main() -> int:
@@ -71,27 +70,30 @@ def sort_key(row: Row) -> tuple[int, int, int]:
 
 
 def measure(
-    mode: Preset, methods: list[CalibrationMethod], images: int, dataset: SegmentationDataset, folder: Path
+    mode: Preset, methods: list[CalibrationMethod], images: int, dataset: AnyDataset, folder: Path
 ) -> list[Row]:
     """Return a row per method for one mode."""
     graph = make_graph(mode, folder)
-    settings = CalibrateSettings(f"camvid:{camvid_data.FRAMES}#train", images)
+    options = CalibrationOptions(f"camvid:{camvid_data.FRAMES}#train", images)
     print(f"{mode}: calibrating on {images} images, then fp32", file=sys.stderr)
-    calibrations = compare_methods(graph, settings, methods)
-    full = segment(graph, graph.model, dataset, folder)
+    calibrations = compare_methods(graph, options, methods)
+    bench = CandidateBench(graph, TargetName.CPU, None)
+    with bench.open(None) as session:
+        reference = Evaluator[Any, Any](dataset).keep(Predictor(session))
     rows = []
     for method, calibration in calibrations.items():
         print(f"{mode}: {method}", file=sys.stderr)
-        quantised = segment(graph, quantise(graph, calibration.ranges.thresholds()), dataset, folder)
+        with bench.open(recipe_of(graph, calibration.ranges.thresholds())) as session:
+            found = reference.compare(Predictor(session))
         rows.append(
             {
                 "mode": str(mode),
                 "method": str(method),
                 "calibration_images": calibration.ranges.images.count,
-                "images": len(dataset),
-                "miou_fp32": miou(full, dataset, len(graph.metadata.classes)),
-                "miou_int8": miou(quantised, dataset, len(graph.metadata.classes)),
-                "agreement": agreement(full, quantised),
+                "images": found.evaluation.samples,
+                "miou_fp32": found.reference.headline.value,
+                "miou_int8": found.evaluation.headline.value,
+                "agreement": found.agreement[0].value,
             }
         )
         SECTION.show(rows[-1:])
@@ -105,41 +107,10 @@ def make_graph(mode: Preset, folder: Path) -> GraphFile:
     return read_graph(path)
 
 
-def quantise(graph: GraphFile, thresholds: Mapping[str, float]) -> onnx.ModelProto:
-    """Return the graph with every layer of the default recipe in INT8."""
+def recipe_of(graph: GraphFile, thresholds: Mapping[str, float]) -> PrecisionRecipe:
+    """Return the recipe with every layer of the default one in INT8."""
     layers = frozenset(layer.name for layer in layers_of(graph.model) if layer.kind in QUANTIZABLE_KINDS)
-    return apply_recipe(graph.model, PrecisionRecipe(Precision.INT8, ranges=thresholds, layers=layers))
-
-
-def segment(graph: GraphFile, model: onnx.ModelProto, dataset: SegmentationDataset, folder: Path) -> Labels:
-    """Return the labels of every frame, at its own size."""
-    path = folder / "measured.onnx"
-    onnx.save(model, str(path))
-    session = load_onnxruntime(path, LoadOptions())
-    facts = graph.metadata
-    found = []
-    for sample in dataset:
-        image = sample.load_image()
-        prepared = prepare(image, SIZE, facts.input_kind, facts.normalization)
-        output = run_onnxruntime(session, prepared[None])[0]
-        found.append(labels_from_output(output, OutputKind.LABELS, Size(*image.shape[:2])))
-    return found
-
-
-def miou(labels: Labels, dataset: SegmentationDataset, num_classes: int) -> float:
-    """Return the mIoU of all frames together."""
-    scores = ConfusionMatrix(num_classes)
-    for found, sample in zip(labels, dataset, strict=True):
-        scores.update(found, sample.load(num_classes)[1])
-    return scores.miou()
-
-
-def agreement(reference: Labels, other: Labels) -> float:
-    """Return the fraction of equal pixels."""
-    counted = PixelAgreement()
-    for expected, found in zip(reference, other, strict=True):
-        counted.update(expected, found)
-    return counted.fraction()
+    return PrecisionRecipe(Precision.INT8, ranges=thresholds, layers=layers)
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

@@ -16,10 +16,11 @@ from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Preset, Size
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions, run_validate
@@ -58,7 +59,7 @@ def make_engine(mode: Preset, folder: Path) -> Path:
     if not engine.exists():
         graph = folder / f"{mode}.onnx"
         run_export(ExportOptions(graph, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=SIZE))
-        build_engine(graph, engine, BuildOptions(TargetName.CPU))
+        run_build(graph, engine, BuildOptions(TargetName.CPU))
     return engine
 
 
@@ -68,20 +69,20 @@ def measure(mode: Preset, original: Path, folder: Path, limit: int | None) -> Ro
     validation = run_validate(ValidateOptions(engine, data, limit))
     torch_reference = _required(validation.reference)
     beside_original = _required(run_validate(ValidateOptions(engine, data, limit, against=original)).reference)
-    found = validation.segmentation
-    difference = abs(found.miou - torch_reference.miou)
+    found = validation.evaluation
+    agreement, miou = torch_reference.agreement[0].value, torch_reference.headline.value
+    difference = abs(found.headline.value - miou)
     return {
         "mode": str(mode),
-        "images": found.images,
-        "miou": found.miou,
-        "pixel_accuracy": found.pixel_accuracy,
-        "torch_miou": torch_reference.miou,
-        "agreement_with_torch": torch_reference.pixel_agreement,
-        "agreement_with_original": beside_original.pixel_agreement,
+        "images": found.samples,
+        "miou": found.headline.value,
+        "pixel_accuracy": found.further[0].value,
+        "torch_miou": miou,
+        "agreement_with_torch": agreement,
+        "agreement_with_original": beside_original.agreement[0].value,
         "least_agreement_with_torch": LEAST_AGREEMENT[mode],
         "most_miou_difference": MOST_MIOU_DIFFERENCE.get(mode),
-        "passed": torch_reference.pixel_agreement >= LEAST_AGREEMENT[mode]
-        and difference <= MOST_MIOU_DIFFERENCE.get(mode, 1.0),
+        "passed": agreement >= LEAST_AGREEMENT[mode] and difference <= MOST_MIOU_DIFFERENCE.get(mode, 1.0),
     }
 
 

@@ -1,7 +1,7 @@
 """How fast int8 and bf16 are on this CPU beside ONNX Runtime in float32, at 1024x1024, batch 1.
 
 All engines of one model and mode take turns in one process; uint8 pictures in, labels out, random weights. Every layer
-that the target's recipe covers is in int8 (`--placement all`).
+that the target's recipe covers is in int8 (`--int8-layers all`).
 
     python -m benchmarks.measure.int8_speed                              B0 and B5 (an hour)
     python -m benchmarks.measure.int8_speed --arch b0 --mode fast        a part; it is merged into the record
@@ -20,17 +20,16 @@ import cv2
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size
+from segpp_deploy.config import Arch, InputKind, Int8Layers, OutputKind, Precision, Preset, Size
 from segpp_deploy.data.scenes import generate_scene
-from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.engine.precision_record import Placement
 from segpp_deploy.evaluate.latency import measure_interleaved
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.target import TargetName, open_target
-from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.tuning.options import CalibrationOptions
+from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.exporting import export
 from tests.support.random_models import random_model
@@ -116,9 +115,9 @@ def build_all(exported: Path, folder: Path) -> dict[tuple[TargetName, Precision]
         if precision not in open_target(target).usable_precisions():
             continue
         path = folder / f"{name_of(target, precision)}.engine"
-        calibration = str(pictures) if precision is Precision.INT8 else None
-        options = PrecisionOptions(calibration=calibration, images=2, placement=Placement.ALL)
-        run_build(exported, path, BuildOptions(target, precision), options)
+        calibration = CalibrationOptions(str(pictures), images=2) if precision is Precision.INT8 else None
+        options = BuildOptions(target, precision, calibration=calibration, int8_layers=Int8Layers.ALL)
+        run_build(exported, path, options)
         engines[target, precision] = path
     return engines
 
@@ -161,7 +160,7 @@ def make_tables(recorded: list[Row]) -> list[Table]:
 SECTION = Section(
     "Speed of int8 and bf16 on a CPU",
     "{size}, batch 1, uint8 pictures in, labels out, random weights; {rounds} rounds in which all engines of a "
-    "model and mode take turns. Every layer that the target's recipe covers is in int8 (`--placement all`). What "
+    "model and mode take turns. Every layer that the target's recipe covers is in int8 (`--int8-layers all`). What "
     "is not listed was not measured, or this CPU cannot compute it.",
     make_tables,
     ("onnx", "onnxruntime", "openvino"),

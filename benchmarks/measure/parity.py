@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from segpp_deploy.data.processing import prepare
 
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, Normalization, Preset, Size, parse_size
+from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import list_images, read_image
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect

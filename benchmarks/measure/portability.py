@@ -15,7 +15,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from segpp_deploy.evaluate.agreement import PixelAgreement
 
 from benchmarks.arguments import parse_parts
 from benchmarks.recording import Row, record_rows
@@ -30,6 +29,7 @@ from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
 from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
 from segpp_deploy.runtimes.target import EngineSettings
+from segpp_deploy.tasks.segmentation.agreement import PixelAgreement
 from tests.support.exporting import export, smooth_pictures, to_bytes
 from tests.support.random_models import random_model
 

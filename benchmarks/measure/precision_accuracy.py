@@ -16,23 +16,23 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
+
 from benchmarks.arguments import make_parser
 from benchmarks.recording import ROOT, Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Precision, Preset, Size
-from segpp_deploy.engine.build import BuildOptions
-from segpp_deploy.engine.precision_record import GateOutcome, Placement
+from segpp_deploy.config import Int8Layers, Precision, Preset, Size
+from segpp_deploy.engine.precision_record import GateOutcome
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import write_ranges
-from segpp_deploy.progress import no_progress
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
-from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import TargetName
-from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.tuning.calibration.calibration import calibrate_graph
+from segpp_deploy.tuning.options import CalibrationOptions, GateOptions, RangesFile
+from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
-from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support import camvid_data
@@ -94,23 +94,24 @@ def prepare(data: str, mode: Preset, folder: Path) -> tuple[Path, Path, str]:
         run_export(ExportOptions(exported, model=DEMO, mode=str(mode), size=Size(512, 1024)))
         return exported, CALIBRATION / f"{DEMO}.{mode}.yaml", "scenes:40"
     run_export(ExportOptions(exported, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=Size(360, 480)))
-    settings = CalibrateSettings(f"camvid:{camvid_data.FRAMES}#train", IMAGES)
-    write_ranges(ranges, calibrate_graph(read_graph(exported), settings, no_progress).ranges)
+    options = CalibrationOptions(f"camvid:{camvid_data.FRAMES}#train", IMAGES)
+    write_ranges(ranges, calibrate_graph(read_graph(exported), options).ranges)
     return exported, ranges, f"camvid:{camvid_data.FRAMES}#val"
 
 
 def judge(exported: Path, target: TargetName, precision: Precision, ranges: Path, held_out: str) -> Row:
     """Build one engine behind a gate that lets everything pass, and return what it saw."""
-    options = PrecisionOptions(
-        calibration=None if precision is Precision.BF16 else str(ranges),
-        placement=Placement.ALL,
-        gate_points=100.0,
-        gate_data=held_out,
-    )
     gpus = (COMPUTE_CAPABILITY,) if target is TargetName.TENSORRT_RTX else ()
-    build_options = BuildOptions(target, precision, builder=BuilderSettings(compute_capabilities=gpus))
+    options = BuildOptions(
+        target,
+        precision,
+        builder=BuilderOptions(compute_capabilities=gpus),
+        calibration=None if precision is Precision.BF16 else RangesFile(ranges),
+        int8_layers=Int8Layers.ALL,
+        gate=GateOptions(100.0, held_out),
+    )
     try:
-        build = run_build(exported, exported.with_suffix(".engine"), build_options, options)
+        build = run_build(exported, exported.with_suffix(".engine"), options)
     except CheckFailedError as error:
         return {"passed": False, "error": error.what}
     assert build.report is not None
@@ -120,11 +121,11 @@ def judge(exported: Path, target: TargetName, precision: Precision, ranges: Path
     outcome = build.report.gate.outcome
     return {
         "images": outcome.images,
-        "miou_fp32": outcome.reference_miou,
-        "miou": outcome.engine_miou,
-        "agreement": outcome.pixel_agreement,
+        "miou_fp32": outcome.reference.value,
+        "miou": outcome.engine.value,
+        "agreement": outcome.agreement.value,
         "layers": len(record.quantized),
-        "per_class_iou": {name: list(iou) for name, iou in build.report.gate.per_class_iou.items()},
+        "per_class_iou": {name: list(iou) for name, iou in build.report.gate.per_class.items()},
         "passed": passes(outcome, precision),
     }
 
@@ -134,7 +135,7 @@ def passes(outcome: GateOutcome, precision: Precision) -> bool:
     if precision is not Precision.FP16:
         return outcome.lost_points <= BARS["most_points"]
     close = abs(outcome.lost_points) <= BARS["most_points_fp16"]
-    return close and outcome.pixel_agreement >= BARS["least_agreement_fp16"]
+    return close and outcome.agreement.value >= BARS["least_agreement_fp16"]
 
 
 def sort_key(row: Row) -> tuple[bool, int, int]:

@@ -20,8 +20,9 @@ from segpp_deploy.config import parse_size
 from segpp_deploy.files import write_bytes, write_text
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.tuning.measurement import Measurement
 from segpp_deploy.workflows.demo.report import PICTURE_CAPTION, describe_conditions
-from segpp_deploy.workflows.demo.result import DemoResult, DemoRow
+from segpp_deploy.workflows.demo.result import DemoResult
 
 RESULT = RESULTS / "demo.json"
 PICTURE = ROOT / "docs/images/demo.jpg"
@@ -39,14 +40,14 @@ def render_block(recorded: dict[str, Any]) -> str:
         images=recorded["images"],
         torch_images=recorded["torch_images"],
         iterations=recorded["iterations"],
-        rows=tuple(DemoRow(**row) for row in recorded["rows"]),
+        rows=tuple(Measurement.from_dict(row) for row in recorded["rows"]),
         environment=recorded["environment"],
         html=Path(),
     )
     parts = [
         BEGIN,
         f"![{PICTURE_CAPTION}]({PICTURE.relative_to(ROOT).as_posix()})",
-        to_markdown(result.table()),
+        *(to_markdown(table) for table in result.tables()),
         f"{describe_conditions(result)} Recorded at commit `{recorded['commit']}`.",
         END,
     ]
