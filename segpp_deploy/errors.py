@@ -2,8 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+
+_uses_command_line: ContextVar[bool] = ContextVar("uses_command_line", default=False)
+
+
+class CommandText(str):
+    """Text that speaks of our commands or their options; `segpp_deploy.commands` writes them.
+
+    Example:
+        >>> isinstance("Build it again: " + CommandText("segpp-deploy build-engine") + ".", CommandText)
+        True
+    """
+
+    __slots__ = ()
+
+    def __add__(self, other: str) -> CommandText:
+        return CommandText(super().__add__(other))
+
+    def __radd__(self, other: str) -> CommandText:
+        return CommandText(other + str(self))
+
+
+@contextlib.contextmanager
+def command_line() -> Iterator[None]:
+    """Say that a command is used: inside the block, errors suggest commands and options."""
+    token = _uses_command_line.set(True)
+    try:
+        yield
+    finally:
+        _uses_command_line.reset(token)
 
 
 class SegppError(Exception):
@@ -12,10 +43,16 @@ class SegppError(Exception):
     Args:
         what: what happened, naming the file or value, e.g. "Unknown merge mode 'bsm_r2D' in plan.yaml".
         expected: what would have been right.
-        fix: the next step, best a command.
+        fix: the next step; a `CommandText` where it is a command or an option, which callers of the Python API, who
+            used none, are not shown.
 
     Example:
-        >>> print(SegppError("No file x.onnx.", "An ONNX file.", "segpp-deploy export -o x.onnx"))
+        >>> error = SegppError("No file x.onnx.", "An ONNX file.", CommandText("segpp-deploy export -o x.onnx"))
+        >>> print(error)
+        No file x.onnx.
+          Expected: An ONNX file.
+        >>> with command_line():
+        ...     print(error)
         No file x.onnx.
           Expected: An ONNX file.
           Fix: segpp-deploy export -o x.onnx
@@ -33,7 +70,7 @@ class SegppError(Exception):
         lines = [self.what]
         if self.expected:
             lines.append(f"  Expected: {self.expected}")
-        if self.fix:
+        if self.fix and (_uses_command_line.get() or not isinstance(self.fix, CommandText)):
             lines.append(f"  Fix: {self.fix}")
         return "\n".join(lines)
 
