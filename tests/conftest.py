@@ -8,23 +8,34 @@ from pathlib import Path
 import pytest
 
 from tests.support import camvid_data
+from tests.support.requirements import require_marked, required_names, skip_or_fail
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that starts the tests in the background has them ignore Ctrl-C, and every process they start as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure() -> None:
+    """Refuse an unknown name in SEGPP_REQUIRE."""
+    required_names()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Heed the decorator `needs`."""
+    require_marked(item)
+
+
 @pytest.fixture(scope="session")
 def camvid_root() -> Path:
-    """The CamVid frames; tests that ask for them are skipped where they are absent."""
+    """The CamVid frames; without them a test skips, or fails where they are required."""
     if missing := camvid_data.explain_missing_frames():
-        pytest.skip(missing)
+        skip_or_fail("camvid", missing)
     return camvid_data.FRAMES
 
 
 @pytest.fixture(scope="session")
 def camvid_weights() -> Path:
-    """The B0 weights trained on CamVid; tests that ask for them are skipped where they are absent."""
+    """The B0 weights trained on CamVid; without them a test skips, or fails where they are required."""
     if missing := camvid_data.explain_missing_weights():
-        pytest.skip(missing)
+        skip_or_fail("camvid", missing)
     return camvid_data.WEIGHTS

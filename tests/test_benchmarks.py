@@ -24,6 +24,7 @@ from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
+from tests.support.requirements import require
 from tests.support.tensorrt_graphs import write_graph
 
 ROOT = recording.ROOT
@@ -159,7 +160,7 @@ def test_a_refused_graph_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_manifest_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trt = pytest.importorskip("tensorrt_rtx")
+    trt = require("tensorrt_rtx")
     monkeypatch.setattr("segpp_deploy.hardware.nvidia_gpu.has_nvidia_gpu", lambda: False)
     monkeypatch.setattr(rtx_engines, "export", lambda *_, **__: write_graph(tmp_path / "m.onnx"))
     model = SimpleNamespace(spec=SimpleNamespace(arch="b0"))

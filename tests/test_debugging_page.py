@@ -13,12 +13,13 @@ import onnx
 import pytest
 
 from segpp_deploy.config import Precision
+from tests.support.requirements import require
 from tests.support.tensorrt_graphs import CONVOLUTION, HALF_CONVOLUTION, TOO_LONG_TOP_K, write_graph
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/debugging.md"
 BLOCK = re.compile(r"^```sh polygraphy\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-pytest.importorskip("polygraphy")
+require("polygraphy")
 
 
 def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -40,7 +41,7 @@ def graphs(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_every_command(graphs: Path) -> None:
-    pytest.importorskip("tensorrt_rtx")
+    require("tensorrt_rtx")
     lines = [line for block in BLOCK.findall(PAGE.read_text()) for line in block.splitlines()]
     assert len(lines) >= 5
     answers = {}

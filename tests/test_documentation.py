@@ -23,6 +23,7 @@ from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptRe
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.runtimes.target import TARGETS, Int8Use, TargetInfo
+from tests.support.requirements import skip_or_fail
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
@@ -58,7 +59,7 @@ def test_commands_run(document: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     try:
         resolve_card_checkpoint(load_card("segformer_b0_scenes"))
     except SegppError as error:
-        pytest.skip(f"the shipped model is not here: {error.what}")
+        skip_or_fail("demo_model", f"the shipped model is not here: {error.what}")
     monkeypatch.chdir(tmp_path)
     write_image(tmp_path / "street.jpg", generate_scene(3, Size(256, 512)).image)
     for arguments in commands_in(document, runnable=True):

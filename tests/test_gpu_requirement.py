@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.requirements import VARIABLE
+
 ROOT = Path(__file__).resolve().parent.parent
 GPU_TESTS = sorted((ROOT / "tests/gpu").glob("test_*.py"))
 
@@ -17,7 +19,7 @@ GPU_TESTS = sorted((ROOT / "tests/gpu").glob("test_*.py"))
 def run_one_gpu_test(**environment: str) -> subprocess.CompletedProcess[str]:
     """Run a GPU test in a process that sees no GPU, whatever this machine has."""
     command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "-rs", "tests/gpu/test_engines.py"]
-    variables = {**os.environ, "SEGPP_REQUIRE_GPU": "", "CUDA_VISIBLE_DEVICES": "", **environment}
+    variables = {**os.environ, VARIABLE: "", "CUDA_VISIBLE_DEVICES": "", **environment}
     return subprocess.run(
         [*command, "-k", "bench"], cwd=ROOT, env=variables, capture_output=True, text=True, check=False
     )
@@ -31,9 +33,9 @@ def test_without_a_gpu_they_skip_and_say_why() -> None:
 
 
 def test_where_a_gpu_is_required_they_fail() -> None:
-    process = run_one_gpu_test(SEGPP_REQUIRE_GPU="1")
+    process = run_one_gpu_test(**{VARIABLE: "gpu"})
     assert process.returncode == 1, process.stdout + process.stderr
-    assert "SEGPP_REQUIRE_GPU is set." in process.stdout
+    assert "SEGPP_REQUIRE names gpu." in process.stdout
     assert "skipped" not in process.stdout
 
 

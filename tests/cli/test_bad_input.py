@@ -23,6 +23,7 @@ from segpp_deploy.cli.failures import ExitCode
 from segpp_deploy.cli.interrupts import MESSAGE
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.data.images import write_image, write_labels
+from tests.support.requirements import skip_or_fail
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = (
@@ -56,10 +57,10 @@ def failing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Path:
-    for path in CHECKPOINTS:
-        if path.is_file():
-            return path
-    pytest.skip(f"none of these weights is here: {', '.join(map(str, CHECKPOINTS))}")
+    found = next((path for path in CHECKPOINTS if path.is_file()), None)
+    if found is None:
+        skip_or_fail("demo_model", f"none of these weights is here: {', '.join(map(str, CHECKPOINTS))}")
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from segpp_deploy.cli.failures import ExitCode
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.data.images import write_image
 from segpp_deploy.graph.precision.ranges import read_ranges, write_ranges
+from tests.support.requirements import require
 
 Failing = Callable[..., str]
 GATE = ("--accuracy-gate", "1", "--gate-data", "pictures")
@@ -128,7 +129,7 @@ def test_a_gate_that_fails_writes_nothing(failing: Failing, monkeypatch: pytest.
 
 
 def test_bf16_passes_or_fails_the_gate(failing: Failing, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openvino")
+    require("openvino")
     from segpp_deploy.runtimes.openvino.loader import supports_bf16
 
     if not supports_bf16():

@@ -1,9 +1,7 @@
-"""What only a GPU can show. Without one these tests skip, or with SEGPP_REQUIRE_GPU=1 fail: a GPU job cannot pass by
-skipping."""
+"""What only a GPU can show. Without one these tests skip, or fail with SEGPP_REQUIRE=gpu."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,8 @@ from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.selftest.run import require_device
+from tests.support.requirements import skip_or_fail
 
-REQUIRE_VARIABLE = "SEGPP_REQUIRE_GPU"
 SIZE = Size(64, 128)
 
 
@@ -26,9 +24,7 @@ def device() -> str:
     try:
         return require_device()
     except SegppError as error:
-        if os.environ.get(REQUIRE_VARIABLE, "") not in ("", "0"):
-            pytest.fail(f"{REQUIRE_VARIABLE} is set. {error}", pytrace=False)
-        pytest.skip(error.what)
+        skip_or_fail("gpu", str(error))
 
 
 def make_engine(folder: Path, mode: Preset, batch: int | None) -> Path:

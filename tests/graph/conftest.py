@@ -10,6 +10,7 @@ import pytest
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
+from tests.support.requirements import skip_or_fail
 
 SCENE_SIZE = Size(256, 512)
 
@@ -19,7 +20,7 @@ def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[P
     """export_scenes_model(preset) -> the demo model's portable graph for pictures of `SCENE_SIZE`."""
     card = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
     if not card.exists():
-        pytest.skip("no demo model here: not a checkout")
+        skip_or_fail("demo_model", f"{card} does not exist.")
     folder = tmp_path_factory.mktemp("scenes")
 
     def export(preset: Preset) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,10 @@ from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from tests.support.exporting import export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
+from tests.support.requirements import needs, require
 
 SMALL = Size(136, 200)
-needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")
+needs_rtx = needs("tensorrt_rtx")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_dynamic_batch_builds_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) 
 
 @pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D])
 def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
-    openvino = pytest.importorskip("openvino")
+    openvino = require("openvino")
     path = export(model, preset, tmp_path / "m.onnx", SMALL).path
     pictures = smooth_pictures(SMALL).numpy()
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

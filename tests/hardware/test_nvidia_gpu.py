@@ -9,6 +9,7 @@ from segpp_deploy.hardware import nvidia_gpu
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu, find_gpu, import_cuda, require_gpu
 from tests.runtimes.tensorrt.conftest import cuda
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
+from tests.support.requirements import require
 
 __all__ = ["cuda"]
 
@@ -35,7 +36,7 @@ def test_missing_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_real_bindings_have_every_call() -> None:
     """They import without a GPU; the fake stands for nothing that they lack."""
-    real = pytest.importorskip(nvidia_gpu.CUDA_MODULE)
+    real = require("cuda_bindings")
     assert import_cuda() is real
     calls = [name for name in vars(FakeCuda) if name.startswith("cuda")]
     assert len(calls) > 20

@@ -15,8 +15,9 @@ from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
 from tests.model.closeness import relative_error
 from tests.support.random_models import randomise
+from tests.support.requirements import require
 
-transformers = pytest.importorskip("transformers")
+transformers = require("transformers")
 
 B2 = {"hidden_sizes": [64, 128, 320, 512], "depths": [3, 4, 6, 3], "decoder_hidden_size": 768}
 Build = Callable[..., tuple[Any, Path]]

@@ -22,6 +22,7 @@ from segpp_deploy.ops.token_merge import token_merge
 from segpp_deploy.ops.token_unmerge import token_unmerge
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from tests.ops.cases import MatchCase, match_cases
+from tests.support.requirements import require
 
 Array = npt.NDArray[np.generic]
 Run = Callable[[onnx.ModelProto, dict[str, Array]], list[Array]]
@@ -36,7 +37,7 @@ def run_onnxruntime(model: onnx.ModelProto, feeds: dict[str, Array]) -> list[Arr
 
 
 def run_openvino(model: onnx.ModelProto, feeds: dict[str, Array]) -> list[Array]:
-    openvino = pytest.importorskip("openvino")
+    openvino = require("openvino")
     core = openvino.Core()
     compiled = core.compile_model(
         core.read_model(model.SerializeToString()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}

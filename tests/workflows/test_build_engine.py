@@ -29,6 +29,7 @@ from segpp_deploy.workflows.build_engine.run import EngineBuild, _choose_held_ou
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
+from tests.support.requirements import require
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 CARD = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
@@ -83,7 +84,7 @@ def build(small_graph: SmallGraphs, tmp_path: Path) -> Callable[..., EngineBuild
 def test_an_int8_engine_passes_the_gate_and_says_how(
     build: Callable[..., EngineBuild], exported: Path, ranges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("matplotlib")
+    require("matplotlib")
     few = group_layers
     monkeypatch.setattr("segpp_deploy.tuning.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
     calibrated = {"source": exported, "calibration": str(ranges)}
@@ -167,7 +168,7 @@ def test_placement_leaves_out_what_is_slower(
 
 
 def test_bf16_passes_the_gate(small_graph: SmallGraphs, pictures: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    require("matplotlib")
     options = PrecisionOptions(gate_points=50.0, gate_data=str(pictures), gate_images=1)
     source = small_graph(Lowering.PORTABLE).path
     if not supports_bf16():
@@ -188,7 +189,7 @@ def test_bf16_passes_the_gate(small_graph: SmallGraphs, pictures: Path, tmp_path
 
 
 def test_a_report_of_bf16_needs_no_gate(small_graph: SmallGraphs, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    require("matplotlib")
     if not supports_bf16():
         pytest.skip("this CPU has no bf16")
     settings = BuildOptions(TargetName.OPENVINO, Precision.BF16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import onnx
@@ -26,9 +26,10 @@ from segpp_deploy.tuning.candidates import TrialBench
 from segpp_deploy.tuning.options import PrecisionOptions
 from segpp_deploy.tuning.recipe_choice import choose_recipe
 from segpp_deploy.workflows.build_engine.run import run_build
+from tests.support.requirements import needs
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
-needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")
+needs_rtx = needs("tensorrt_rtx")
 HEAD_AND_DEPTHWISE = {LayerKind.HEAD_STAGE, LayerKind.HEAD_PREDICT, LayerKind.DEPTHWISE}
 
 
@@ -95,10 +96,10 @@ def test_plugin_graphs_are_rewritten(precision: Precision, small_graph: SmallGra
     assert LayerKind.QUERY in {layer.kind for layer in choice.layers if layer.name in reduced}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="TensorRT is here")
 def test_tensorrt_that_is_missing_is_said_at_once(
     small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
     settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
     with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\) is not installed"):

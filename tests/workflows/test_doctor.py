@@ -14,6 +14,7 @@ from segpp_deploy.workflows.doctor import plugin_status
 from segpp_deploy.workflows.doctor import run as doctor
 from segpp_deploy.workflows.doctor.plugin_status import check_plugins
 from segpp_deploy.workflows.doctor.run import check_target, run_doctor
+from tests.support.requirements import require
 
 
 def test_every_target_has_a_line() -> None:
@@ -68,7 +69,7 @@ def test_tables_name_the_machine() -> None:
 
 
 def test_a_target_without_its_gpu_builds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tensorrt_rtx")
+    require("tensorrt_rtx")
     monkeypatch.setattr("segpp_deploy.hardware.nvidia_gpu.has_nvidia_gpu", lambda: False)
     status = check_target(TARGETS[TargetName.TENSORRT_RTX])
     assert (status.works, status.builds, status.verdict) == (False, True, "builds only")

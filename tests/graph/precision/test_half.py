@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +21,14 @@ from segpp_deploy.ops.declaration import DOMAIN
 from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
 from tests.support.exporting import run_onnxruntime
+from tests.support.requirements import needs
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 FLOAT_OPS = {"Div", "LayerNormalization", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}
 LEAST_AGREEMENT = 0.998
 SAME_OPS_AS_OTHERS = (Preset.HQ, Preset.HQ_REUSE, Preset.DOWNSAMPLE)
 MODES = [pytest.param(mode, marks=pytest.mark.slow) if mode in SAME_OPS_AS_OTHERS else mode for mode in Preset]
-needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")
+needs_rtx = needs("tensorrt_rtx")
 
 
 def layer_of(model: ir.Model, name: str) -> Layer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,11 +24,12 @@ from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, quantize, quantize_w
 from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
 from tests.support.exporting import Array, run_onnxruntime
+from tests.support.requirements import has, needs
 
 LEAST_AGREEMENT = 0.97
 UNQUANTISED = {"Add", "AveragePool", "Concat", "Gelu", "LayerNormalization", "Resize", "Softmax"}
 UNQUANTISED |= {"TokenMatch", "TokenMerge", "TokenUnmerge", "UpsampleArgmax"}
-needs_rtx = pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is None, reason="no tensorrt_rtx")
+needs_rtx = needs("tensorrt_rtx")
 
 
 def any_ranges(model: ir.Model) -> dict[str, float]:
@@ -213,7 +213,7 @@ def test_labels_of_the_demo_model(
     model = quantize(to_fp16(model).model if half else model, ranges).model
     onnx.save(ir.to_proto(model), tmp_path / "int8.onnx")
     runs = {"onnxruntime": lambda picture: run_onnxruntime(tmp_path / "int8.onnx", picture)}
-    if importlib.util.find_spec("openvino") is not None:
+    if has("openvino"):
         import openvino
 
         compiled = openvino.Core().compile_model(tmp_path / "int8.onnx", "CPU")

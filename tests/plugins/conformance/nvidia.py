@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -13,9 +12,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from tests.plugins.native import REPOSITORY, locked
+from tests.support.requirements import skip_or_fail
 
 REQUIREMENTS = REPOSITORY / "constraints" / "conformance.txt"
 UNPACKED = REPOSITORY / "build" / "conformance"
@@ -30,9 +28,9 @@ class NvidiaFiles:
 
 
 def require_nvidia_files() -> NvidiaFiles:
-    """Return the files; skip the test where they do not exist or, outside of CI, cannot be fetched."""
+    """Return the files; a test without them skips, or fails where they are required."""
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-        pytest.skip("TensorRT-RTX has wheels for x86-64 Linux only")
+        skip_or_fail("conformance_wheels", "TensorRT-RTX has wheels for x86-64 Linux only")
     folder = UNPACKED / hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
     with locked(folder):
         if not (folder / "complete").is_file():
@@ -46,16 +44,10 @@ def _fetch(folder: Path) -> None:
         command += ["--require-hashes", "--only-binary", ":all:", "-r", str(REQUIREMENTS), "-d", downloads]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
-            _give_up(" ".join(command), done.stdout)
+            hint = f"Try it by hand: {' '.join(command)}"
+            skip_or_fail("conformance_wheels", f"{REQUIREMENTS.name} cannot be fetched. {hint}\n{done.stdout}")
         shutil.rmtree(folder, ignore_errors=True)
         for wheel in Path(downloads).glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(folder)
     (folder / "complete").touch()
-
-
-def _give_up(command: str, output: str) -> None:
-    message = f"The wheels of {REQUIREMENTS.name} cannot be fetched. Try it by hand: {command}\n{output}"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)

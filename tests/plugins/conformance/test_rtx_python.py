@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -14,13 +13,12 @@ import pytest
 from segpp_deploy.ops.declaration import DOMAIN, PLUGIN_VERSION
 from segpp_deploy.ops.registry import DECLARATIONS
 from tests.plugins.conformance.examples import make_example
+from tests.support.requirements import needs
 
 SCRIPT = Path(__file__).with_name("create_plugins.py")
 OPS = pytest.mark.parametrize("op", list(DECLARATIONS))
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("tensorrt_rtx") is None, reason="tensorrt_rtx is not installed (extra rtx)"
-)
+pytestmark = needs("tensorrt_rtx")
 
 
 def create(library: Path, *plugins: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:

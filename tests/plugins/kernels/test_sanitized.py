@@ -12,6 +12,7 @@ import pytest
 from segpp_deploy.plugin_library.build_tools import find_cxx
 from tests.plugins.kernels.conftest import host_library
 from tests.plugins.native import REPOSITORY, HostBuild
+from tests.support.requirements import skip_or_fail
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def sanitizer() -> str:
     found = subprocess.run([find_cxx().path, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
     path = found.stdout.strip()
     if not Path(path).is_absolute():
-        pytest.skip("the compiler has no shared libasan.so (GCC has)")
+        skip_or_fail("libasan", "the compiler has no shared libasan.so (GCC has)")
     return path
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.toolchain import cuda12
 from benchmarks.toolchain.kernel_compilation import kernel_sources, read_resources
+from tests.support.requirements import skip_or_fail
 
 JETSON_ORIN = "87"
 each_source = pytest.mark.parametrize("source", kernel_sources(), ids=lambda source: source.stem)
@@ -16,10 +16,9 @@ each_source = pytest.mark.parametrize("source", kernel_sources(), ids=lambda sou
 
 @pytest.fixture(scope="session")
 def wheels() -> Path:
-    if sys.platform != "linux":
-        pytest.skip("pip has CUDA's compilers for Linux only")
     found = cuda12.find_wheels()
-    assert found is not None, "make test installs them: pip install -e '.[dev]'"
+    if found is None:
+        skip_or_fail("cuda_compilers", "no CUDA 12.6 of pip, which has it for Linux only: pip install -e '.[dev]'")
     return found
 
 
@@ -36,7 +35,7 @@ def test_device_code_compiles_with_nvrtc(source: Path, wheels: Path) -> None:
 def test_both_halves_compile_with_clang(source: Path, wheels: Path) -> None:
     clang = cuda12.find_clang()
     if clang is None:
-        pytest.skip(f"none of these is installed: {', '.join(cuda12.CLANGS)}")
+        skip_or_fail("clang", f"none of these is installed: {', '.join(cuda12.CLANGS)}")
     resources = read_resources(cuda12.compile_with_clang(clang, wheels, source, JETSON_ORIN))
     assert resources
     assert not [kernel for kernel in resources if kernel.spill_store_bytes]

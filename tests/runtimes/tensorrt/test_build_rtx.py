@@ -16,6 +16,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_settings import BuilderSettings
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
+from tests.support.requirements import require
 from tests.support.tensorrt_graphs import (
     CONVOLUTION,
     HALF_CONVOLUTION,
@@ -25,7 +26,7 @@ from tests.support.tensorrt_graphs import (
     write_graph,
 )
 
-trt = pytest.importorskip("tensorrt_rtx")
+trt = require("tensorrt_rtx")
 pytestmark = pytest.mark.usefixtures("no_gpu")
 
 

@@ -25,10 +25,11 @@ from segpp_deploy.runtimes.tensorrt.rtx import TensorRtRtxTarget
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
 from segpp_deploy.runtimes.tensorrt.target import TensorRtTarget
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
+from tests.support.requirements import require
 from tests.support.tensorrt_graphs import write_graph
 from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, write_tiny
 
-rtx = pytest.importorskip("tensorrt_rtx")
+rtx = require("tensorrt_rtx")
 standin = SimpleNamespace(**{**vars(rtx), "__version__": "10.16.0"})
 pytestmark = pytest.mark.filterwarnings("ignore:Use Deprecated")  # RTX's timing cache does nothing
 
