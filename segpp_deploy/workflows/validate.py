@@ -153,7 +153,7 @@ def _open_reference(options: ValidateOptions, session: Session) -> Session | Non
     if options.against is Against.NONE:
         return None
     if options.against is Against.TORCH:
-        from segpp_deploy.workflows.reference import open_reference  # PyTorch is slow to load
+        from segpp_deploy.runtimes.torch.reference import open_reference  # PyTorch is slow to load
 
         return open_reference(session.metadata, options.checkpoint, options.engine)
     reference = open_session(Path(options.against))
