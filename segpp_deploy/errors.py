@@ -102,6 +102,18 @@ def suggest_name(name: str, valid: Iterable[str]) -> str:
     return f"Did you mean {matches[0]!r}?" if matches else ""
 
 
+def some_names(names: Iterable[str], shown: int = 8) -> str:
+    """Return the first few names, each once, and how many more there are.
+
+    Example:
+        >>> some_names("abca", shown=2)
+        'a, b, ... 1 more'
+    """
+    listed = list(dict.fromkeys(names))
+    more = f", ... {len(listed) - shown} more" if len(listed) > shown else ""
+    return ", ".join(listed[:shown]) + more
+
+
 def unknown_name_error(kind: str, name: str, valid: Iterable[str], where: str = "") -> SegppError:
     """Build the error for a name that is not among the valid ones.
 

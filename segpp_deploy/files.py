@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and their hashes."""
+"""Files that are written whole or not at all, their hashes, and the folder for what can be made again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segpp_deploy.errors import SegppError
+
+CACHE_VARIABLE = "SEGPP_CACHE"
 
 
 @contextlib.contextmanager
@@ -97,6 +99,15 @@ def require_file(path: Path, kind: str, fix: str) -> Path:
     if path.stat().st_size == 0:
         raise SegppError(f"{path} is empty (0 bytes).", expected, fix)
     return path
+
+
+def cache_folder() -> Path:
+    """Return where downloads and built libraries are kept: SEGPP_CACHE, else the user's cache directory."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
+    return Path(base or Path.home() / ".cache") / "segpp-deploy"
 
 
 def _umask() -> int:

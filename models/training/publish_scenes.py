@@ -23,7 +23,7 @@ from train_scenes import PROCESSES, new_model
 from segpp_deploy.config import Arch, Normalization, Preset, Task
 from segpp_deploy.data.scenes import DEFAULT_SCENE_SIZE, HELD_OUT_SEED, SCENE_CLASSES
 from segpp_deploy.files import atomic_path, sha256_of, write_text
-from segpp_deploy.model.card_schema import CardClass, CardMetric, CheckpointSource, ModelCard
+from segpp_deploy.model.card_schema import CardCheckpoint, CardClass, CardMetric, ModelCard
 from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.folding import fold_model
@@ -87,7 +87,7 @@ def make_card(weights: Path, scores: dict[Preset, NDArray[np.float64]], seeds: r
             for name, color in zip(SCENE_CLASSES.names, SCENE_CLASSES.palette, strict=True)
         ),
         input_size=DEFAULT_SCENE_SIZE,
-        checkpoint=CheckpointSource(file=weights.name, sha256=sha256_of(weights)),
+        checkpoint=CardCheckpoint(file=weights.name, sha256=sha256_of(weights)),
         metrics=tuple(
             CardMetric(
                 name="mIoU",

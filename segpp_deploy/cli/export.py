@@ -57,22 +57,24 @@ def export(
 
     Example: segpp-deploy export --checkpoint weights.pth --mode fast --size 512x1024 -o fast.onnx
     """
-    from segpp_deploy.workflows.export.options import ExportOptions
+    from segpp_deploy.workflows.export.options import ExportOptions, parse_source
 
     options = ExportOptions(
         output=out,
-        model=model,
-        checkpoint=checkpoint,
-        arch=parse_choice(Arch, arch, "architecture") if arch else None,
-        task=parse_choice(Task, task, "task") if task else None,
-        num_classes=num_classes,
+        source=parse_source(
+            model,
+            checkpoint,
+            random_weights,
+            arch=parse_choice(Arch, arch, "architecture") if arch else None,
+            task=parse_choice(Task, task, "task") if task else None,
+            num_outputs=num_classes,
+        ),
         mode=mode,
         size=parse_size(size) if size else None,
         batch=_parse_batch(batch),
         input_kind=parse_choice(InputKind, input_kind, "input kind"),
         output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
         lowering=parse_choice(Lowering, lowering, "lowering"),
-        random_weights_seed=random_weights,
     )
     output = Output(json, quiet)
     output.note(f"Exporting to {out}")

@@ -45,7 +45,8 @@ class ExportRequest:
         classes: names and colours, one per output of the model.
         normalization: what the model was trained with.
         checkpoint: where the weights came from, as the user named it.
-        checkpoint_sha256: hash of the weights file.
+        checkpoint_sha256: hash of the weights file; empty for random weights.
+        seed: of random weights; None for a checkpoint.
         fold: fold the model first; off only to measure what folding gains.
     """
 
@@ -58,6 +59,7 @@ class ExportRequest:
     normalization: Normalization
     checkpoint: str
     checkpoint_sha256: str
+    seed: int | None = None
     fold: bool = True
 
 
@@ -133,6 +135,7 @@ def _describe(model: SegFormer, request: ExportRequest) -> ExportMetadata:
         checkpoint=request.checkpoint,
         checkpoint_sha256=request.checkpoint_sha256,
         tool_version=__version__,
+        seed=request.seed,
     )
 
 

@@ -45,6 +45,7 @@ class ExportMetadata:
         checkpoint: where the weights came from, as the user named it (path, or card name).
         checkpoint_sha256: hash of the weights file; empty for random weights.
         tool_version: version of segpp-deploy.
+        seed: of random weights; None for a checkpoint.
     """
 
     arch: Arch
@@ -62,6 +63,7 @@ class ExportMetadata:
     checkpoint: str
     checkpoint_sha256: str
     tool_version: str
+    seed: int | None = None
 
     @property
     def mode(self) -> str:
@@ -78,8 +80,8 @@ class ExportMetadata:
         return replace(self, precision=precision)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, as manifests and `inspect --json` show them."""
-        return {
+        """Return plain JSON values, as manifests and `inspect --json` show them; `seed` only where there is one."""
+        values: dict[str, Any] = {
             "arch": str(self.arch),
             "task": str(self.task),
             "mode": self.mode,
@@ -99,6 +101,7 @@ class ExportMetadata:
             "checkpoint_sha256": self.checkpoint_sha256,
             "tool_version": self.tool_version,
         }
+        return values if self.seed is None else {**values, "seed": self.seed}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str) -> ExportMetadata:
@@ -124,6 +127,7 @@ class ExportMetadata:
                 checkpoint=values["checkpoint"],
                 checkpoint_sha256=values["checkpoint_sha256"],
                 tool_version=values["tool_version"],
+                seed=values.get("seed"),
             )
             _check_lengths(values)
         except (KeyError, TypeError, ValueError) as error:

@@ -52,7 +52,7 @@ class CardNormalization(_Strict):
         return std
 
 
-class CheckpointSource(_Strict):
+class CardCheckpoint(_Strict):
     """Where the weights are: a file beside the card, or an address; at most one of the two.
 
     Args:
@@ -68,7 +68,7 @@ class CheckpointSource(_Strict):
     sha256: Sha256 | None = None
 
     @model_validator(mode="after")
-    def _one_source(self) -> CheckpointSource:
+    def _one_source(self) -> CardCheckpoint:
         if self.file and self.url:
             raise ValueError("give either file or url, not both")
         if self.file and (Path(self.file).name != self.file):
@@ -119,7 +119,7 @@ class ModelCard(_Strict):
     classes: Annotated[tuple[CardClass, ...], Field(min_length=1)]
     input_size: SizeText
     normalization: CardNormalization = CardNormalization()
-    checkpoint: CheckpointSource
+    checkpoint: CardCheckpoint
     metrics: tuple[CardMetric, ...] = ()
     licence: str
     provenance: str

@@ -60,14 +60,11 @@ def keep_quiet(_message: str) -> None:
     """Tell nobody."""
 
 
-def resolve_card_checkpoint(
-    card: ModelCard, *, download: bool = True, tell: Callable[[str], None] = keep_quiet
-) -> Path:
+def resolve_card_checkpoint(card: ModelCard, tell: Callable[[str], None] = keep_quiet) -> Path:
     """Return the path of the card's weights: beside the card, or in the cache, downloaded if need be.
 
     Args:
         card: from `load_card`.
-        download: whether the network may be used.
         tell: is given a line when a download begins, and when the hash of a first one is recorded.
 
     Raises:
@@ -80,12 +77,7 @@ def resolve_card_checkpoint(
         return path
     if not source.url:
         raise SegppError(f"The model card {card.name} names no weights.", "a file or an address.", _own_weights(card))
-    target = cached_path(card.name, source.url)
-    if not download and not target.is_file():
-        raise SegppError(
-            f"The weights of {card.name} are not in {target.parent}.", "a file downloaded earlier.", _own_weights(card)
-        )
-    return fetch(source.url, target, source.sha256, tell)
+    return fetch(source.url, cached_path(card.name, source.url), source.sha256, tell)
 
 
 def _own_weights(card: ModelCard) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from segpp_deploy.config import Arch, ClassTable, Normalization, Preset, Task
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.checkpoint_metadata import read_classes, read_normalization, read_task
 from segpp_deploy.model.dialects import (
@@ -21,15 +20,12 @@ from segpp_deploy.model.dialects import (
     to_canonical,
     with_encoder_prefix,
 )
-from segpp_deploy.model.encoder import MitEncoder
 from segpp_deploy.model.hf_directory import read_hf_directory
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import ModelSpec, SegFormer
 from segpp_deploy.model.weights_file import WeightsFile, read_weights_file
 
-_SHOWN = 8
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_ENCODER_PREFIX = "encoder."
 
 
 @dataclass(frozen=True)
@@ -82,23 +78,6 @@ def load_checkpoint(
     return LoadedCheckpoint(model, table.dialect, weights.sha256, classes, read_normalization(weights.metadata))
 
 
-def load_backbone(path: Path, *, arch: Arch | None = None) -> MitEncoder:
-    """Load only the encoder, of a bare ImageNet backbone or of a whole model.
-
-    Raises:
-        SegppError: as `load_checkpoint`.
-    """
-    weights = read_weights(path)
-    translation = _translate(weights)
-    found = _infer_arch(translation, arch, weights.where)
-    _check_wish("arch", str(found), None if arch is None else str(arch), weights.where)
-    tensors = {name: t for name, t in translation.tensors.items() if name.startswith(_ENCODER_PREFIX)}
-    with torch.device("meta"):
-        encoder = MitEncoder(ARCH_SPECS[found], translation.table.norm_eps)
-    _fill(encoder, _ENCODER_PREFIX, Translation(translation.table, tensors, ()), weights.where)
-    return encoder.eval()
-
-
 def read_weights(path: Path) -> WeightsFile:
     """Read the tensors and metadata of a file or a Hugging Face directory, untranslated."""
     path = Path(path)
@@ -109,7 +88,7 @@ def _translate(weights: WeightsFile) -> Translation:
     table = detect_table(weights.tensors)
     if table is None:
         raise SegppError(
-            f"The parameter names in {weights.where} belong to no SegFormer: {_some(weights.tensors)}.",
+            f"The parameter names in {weights.where} belong to no SegFormer: {some_names(weights.tensors)}.",
             f"one of the dialects {', '.join(table.title for table in TABLES.values())}.",
             "Give a SegFormer or SegFormer++ checkpoint.",
         )
@@ -174,21 +153,21 @@ def _check_wish(option: str, found: str, wanted: str | None, where: str) -> None
 def _build_with(spec: ModelSpec, translation: Translation, where: str) -> SegFormer:
     with torch.device("meta"):  # no random weights that would be thrown away
         model = SegFormer(spec, PRESETS[Preset.ORIGINAL])
-    _fill(model, "", translation, where)
+    _fill(model, translation, where)
     return model.eval()
 
 
-def _fill(module: torch.nn.Module, prefix: str, translation: Translation, where: str) -> None:
+def _fill(model: SegFormer, translation: Translation, where: str) -> None:
     """Check every parameter and load them; batch counters, which inference never reads, may be absent."""
-    expected = {prefix + name: tensor for name, tensor in module.state_dict().items()}
+    expected = model.state_dict()
     counters = {name: torch.zeros((), dtype=torch.int64) for name in expected if name.endswith("num_batches_tracked")}
     tensors = {**counters, **translation.tensors}
     _check_parameters(expected, tensors, translation, where)
     loaded = {
-        name.removeprefix(prefix): tensor.to(torch.float32 if name not in counters else torch.int64, copy=True)
+        name: tensor.to(torch.float32 if name not in counters else torch.int64, copy=True)
         for name, tensor in tensors.items()
     }
-    module.load_state_dict(loaded, strict=True, assign=True)
+    model.load_state_dict(loaded, strict=True, assign=True)
 
 
 def _check_parameters(
@@ -204,7 +183,7 @@ def _check_parameters(
         if tensors[name].shape != expected[name].shape
     ]
     listed = {"missing": missing, "extra": extra, "misshapen": misshapen}
-    problems = [f"{len(set(names))} {kind} ({_some(names)})" for kind, names in listed.items() if names]
+    problems = [f"{len(set(names))} {kind} ({some_names(names)})" for kind, names in listed.items() if names]
     if problems:
         raise SegppError(
             f"The weights in {where} don't fit a {translation.table.title} SegFormer: {'; '.join(problems)}.",
@@ -219,21 +198,14 @@ def _check_values(tensors: list[tuple[str, torch.Tensor]], where: str) -> None:
     other = [f"{name} {tensor.dtype}" for name, tensor in tensors if tensor.dtype not in _FLOATS]
     if other:
         raise SegppError(
-            f"The weights in {where} are no floating-point numbers: {_some(other)}.",
+            f"The weights in {where} are no floating-point numbers: {some_names(other)}.",
             "float32, float16 or bfloat16 weights.",
             "Give the checkpoint from before it was quantised.",
         )
     broken = dict.fromkeys(name for name, tensor in tensors if not bool(torch.isfinite(tensor).all()))
     if broken:
         raise SegppError(
-            f"{len(broken)} tensors in {where} hold NaN or infinite values: {_some(broken)}.",
+            f"{len(broken)} tensors in {where} hold NaN or infinite values: {some_names(broken)}.",
             "finite weights.",
             "The training diverged or the file is damaged: use an earlier checkpoint.",
         )
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first few names, and how many more."""
-    listed = list(dict.fromkeys(names))
-    more = f", ... {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
-    return ", ".join(listed[:_SHOWN]) + more

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import shutil
 import urllib.error
 import urllib.request
@@ -12,19 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, require_writable, sha256_of, write_text
+from segpp_deploy.files import CACHE_VARIABLE, atomic_path, cache_folder, require_writable, sha256_of, write_text
 
-CACHE_VARIABLE = "SEGPP_CACHE"
 TIMEOUT_S = 30.0
-
-
-def cache_folder() -> Path:
-    """Return where downloads are kept: SEGPP_CACHE, else the user's cache directory."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
-    return Path(base or Path.home() / ".cache") / "segpp-deploy"
 
 
 def cached_path(name: str, url: str) -> Path:

@@ -109,7 +109,7 @@ def _parse_architecture(word: str) -> str:
         raise SegppError(
             f"{word!r} is no architecture that the plugins can be compiled for.",
             f"a compute capability from {format_capability(OLDEST)} on, such as 87 or 8.7, or {ALL}.",
-            "--arch 87 (Jetson Orin), 89 (RTX 40), 90 (H100), 110 (Jetson Thor), 120 (RTX 50)",
+            "segpp-deploy plugins build --arch 87 (Jetson Orin; 89: RTX 40, 90: H100, 110: Jetson Thor, 120: RTX 50)",
         )
     return match[1] + match[2]
 

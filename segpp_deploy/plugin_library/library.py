@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import require_file, sha256_of
-from segpp_deploy.model.download import cache_folder
+from segpp_deploy.files import cache_folder, require_file, sha256_of
 from segpp_deploy.plugin_library.architectures import format_capability
 from segpp_deploy.plugin_library.record import BUILD_COMMAND, PluginRecord, read_record
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources

@@ -19,7 +19,7 @@ class MissingToolError(SegppError):
     """
 
     def __init__(self, tool: str, looked_in: str, fix: str) -> None:
-        super().__init__(f"To compile the plugins, {tool} is missing.", looked_in, fix)
+        super().__init__(f"To compile the plugins, one thing is missing: {tool}.", looked_in, fix)
         self.tool = tool
 
 

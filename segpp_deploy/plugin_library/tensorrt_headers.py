@@ -22,8 +22,8 @@ _HEADER = "NvInfer.h"
 _VERSION_HEADER = "NvInferVersion.h"
 _SYSTEM = Path("/")
 _FIX = (
-    "--tensorrt-root DIR of a TensorRT you have; else: sudo apt install libnvinfer-headers-dev (NVIDIA's repository, "
-    f"JetPack), or pip install --no-deps {HEADERS_WHEEL} (it carries the headers)"
+    "Name a TensorRT you have with --tensorrt-root DIR; else: sudo apt install libnvinfer-headers-dev (NVIDIA's "
+    f"repository, JetPack), or pip install --no-deps {HEADERS_WHEEL} (it carries the headers)"
 )
 
 

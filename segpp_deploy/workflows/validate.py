@@ -159,7 +159,7 @@ def _open_reference(options: ValidateOptions, metadata: ExportMetadata) -> Predi
     if options.against is Against.NONE:
         return None
     if options.against is Against.TORCH:
-        from segpp_deploy.workflows.reference import open_reference  # PyTorch is slow to load
+        from segpp_deploy.runtimes.torch.reference import open_reference  # PyTorch is slow to load
 
         return Predictor(open_reference(metadata, options.checkpoint, options.engine), options.inference)
     reference = Predictor.open(Path(options.against), options.inference)

@@ -9,6 +9,7 @@ import pytest
 from segpp_deploy.config import Arch, Lowering, OutputKind, Preset, Size
 from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
+from segpp_deploy.model.source import SeedSource
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
@@ -32,14 +33,12 @@ def make_engine(folder: Path, mode: Preset, batch: int | None) -> Path:
     graph = run_export(
         ExportOptions(
             folder / "model.onnx",
-            arch=Arch.B0,
-            num_classes=5,
+            SeedSource(1, Arch.B0, num_outputs=5),
             mode=str(mode),
             size=SIZE,
             batch=batch,
             output_kind=OutputKind.LOGITS,
             lowering=Lowering.PLUGIN,
-            random_weights_seed=1,
         )
     )
     return build_engine(graph.path, folder / "model.engine", BuildOptions(target=TargetName.TENSORRT)).path

@@ -16,8 +16,8 @@ from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.tensorrt.loader import load_engine
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
+from segpp_deploy.runtimes.torch.reference import open_reference
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
-from segpp_deploy.workflows.reference import open_reference
 from segpp_deploy.workflows.selftest.run import check_models
 from tests.gpu.conftest import SIZE
 

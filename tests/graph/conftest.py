@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.config import Preset, Size
+from segpp_deploy.model.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.requirements import skip_or_fail
@@ -26,7 +27,7 @@ def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[P
     def export(preset: Preset) -> Path:
         path = folder / f"{preset}.onnx"
         if not path.exists():
-            run_export(ExportOptions(path, model=str(card), mode=str(preset), size=SCENE_SIZE))
+            run_export(ExportOptions(path, CardSource(str(card)), mode=str(preset), size=SCENE_SIZE))
         return path
 
     return export

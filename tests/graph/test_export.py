@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,6 +161,13 @@ def test_edited_metadata(key: str, value: str, message: str) -> None:
     properties = tiny_metadata().to_properties() | {f"segpp.{key}": value}
     with pytest.raises(SegppError, match=message):
         ExportMetadata.from_properties(properties, "m.onnx")
+
+
+def test_a_seed_is_written_only_where_there_is_one() -> None:
+    assert "segpp.seed" not in tiny_metadata().to_properties()
+    seeded = replace(tiny_metadata(), seed=0)
+    assert seeded.to_properties()["segpp.seed"] == "0"
+    assert ExportMetadata.from_properties(seeded.to_properties(), "m.onnx") == seeded
 
 
 def test_names_must_fit_the_model(model: SegFormer, tmp_path: Path) -> None:

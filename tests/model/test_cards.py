@@ -64,7 +64,7 @@ def test_every_card_here_is_valid_and_its_file_has_the_recorded_hash() -> None:
     for name in names:
         card = load_card(name)
         if card.checkpoint.file:
-            assert resolve_card_checkpoint(card, download=False).is_file()
+            assert resolve_card_checkpoint(card).is_file()
 
 
 def test_well_known_entries_of_the_class_tables() -> None:

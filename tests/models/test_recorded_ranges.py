@@ -12,6 +12,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import check_ranges, format_ranges, read_ranges
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.requirements import skip_or_fail
@@ -38,6 +39,6 @@ def test_recorded_ranges_fit_the_shipped_model(path: Path, tmp_path: Path) -> No
         resolve_card_checkpoint(load_card(CARD))
     except SegppError as error:
         skip_or_fail("demo_model", f"the shipped model is not here: {error.what}")
-    exported = run_export(ExportOptions(tmp_path / "model.onnx", model=CARD, mode=read_ranges(path).mode))
+    exported = run_export(ExportOptions(tmp_path / "model.onnx", CardSource(CARD), mode=read_ranges(path).mode))
     graph = read_graph(exported.path)
     assert check_ranges(read_ranges(path), ir.from_proto(graph.model), graph.metadata, path.name) == ()

@@ -29,20 +29,20 @@ def test_card_fits_the_generator(card: ModelCard) -> None:
 
 
 def test_weights_are_small_and_are_the_card_s(card: ModelCard) -> None:
-    weights = resolve_card_checkpoint(card, download=False)
+    weights = resolve_card_checkpoint(card)
     assert weights.stat().st_size < MAX_BYTES
     assert sha256_of(weights) == card.checkpoint.sha256
 
 
 def test_file_describes_itself(card: ModelCard) -> None:
-    loaded = load_checkpoint(resolve_card_checkpoint(card, download=False))
+    loaded = load_checkpoint(resolve_card_checkpoint(card))
     assert loaded.dialect is Dialect.MMSEG
     assert loaded.classes == SCENE_CLASSES
     assert loaded.normalization == card.normalization_values()
 
 
 def test_model_segments_held_out_scenes(card: ModelCard) -> None:
-    model = load_checkpoint(resolve_card_checkpoint(card, download=False)).model
+    model = load_checkpoint(resolve_card_checkpoint(card)).model
     values = card.normalization_values()
     correct = []
     for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 3):

@@ -36,7 +36,7 @@ def test_one_missing_thing_keeps_its_own_message(computer: Computer) -> None:
     computer.add_tools("cmake", "c++")
     computer.add_cuda()
     computer.add_tensorrt()
-    with pytest.raises(MissingToolError, match="ninja is missing"):
+    with pytest.raises(MissingToolError, match="one thing is missing: ninja"):
         find_toolchain(LibraryKind.CUDA)
 
 

@@ -17,6 +17,7 @@ from segpp_deploy.graph.precision.ranges import (
     TensorRange,
     fingerprint_model,
 )
+from segpp_deploy.model.source import SeedSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 
@@ -32,9 +33,7 @@ def small_graph(tmp_path_factory: pytest.TempPathFactory) -> SmallGraphs:
     def get(lowering: Lowering = Lowering.PORTABLE) -> GraphFile:
         if lowering not in graphs:
             path = folder / f"{lowering}.onnx"
-            options = ExportOptions(
-                path, mode=str(Preset.FAST), size=Size(96, 128), lowering=lowering, random_weights_seed=0
-            )
+            options = ExportOptions(path, SeedSource(0), mode=str(Preset.FAST), size=Size(96, 128), lowering=lowering)
             graphs[lowering] = read_graph(run_export(options).path)
         return graphs[lowering]
 

@@ -20,6 +20,7 @@ from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.precision_record import KeptReason, Placement
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
+from segpp_deploy.model.source import CardSource, SeedSource
 from segpp_deploy.runtimes.openvino.loader import supports_bf16
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.tuning.options import PrecisionOptions
@@ -40,7 +41,7 @@ HELD_OUT = "scenes:3"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "fast.onnx"
-    run_export(ExportOptions(path, model=str(CARD), mode=str(Preset.FAST), size=Size(256, 512)))
+    run_export(ExportOptions(path, CardSource(str(CARD)), mode=str(Preset.FAST), size=Size(256, 512)))
     return path
 
 
@@ -249,7 +250,7 @@ def test_refused_with_the_fix(
 
 def test_ranges_of_another_model_are_refused(build: Callable[..., EngineBuild], tmp_path: Path) -> None:
     other = tmp_path / "original.onnx"
-    run_export(ExportOptions(other, mode=str(Preset.ORIGINAL), size=Size(64, 64), random_weights_seed=0))
+    run_export(ExportOptions(other, SeedSource(0), mode=str(Preset.ORIGINAL), size=Size(64, 64)))
     with pytest.raises(SegppError, match="was made for b0 fast"):
         build(source=other)
 

@@ -32,7 +32,8 @@ from segpp_deploy.config import (
 )
 from segpp_deploy.data.images import read_image, write_image
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges
+from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges, tensors_unsafe_in_fp16
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.tuning.calibration import calibrator
 from segpp_deploy.tuning.options import CALIBRATION_METHOD
@@ -227,6 +228,15 @@ def test_both_lowerings_give_one_file(exported: dict[Lowering, Path], tmp_path: 
     results = [run(path, pictures, CalibrationMethod.MSE) for path in exported.values()]
     texts = [format_ranges(result.calibration.ranges) for result in results]
     assert texts[0] == texts[1]
+
+
+def test_every_calibrated_tensor_can_be_kept_in_float32(exported: dict[Lowering, Path], tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path / "pictures", 1)
+    ranges = run(exported[Lowering.PORTABLE], pictures).calibration.ranges
+    recipe = PrecisionRecipe(Precision.FP16, keep_fp32=tensors_unsafe_in_fp16(ranges, bound=-1))
+    assert len(recipe.keep_fp32) == len(ranges.tensors)
+    for path in exported.values():
+        apply_recipe(onnx.load(path), recipe)
 
 
 def test_the_same_bytes_in_another_process(exported: dict[Lowering, Path], tmp_path: Path) -> None:

@@ -6,15 +6,17 @@ import inspect
 from pathlib import Path
 
 import pytest
-import torch
 
 from segpp_deploy.cli.export import export
 from segpp_deploy.config import Arch, OutputKind, Preset, Size, Task
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph import export as graph_export
 from segpp_deploy.model import download
-from segpp_deploy.workflows.export.options import ExportOptions
-from segpp_deploy.workflows.export.run import DEFAULT_SIZES, load_source, run_export
+from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+from segpp_deploy.workflows.export.options import ExportOptions, parse_source
+from segpp_deploy.workflows.export.run import DEFAULT_SIZES, run_export
+
+CARD, WEIGHTS = "segformer_b0_scenes", Path("b0.pth")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,7 @@ def no_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_command_and_the_function_have_one_default_mode() -> None:
     default = inspect.signature(export).parameters["mode"].default
-    assert default == ExportOptions(Path("a.onnx")).mode == str(Preset.ORIGINAL)
+    assert default == ExportOptions(Path("a.onnx"), SeedSource(0)).mode == str(Preset.ORIGINAL)
 
 
 @pytest.mark.parametrize("name", [".", "file/below.onnx"])
@@ -35,36 +37,61 @@ def test_an_unwritable_output(name: str, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     with pytest.raises(SegppError, match="Cannot write"):
-        run_export(ExportOptions(Path(name), random_weights_seed=0))
+        run_export(ExportOptions(Path(name), SeedSource(0)))
 
 
 @pytest.mark.parametrize("mode", [Preset.DOWNSAMPLE, Preset.ORIGINAL])
 def test_a_size_too_small_for_the_mode(mode: Preset, tmp_path: Path) -> None:
     size = Size(32, 32) if mode is Preset.DOWNSAMPLE else Size(16, 64)
     with pytest.raises(SegppError, match="too small"):
-        run_export(ExportOptions(tmp_path / "a.onnx", mode=str(mode), size=size, random_weights_seed=0))
+        run_export(ExportOptions(tmp_path / "a.onnx", SeedSource(0), mode=str(mode), size=size))
 
 
 def test_an_output_that_does_not_fit_the_task(tmp_path: Path) -> None:
-    options = ExportOptions(tmp_path / "a.onnx", task=Task.POSE, output_kind=OutputKind.LABELS, random_weights_seed=0)
+    options = ExportOptions(tmp_path / "a.onnx", SeedSource(0, task=Task.POSE), output_kind=OutputKind.LABELS)
     with pytest.raises(SegppError, match="does not fit a pose model"):
         run_export(options)
 
 
-def test_no_source_and_two_sources(tmp_path: Path) -> None:
-    with pytest.raises(SegppError, match="No model was named"):
-        load_source(ExportOptions(tmp_path / "a.onnx"))
-    with pytest.raises(SegppError, match="exclude each other"):
-        load_source(ExportOptions(tmp_path / "a.onnx", model="segformer_b0_scenes", random_weights_seed=0))
+@pytest.mark.parametrize("task", list(Task))
+def test_sizes_where_no_card_says_one(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trace(module: object, hw: tuple[int, int], batch: int | None) -> None:
+        raise KeyboardInterrupt(hw)
+
+    monkeypatch.setattr(graph_export, "trace", trace)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_export(ExportOptions(tmp_path / "a.onnx", SeedSource(0, task=task)))
+    assert caught.value.args == (DEFAULT_SIZES[task].hw,)
 
 
-def test_random_weights_leave_the_random_state_alone() -> None:
-    torch.manual_seed(3)
-    expected = torch.rand(1)
-    torch.manual_seed(3)
-    source = load_source(ExportOptions(Path("a.onnx"), arch=Arch.B1, num_classes=5, random_weights_seed=0))
-    assert torch.equal(torch.rand(1), expected)
-    assert (source.model.spec.arch, len(source.classes), source.size) == (Arch.B1, 5, DEFAULT_SIZES[Task.SEG])
+@pytest.mark.parametrize(
+    ("named", "source"),
+    [
+        ((CARD, None, None), CardSource(CARD)),
+        ((CARD, WEIGHTS, None), CardSource(CARD, WEIGHTS)),
+        ((None, WEIGHTS, None), CheckpointSource(WEIGHTS)),
+        ((None, None, 0), SeedSource(0)),
+    ],
+)
+def test_every_kind_of_source(named: tuple[str | None, Path | None, int | None], source: ModelSource) -> None:
+    assert parse_source(*named) == source
+
+
+def test_what_is_said_of_weights_is_expected_of_them_or_made() -> None:
+    said = {"arch": Arch.B1, "task": Task.POSE, "num_outputs": 5}
+    expected = Expected(Arch.B1, 5, Task.POSE)
+    assert parse_source(CARD, None, None, **said) == CardSource(CARD, None, expected)
+    assert parse_source(None, WEIGHTS, None, **said) == CheckpointSource(WEIGHTS, expected)
+    assert parse_source(None, None, 7, **said) == SeedSource(7, Arch.B1, Task.POSE, 5)
+
+
+def test_no_source_and_two_sources() -> None:
+    with pytest.raises(SegppError, match="No model was named") as caught:
+        parse_source(None, None, None)
+    assert "--checkpoint FILE" in caught.value.fix
+    for model, checkpoint in ((CARD, None), (None, WEIGHTS)):
+        with pytest.raises(SegppError, match="exclude each other"):
+            parse_source(model, checkpoint, 0)
 
 
 def test_the_user_is_told_of_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,5 +99,5 @@ def test_the_user_is_told_of_a_download(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(download, "_download", lambda url, target: target.write_bytes(b"no weights"))
     told: list[str] = []
     with pytest.raises(SegppError, match="is no checkpoint"):
-        run_export(ExportOptions(tmp_path / "a.onnx", model="segformerpp_b5_cityscapes"), told.append)
+        run_export(ExportOptions(tmp_path / "a.onnx", CardSource("segformerpp_b5_cityscapes")), told.append)
     assert [line.split()[0] for line in told] == ["Downloading", "First"]

@@ -9,6 +9,7 @@ import pytest
 from segpp_deploy.config import Inference, OutputKind, Preset, Size
 from segpp_deploy.data.images import read_labels
 from segpp_deploy.engine.build import BuildOptions, build_engine
+from segpp_deploy.model.source import CheckpointSource
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
@@ -22,7 +23,7 @@ CAMVID_SIZE = Size(360, 480)
 
 def make_engine(folder: Path, weights: Path, mode: Preset, output: OutputKind, size: Size = CAMVID_SIZE) -> Path:
     graph = folder / f"{mode}.onnx"
-    run_export(ExportOptions(graph, checkpoint=weights, mode=str(mode), size=size, output_kind=output))
+    run_export(ExportOptions(graph, CheckpointSource(weights), mode=str(mode), size=size, output_kind=output))
     return build_engine(graph, folder / f"{mode}.engine", BuildOptions(TargetName.CPU)).path
 
 

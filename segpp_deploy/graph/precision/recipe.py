@@ -9,6 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from segpp_deploy.config import Precision
+from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.graph.precision.half import to_fp16
 from segpp_deploy.graph.precision.layers import Layer, find_layers
 from segpp_deploy.graph.precision.qdq import quantize
@@ -64,14 +65,26 @@ def apply_recipe(model: onnx.ModelProto, recipe: PrecisionRecipe) -> onnx.ModelP
     """Return a rewritten copy of a float32 export of either lowering.
 
     Raises:
-        SegppError: a layer to quantise has no range.
+        SegppError: a layer to quantise has no range, or what must stay in float32 is not in the graph.
     """
     rewritten = ir.from_proto(model)
     if recipe.uses_fp16:
-        rewritten = to_fp16(rewritten, recipe.keep_fp32).model
+        half = to_fp16(rewritten, recipe.keep_fp32)
+        if half.unknown:
+            raise _unknown_error(half.unknown)
+        rewritten = half.model
     if recipe.precision is Precision.INT8:
         rewritten = quantize(rewritten, recipe.ranges, recipe.layers, outputs=recipe.outputs).model
     return ir.to_proto(rewritten)
+
+
+def _unknown_error(names: tuple[str, ...]) -> SegppError:
+    """Without these names in the graph, what they protect from fp16 would be rounded all the same."""
+    return SegppError(
+        f"fp16 must leave layers or tensors in float32 that the graph does not have: {some_names(names)}.",
+        "names of this graph: ranges of the same export, at its size and with its batch, input and output.",
+        "segpp-deploy calibrate MODEL.onnx --data DATASET -o RANGES.yaml",
+    )
 
 
 def layers_of(model: onnx.ModelProto) -> tuple[Layer, ...]:

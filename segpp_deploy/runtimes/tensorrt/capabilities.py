@@ -33,7 +33,7 @@ def choose_capabilities(trt: TensorRt, requested: tuple[str, ...], gpu: NvidiaGp
         raise SegppError(
             f"{trt.info.runtime} {trt.version} does not build for compute capability {', '.join(unknown)}.",
             f"one or several of: {', '.join(known)}.",
-            f"{BuilderOption.COMPUTE_CAPABILITY} {known[-1]}, or --target tensorrt on that GPU",
+            f"Choose {BuilderOption.COMPUTE_CAPABILITY} {known[-1]}, or --target tensorrt on that GPU.",
         )
     if _TURING in chosen and len(chosen) > 1:
         raise SegppError(

@@ -13,7 +13,7 @@ from segpp_deploy.runtimes.tensorrt.api import TensorRt
 from segpp_deploy.runtimes.tensorrt.network import tensor_spec
 from segpp_deploy.runtimes.tensorrt.plugins import load_plugins
 
-_REBUILD = "Build the engine again on this machine: segpp-deploy build-engine"
+_REBUILD = "Build the engine again on this machine: segpp-deploy build-engine MODEL.onnx -o MODEL.engine"
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,9 @@ def load_plugins(trt: TensorRt, compute_capability: str) -> PluginLibrary:
     """
     if not _takes_plugins(trt):
         raise SegppError(
-            f"{trt.info.runtime} runs no plugins.", "a graph with the portable lowering.", "export --lowering portable"
+            f"{trt.info.runtime} runs no plugins.",
+            "a graph with the portable lowering.",
+            "segpp-deploy export MODEL --lowering portable -o model.onnx",
         )
     library = find_plugin_library()
     library.require_runs_on(compute_capability)

@@ -14,6 +14,7 @@ from segpp_deploy.files import write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.source import CardSource
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.runtimes.names import TargetName
@@ -83,7 +84,7 @@ def _make_engine(options: DemoOptions, mode: Preset, progress: Progress) -> Buil
     progress(step, number, len(options.modes))
     folder = options.out / "engines"
     exported = run_export(
-        ExportOptions(folder / f"{mode}.onnx", model=options.model, mode=str(mode), size=options.size, batch=1)
+        ExportOptions(folder / f"{mode}.onnx", CardSource(options.model), mode=str(mode), size=options.size, batch=1)
     )
     built = run_build(exported.path, folder / f"{mode}.engine", BuildOptions(target=TargetName.CPU))
     progress(step, number + 1, len(options.modes))

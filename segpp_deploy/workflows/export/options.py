@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, Size, Task
+from segpp_deploy.errors import SegppError
+from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 
 
 @dataclass(frozen=True)
@@ -14,30 +16,63 @@ class ExportOptions:
 
     Args:
         output: the ONNX file to write.
-        model: name or path of a model card.
-        checkpoint: weights file or Hugging Face directory; replaces the card's.
-        arch: backbone; checked against the weights.
-        task: segmentation or pose.
-        num_classes: classes or keypoints; checked against the weights.
+        source: where the weights come from.
         mode: preset name or plan file.
         size: input size in pixels.
         batch: images per call, None for a dynamic batch axis.
         input_kind: see `InputKind`.
         output_kind: see `OutputKind`.
         lowering: see `Lowering`.
-        random_weights_seed: use seeded random weights instead of a checkpoint, to study latency.
     """
 
     output: Path
-    model: str | None = None
-    checkpoint: Path | None = None
-    arch: Arch | None = None
-    task: Task | None = None
-    num_classes: int | None = None
+    source: ModelSource
     mode: str = str(Preset.ORIGINAL)
     size: Size | None = None
     batch: int | None = 1
     input_kind: InputKind = InputKind.UINT8
     output_kind: OutputKind | None = None
     lowering: Lowering = Lowering.PORTABLE
-    random_weights_seed: int | None = None
+
+
+def parse_source(
+    model: str | None,
+    checkpoint: Path | None,
+    seed: int | None,
+    *,
+    arch: Arch | None = None,
+    task: Task | None = None,
+    num_outputs: int | None = None,
+) -> ModelSource:
+    """Return the one source of weights that was named.
+
+    Args:
+        model: name or path of a model card.
+        checkpoint: weights file or Hugging Face directory; replaces the card's.
+        seed: of random weights.
+        arch: what is expected of the weights, or what random weights are for.
+        task: likewise.
+        num_outputs: likewise; classes or keypoints.
+
+    Raises:
+        SegppError: none is named, or several that exclude each other.
+    """
+    if seed is not None:
+        if checkpoint or model:
+            raise SegppError(
+                "Random weights and a checkpoint or card exclude each other.",
+                "one source of weights.",
+                "Leave out --random-weights, or the checkpoint.",
+            )
+        plain = SeedSource(seed)
+        return SeedSource(seed, arch or plain.arch, task or plain.task, num_outputs or plain.num_outputs)
+    expected = Expected(arch, num_outputs, task)
+    if model:
+        return CardSource(model, checkpoint, expected)
+    if checkpoint is None:
+        raise SegppError(
+            "No model was named.",
+            "a model card, a checkpoint, or --random-weights.",
+            "segpp-deploy export segformer_b0_scenes -o model.onnx, or --checkpoint FILE",
+        )
+    return CheckpointSource(checkpoint, expected)

@@ -19,6 +19,7 @@ from segpp_deploy.evaluate.environment import describe_environment
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
+from segpp_deploy.model.source import CardSource
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.plugin_library.host_kernels import open_host_kernels
 from segpp_deploy.plugin_library.library import find_plugin_library
@@ -27,9 +28,9 @@ from segpp_deploy.report.numbers import format_agreement
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
+from segpp_deploy.runtimes.torch.reference import open_reference
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from segpp_deploy.workflows.reference import open_reference
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase
 from segpp_deploy.workflows.selftest.checks import compute_reference, judge
 
@@ -218,7 +219,7 @@ def check_model(mode: Preset, target: TargetName, folder: Path) -> CheckResult:
 def _measure_agreement(mode: Preset, target: TargetName, folder: Path) -> float:
     lowering = Lowering.PLUGIN if target is TargetName.TENSORRT else Lowering.PORTABLE
     options = ExportOptions(
-        folder / f"{mode}.onnx", model=MODEL, mode=str(mode), size=MODEL_SIZE, batch=1, lowering=lowering
+        folder / f"{mode}.onnx", CardSource(MODEL), mode=str(mode), size=MODEL_SIZE, batch=1, lowering=lowering
     )
     graph = run_export(options)
     engine = build_engine(graph.path, folder / f"{mode}.engine", BuildOptions(target=target)).path

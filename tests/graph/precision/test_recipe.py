@@ -62,6 +62,16 @@ def test_a_missing_range(source: onnx.ModelProto) -> None:
         apply_recipe(source, PrecisionRecipe(Precision.INT8, layers=frozenset({QUERY})))
 
 
+def test_names_to_keep_that_the_graph_does_not_have(source: onnx.ModelProto) -> None:
+    names = (QUERY, "add_1", *(f"nothing_{index:02}" for index in range(10)))
+    for precision in (Precision.FP16, Precision.INT8):
+        with pytest.raises(SegppError, match=r"does not have: nothing_00, .*, nothing_07, \.\.\. 2 more") as caught:
+            apply_recipe(source, PrecisionRecipe(precision, Precision.FP16, keep_fp32=names))
+        assert "add_1" not in caught.value.what
+        assert caught.value.fix.startswith("segpp-deploy calibrate MODEL.onnx")
+    assert "same export" in caught.value.expected
+
+
 def test_outputs_are_quantised_where_the_runtime_needs_it(source: onnx.ModelProto) -> None:
     convolution = next(layer.name for layer in find_layers(ir.from_proto(source)) if layer.node.op_type == "Conv")
     counts = []

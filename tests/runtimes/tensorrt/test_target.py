@@ -5,6 +5,7 @@ So its own path from the graph to the file is what runs, except for what only a 
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,8 +181,9 @@ def test_tensorrt_rtx_on_a_gpu_that_it_does_not_know(cuda: FakeCuda, monkeypatch
     TensorRtRtxTarget().require_device()
     answers = {FakeCuda.cudaDeviceAttr.cudaDevAttrComputeCapabilityMajor: 9}
     monkeypatch.setattr(cuda, "cudaDeviceGetAttribute", lambda which, number: (0, answers.get(which, 0)))
-    with pytest.raises(SegppError, match=r"does not build for compute capability 9\.0"):
+    with pytest.raises(SegppError, match=r"does not build for compute capability 9\.0") as caught:
         TensorRtRtxTarget().require_device()
+    assert re.fullmatch(r"Choose --compute-capability .*, or --target tensorrt on that GPU\.", caught.value.fix)
 
 
 def test_the_real_runner_has_what_the_stand_in_has() -> None:

@@ -8,10 +8,10 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
 from segpp_deploy.model.checkpoint import load_checkpoint
+from segpp_deploy.model.loading import load_source
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.source import SeedSource
 from segpp_deploy.runtimes.torch.session import TorchSession
-from segpp_deploy.workflows.export.options import ExportOptions
-from segpp_deploy.workflows.export.run import RANDOM_PREFIX, load_source
 
 
 def open_reference(metadata: ExportMetadata, checkpoint: Path | None, near: Path) -> TorchSession:
@@ -30,8 +30,8 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
     Raises:
         SegppError: the checkpoint is not found, or is another one (by its hash).
     """
-    if metadata.checkpoint.startswith(RANDOM_PREFIX):
-        model = _random_model(metadata)
+    if metadata.seed is not None:
+        model = load_source(SeedSource(metadata.seed, metadata.arch, metadata.task, len(metadata.classes))).model
     else:
         loaded = load_checkpoint(checkpoint or _find_checkpoint(metadata, near), arch=metadata.arch, task=metadata.task)
         if loaded.sha256 != metadata.checkpoint_sha256:
@@ -44,18 +44,6 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
         model = loaded.model
     model.plan = metadata.plan
     return model
-
-
-def _random_model(metadata: ExportMetadata) -> SegFormer:
-    seed = int(metadata.checkpoint.removeprefix(RANDOM_PREFIX))
-    options = ExportOptions(
-        output=Path(),
-        arch=metadata.arch,
-        task=metadata.task,
-        num_classes=len(metadata.classes),
-        random_weights_seed=seed,
-    )
-    return load_source(options).model
 
 
 def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:

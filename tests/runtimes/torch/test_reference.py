@@ -11,15 +11,14 @@ import torch
 from segpp_deploy.config import OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import PRESETS
-from segpp_deploy.workflows.export.run import RANDOM_PREFIX
-from segpp_deploy.workflows.reference import load_model_for, open_reference
+from segpp_deploy.runtimes.torch.reference import load_model_for, open_reference
 from tests.workflows.fake_session import make_metadata
 
 METADATA = make_metadata(OutputKind.LOGITS, size=Size(64, 64))
 
 
 def test_random_weights_are_drawn_again() -> None:
-    metadata = replace(METADATA, checkpoint=f"{RANDOM_PREFIX}7", plan=PRESETS[Preset.HQ])
+    metadata = replace(METADATA, checkpoint="random weights, seed 7", seed=7, plan=PRESETS[Preset.HQ])
     first, second = (load_model_for(metadata, None, Path("a.engine")) for _ in range(2))
     assert first.plan == PRESETS[Preset.HQ]
     for mine, theirs in zip(first.parameters(), second.parameters(), strict=True):

@@ -1,0 +1,72 @@
+"""Models from every kind of source, and what each says about its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from random_models import random_model
+from safetensors.torch import save_file
+
+from segpp_deploy.config import Arch, Normalization, Task, default_class_table
+from segpp_deploy.errors import SegppError
+from segpp_deploy.files import sha256_of
+from segpp_deploy.model.cards import load_card
+from segpp_deploy.model.dialects import Dialect, to_dialect
+from segpp_deploy.model.loading import load_source
+from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, SeedSource
+
+CARD = "segformer_b0_scenes"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """B0 with five classes, without metadata."""
+    path = tmp_path_factory.mktemp("weights") / "b0.safetensors"
+    save_file(to_dialect(random_model(Dialect.MMSEG), Dialect.MMSEG), path)
+    return path
+
+
+def test_a_seed_gives_one_model_and_leaves_the_random_state_alone() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    source = SeedSource(7, Arch.B1, Task.POSE, 5)
+    first, second = load_source(source), load_source(source)
+    assert torch.equal(torch.rand(1), expected)
+    spec = first.model.spec
+    assert (spec.arch, spec.task, len(first.classes)) == (Arch.B1, Task.POSE, 5)
+    assert (first.name, first.sha256, first.seed, first.size) == ("random weights, seed 7", "", 7, None)
+    others = second.model.parameters()
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.model.parameters(), others, strict=True))
+    other_seed = load_source(SeedSource(8, Arch.B1, Task.POSE, 5)).model
+    assert not torch.equal(first.model.head.predict.weight, other_seed.head.predict.weight)
+
+
+def test_a_checkpoint_that_says_nothing_of_itself(weights: Path) -> None:
+    found = load_source(CheckpointSource(weights))
+    assert (found.classes, found.normalization) == (default_class_table(5), Normalization())
+    assert (found.name, found.sha256, found.seed, found.size) == (str(weights), sha256_of(weights), None, None)
+
+
+def test_a_card_describes_its_weights() -> None:
+    card, found = load_card(CARD), load_source(CardSource(CARD))
+    assert (found.classes, found.normalization) == (card.class_table(), card.normalization_values())
+    assert (found.name, found.sha256, found.size) == (CARD, card.checkpoint.sha256, card.input_size)
+
+
+def test_other_weights_for_a_card_must_fit_it(weights: Path) -> None:
+    with pytest.raises(SegppError, match="say num-classes 5; 10 was asked for"):
+        load_source(CardSource(CARD, weights))
+    own = load_card(CARD)
+    assert own.checkpoint.file
+    path = own.folder / own.checkpoint.file
+    assert load_source(CardSource(CARD, path)).name == str(path)
+
+
+@pytest.mark.parametrize("expected", [Expected(Arch.B2), Expected(num_outputs=6), Expected(task=Task.POSE)])
+def test_weights_are_checked_against_what_is_expected(expected: Expected, weights: Path) -> None:
+    for source in (CheckpointSource(weights, expected), CardSource(CARD, expected=expected)):
+        with pytest.raises(SegppError, match="was asked for"):
+            load_source(source)
