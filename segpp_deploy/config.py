@@ -35,9 +35,6 @@ class TaskName(Choice):
     POSE = "pose"
 
 
-Task = TaskName
-
-
 class Preset(Choice):
     """The named merge plans; `segpp_deploy.model.plan` says what each does."""
 

@@ -28,6 +28,7 @@ from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of
+from segpp_deploy.model.source import CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.tuning.calibration.calibration import compare_methods
@@ -103,7 +104,7 @@ def measure(
 def make_graph(mode: Preset, folder: Path) -> GraphFile:
     """Export one mode."""
     path = folder / f"{mode}.onnx"
-    run_export(ExportOptions(path, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=SIZE))
+    run_export(ExportOptions(path, CheckpointSource(camvid_data.WEIGHTS), mode=str(mode), size=SIZE))
     return read_graph(path)
 
 

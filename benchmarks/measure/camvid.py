@@ -16,6 +16,7 @@ from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Preset, Size
+from segpp_deploy.model.source import CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.target import TargetName
@@ -58,7 +59,7 @@ def make_engine(mode: Preset, folder: Path) -> Path:
     engine = folder / f"{mode}.engine"
     if not engine.exists():
         graph = folder / f"{mode}.onnx"
-        run_export(ExportOptions(graph, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=SIZE))
+        run_export(ExportOptions(graph, CheckpointSource(camvid_data.WEIGHTS), mode=str(mode), size=SIZE))
         run_build(graph, engine, BuildOptions(TargetName.CPU))
     return engine
 

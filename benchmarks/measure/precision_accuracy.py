@@ -27,6 +27,7 @@ from segpp_deploy.engine.precision_record import GateOutcome
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import write_ranges
+from segpp_deploy.model.source import CardSource, CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.tuning.calibration.calibration import calibrate_graph
@@ -91,9 +92,9 @@ def prepare(data: str, mode: Preset, folder: Path) -> tuple[Path, Path, str]:
     """Return the exported file, its range file, and the held-out pictures."""
     exported, ranges = folder / "model.onnx", folder / "ranges.yaml"
     if data == SCENES:
-        run_export(ExportOptions(exported, model=DEMO, mode=str(mode), size=Size(512, 1024)))
+        run_export(ExportOptions(exported, CardSource(DEMO), mode=str(mode), size=Size(512, 1024)))
         return exported, CALIBRATION / f"{DEMO}.{mode}.yaml", "scenes:40"
-    run_export(ExportOptions(exported, checkpoint=camvid_data.WEIGHTS, mode=str(mode), size=Size(360, 480)))
+    run_export(ExportOptions(exported, CheckpointSource(camvid_data.WEIGHTS), mode=str(mode), size=Size(360, 480)))
     options = CalibrationOptions(f"camvid:{camvid_data.FRAMES}#train", IMAGES)
     write_ranges(ranges, calibrate_graph(read_graph(exported), options).ranges)
     return exported, ranges, f"camvid:{camvid_data.FRAMES}#val"

@@ -20,7 +20,7 @@ from scene_crops import Recipe
 from scene_evaluation import count_confusions, iou_percent
 from train_scenes import PROCESSES, new_model
 
-from segpp_deploy.config import Arch, Normalization, Preset, Task
+from segpp_deploy.config import Arch, Normalization, Preset, TaskName
 from segpp_deploy.data.scenes import DEFAULT_SCENE_SIZE, HELD_OUT_SEED, SCENE_CLASSES
 from segpp_deploy.files import atomic_path, sha256_of, write_text
 from segpp_deploy.model.card_schema import CardCheckpoint, CardClass, CardMetric, ModelCard
@@ -48,7 +48,7 @@ def write_weights(run: Path, target: Path) -> int:
     values = Normalization()
     metadata = {
         "format": "pt",
-        "task": str(Task.SEG),
+        "task": str(TaskName.SEG),
         "arch": f"mit_{Arch.B0}",
         "classes": ",".join(SCENE_CLASSES.names),
         "palette": str([list(color) for color in SCENE_CLASSES.palette]),
@@ -81,7 +81,7 @@ def make_card(weights: Path, scores: dict[Preset, NDArray[np.float64]], seeds: r
         name=NAME,
         title="SegFormer-B0 for generated street scenes (10 classes), the demo model",
         arch=Arch.B0,
-        task=Task.SEG,
+        task=TaskName.SEG,
         classes=tuple(
             CardClass(name=name, color=color)
             for name, color in zip(SCENE_CLASSES.names, SCENE_CLASSES.palette, strict=True)

@@ -8,13 +8,9 @@ from typing import Annotated
 import typer
 
 from segpp_deploy.cli.console import Output
-from segpp_deploy.cli.options import JsonFlag, QuietFlag
-from segpp_deploy.config import Arch, Choice, InputKind, Lowering, OutputKind, Preset, Task, parse_choice, parse_size
+from segpp_deploy.cli.options import JsonFlag, QuietFlag, names
+from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, TaskName, parse_choice, parse_size
 from segpp_deploy.errors import SegppError
-
-
-def _names(choice: type[Choice]) -> str:
-    return "|".join(str(member) for member in choice)
 
 
 def export(
@@ -27,25 +23,25 @@ def export(
         typer.Option(metavar="FILE|DIR", help="Weights: .pth, .pt, .safetensors, a Hugging Face folder."),
     ] = None,
     arch: Annotated[
-        str | None, typer.Option(metavar=_names(Arch), help="Backbone; found from the weights if absent.")
+        str | None, typer.Option(metavar=names(Arch), help="Backbone; found from the weights if absent.")
     ] = None,
-    task: Annotated[str | None, typer.Option(metavar=_names(Task), help="Found from the weights if absent.")] = None,
+    task: Annotated[str | None, typer.Option(metavar=names(TaskName), help="Found from the weights if absent.")] = None,
     num_classes: Annotated[
         int | None, typer.Option(metavar="K", min=1, help="Found from the weights if absent.")
     ] = None,
     mode: Annotated[
-        str, typer.Option(metavar=_names(Preset) + "|PLAN.yaml", help="Which tokens are merged; see docs/merging.md.")
+        str, typer.Option(metavar=names(Preset) + "|PLAN.yaml", help="Which tokens are merged; see docs/merging.md.")
     ] = str(Preset.ORIGINAL),
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels; the card's if absent.")] = None,
     batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Images per call.")] = "1",
     input_kind: Annotated[
-        str, typer.Option("--input", metavar=_names(InputKind), help="RGB bytes, or normalised floats.")
+        str, typer.Option("--input", metavar=names(InputKind), help="RGB bytes, or normalised floats.")
     ] = "uint8",
     output_kind: Annotated[
-        str | None, typer.Option("--output", metavar=_names(OutputKind), help="labels if absent; heatmaps for pose.")
+        str | None, typer.Option("--output", metavar=names(OutputKind), help="labels if absent; heatmaps for pose.")
     ] = None,
     lowering: Annotated[
-        str, typer.Option(metavar=_names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
+        str, typer.Option(metavar=names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
     ] = "portable",
     random_weights: Annotated[
         int | None, typer.Option(metavar="SEED", help="No checkpoint: seeded random weights, to time a model.")
@@ -66,7 +62,7 @@ def export(
             checkpoint,
             random_weights,
             arch=parse_choice(Arch, arch, "architecture") if arch else None,
-            task=parse_choice(Task, task, "task") if task else None,
+            task=parse_choice(TaskName, task, "task") if task else None,
             num_outputs=num_classes,
         ),
         mode=mode,
@@ -78,16 +74,9 @@ def export(
     )
     output = Output(json, quiet)
     output.note(f"Exporting to {out}")
-    from segpp_deploy.report.tables import to_rich
-    from segpp_deploy.report.tokens import tokens_table
-    from segpp_deploy.workflows.export.run import export_to_dict, run_export
+    from segpp_deploy.workflows.export.run import run_export
 
-    result = run_export(options, output.note)
-    for note in result.notes:
-        output.note(note)
-    facts = result.metadata
-    title = f"{facts.arch} {facts.mode} at {facts.size}: tokens per stage"
-    output.result(export_to_dict(result), to_rich(tokens_table(facts.tokens, title)), f"Wrote {result.path}")
+    output.show(run_export(options, output.note))
 
 
 def _parse_batch(text: str) -> int | None:

@@ -64,7 +64,7 @@ class ExportRequest:
 
 
 @dataclass(frozen=True)
-class ExportResult:
+class ExportedGraph:
     """A written file.
 
     Args:
@@ -80,7 +80,7 @@ class ExportResult:
     notes: tuple[str, ...]
 
 
-def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> ExportResult:
+def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> ExportedGraph:
     """Write `model` with its plan (`model.plan`) as an ONNX file.
 
     Args:
@@ -99,7 +99,7 @@ def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> Expo
         onnx.checker.check_model(proto, full_check=True)
         onnx.save(proto, temporary)
         digest = sha256_of(temporary)
-    return ExportResult(target, metadata, digest, explain_plan(model.plan, request.size.hw))
+    return ExportedGraph(target, metadata, digest, explain_plan(model.plan, request.size.hw))
 
 
 def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, ExportMetadata]:

@@ -16,7 +16,7 @@ from segpp_deploy.config import (
     OutputKind,
     Precision,
     Size,
-    Task,
+    TaskName,
 )
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import MergePlan, StageTokens
@@ -49,7 +49,7 @@ class ExportMetadata:
     """
 
     arch: Arch
-    task: Task
+    task: TaskName
     plan: MergePlan
     tokens: tuple[StageTokens, ...]
     size: Size
@@ -113,7 +113,7 @@ class ExportMetadata:
         try:
             metadata = cls(
                 arch=Arch(values["arch"]),
-                task=Task(values["task"]),
+                task=TaskName(values["task"]),
                 plan=parse_plan(values["plan"], values["mode"], where),
                 tokens=tuple(StageTokens(**{**stage, "grid": tuple(stage["grid"])}) for stage in values["tokens"]),
                 size=Size(*map(int, values["size"])),

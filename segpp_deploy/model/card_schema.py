@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from segpp_deploy.config import Arch, ClassTable, Normalization, Size, Task, default_class_table, parse_size
+from segpp_deploy.config import Arch, ClassTable, Normalization, Size, TaskName, default_class_table, parse_size
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Channel, Channel, Channel]
@@ -115,7 +115,7 @@ class ModelCard(_Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
     title: str
     arch: Arch
-    task: Task
+    task: TaskName
     classes: Annotated[tuple[CardClass, ...], Field(min_length=1)]
     input_size: SizeText
     normalization: CardNormalization = CardNormalization()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from segpp_deploy.config import Arch, ClassTable, Normalization, Preset, Task
+from segpp_deploy.config import Arch, ClassTable, Normalization, Preset, TaskName
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.checkpoint_metadata import read_classes, read_normalization, read_task
@@ -48,7 +48,7 @@ class LoadedCheckpoint:
 
 
 def load_checkpoint(
-    path: Path, *, arch: Arch | None = None, num_outputs: int | None = None, task: Task | None = None
+    path: Path, *, arch: Arch | None = None, num_outputs: int | None = None, task: TaskName | None = None
 ) -> LoadedCheckpoint:
     """Load a .safetensors, .pth, .pt or .bin file, or a Hugging Face directory.
 
@@ -135,7 +135,9 @@ def _infer_arch(translation: Translation, wanted: Arch | None, where: str) -> Ar
     )
 
 
-def _check_wishes(spec: ModelSpec, arch: Arch | None, num_outputs: int | None, task: Task | None, where: str) -> None:
+def _check_wishes(
+    spec: ModelSpec, arch: Arch | None, num_outputs: int | None, task: TaskName | None, where: str
+) -> None:
     _check_wish("arch", str(spec.arch), None if arch is None else str(arch), where)
     _check_wish("num-classes", str(spec.num_outputs), None if num_outputs is None else str(num_outputs), where)
     _check_wish("task", str(spec.task), None if task is None else str(task), where)

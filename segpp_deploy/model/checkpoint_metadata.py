@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from segpp_deploy.config import ClassTable, Normalization, Task, default_class_table
+from segpp_deploy.config import ClassTable, Normalization, TaskName, default_class_table
 
 Color = tuple[int, int, int]
 
@@ -38,15 +38,15 @@ def read_normalization(metadata: Mapping[str, Any]) -> Normalization | None:
     return Normalization(mean, std) if mean and std and min(std) > 0 else None
 
 
-def read_task(metadata: Mapping[str, Any]) -> Task | None:
+def read_task(metadata: Mapping[str, Any]) -> TaskName | None:
     """Return the task, which may be written `segmentation`.
 
     Example:
         >>> read_task({"task": "segmentation"}), read_task({})
-        (<Task.SEG: 'seg'>, None)
+        (<TaskName.SEG: 'seg'>, None)
     """
     text = str(metadata.get("task", ""))
-    return next((task for task in Task if text.startswith(str(task))), None)
+    return next((task for task in TaskName if text.startswith(str(task))), None)
 
 
 def parse_list(value: Any) -> list[Any] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from segpp_deploy.config import Arch, Preset, Task
+from segpp_deploy.config import Arch, Preset, TaskName
 from segpp_deploy.model.arch import ARCH_SPECS, LayerNormEps
 from segpp_deploy.model.encoder import MitEncoder
 from segpp_deploy.model.head import DecodeHead
@@ -31,7 +31,7 @@ class ModelSpec:
     num_outputs: int
     head_channels: int = 256
     normalised_stages: bool = True
-    task: Task = Task.SEG
+    task: TaskName = TaskName.SEG
     norm_eps: LayerNormEps = field(default_factory=LayerNormEps)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpp_deploy.config import Arch, Task
+from segpp_deploy.config import Arch, TaskName
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Expected:
 
     arch: Arch | None = None
     num_outputs: int | None = None
-    task: Task | None = None
+    task: TaskName | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SeedSource:
 
     seed: int
     arch: Arch = Arch.B0
-    task: Task = Task.SEG
+    task: TaskName = TaskName.SEG
     num_outputs: int = 19
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from segpp_deploy.config import Arch, Normalization, Size, Task
+from segpp_deploy.config import Arch, Normalization, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model import cards
@@ -15,10 +15,10 @@ from segpp_deploy.model.card_schema import ModelCard
 from segpp_deploy.model.cards import list_cards, load_card, resolve_card_checkpoint
 
 PUBLISHED = {
-    "segformerpp_b5_ade20k": (Task.SEG, 150, Size(640, 640)),
-    "segformerpp_b5_cityscapes": (Task.SEG, 19, Size(1024, 1024)),
-    "segformerpp_b5_coco": (Task.POSE, 17, Size(384, 288)),
-    "segformerpp_b5_jbd": (Task.POSE, 20, Size(640, 480)),
+    "segformerpp_b5_ade20k": (TaskName.SEG, 150, Size(640, 640)),
+    "segformerpp_b5_cityscapes": (TaskName.SEG, 19, Size(1024, 1024)),
+    "segformerpp_b5_coco": (TaskName.POSE, 17, Size(384, 288)),
+    "segformerpp_b5_jbd": (TaskName.POSE, 20, Size(640, 480)),
 }
 CONTENT: dict[str, Any] = {
     "name": "small",

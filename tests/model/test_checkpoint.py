@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from segpp_deploy.config import Arch, Normalization, Preset, Task
+from segpp_deploy.config import Arch, Normalization, Preset, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.arch import ARCH_SPECS
@@ -114,7 +114,7 @@ def test_safetensors_metadata_is_read(tmp_path: Path, state: State) -> None:
     assert loaded.classes is not None
     assert loaded.classes.names == ("a", "b", "c", "d", "e")
     assert loaded.normalization == Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
-    assert loaded.model.spec.task is Task.POSE
+    assert loaded.model.spec.task is TaskName.POSE
 
 
 @pytest.mark.parametrize("meta", [{"dataset_meta": {"classes": tuple("abcde")}}, {"CLASSES": tuple("abcde")}])
@@ -149,7 +149,7 @@ def test_loading_leaves_the_file_and_other_loads_alone(tmp_path: Path, state: St
     [
         ({"arch": Arch.B1}, "say arch b0; b1 was asked for"),
         ({"num_outputs": 19}, "say num-classes 5; 19 was asked for"),
-        ({"task": Task.POSE}, "say task seg; pose was asked for"),
+        ({"task": TaskName.POSE}, "say task seg; pose was asked for"),
     ],
 )
 def test_what_the_user_believes_is_checked(tmp_path: Path, state: State, wishes: Any, message: str) -> None:
@@ -230,7 +230,7 @@ def test_architectures_are_told_apart_by_what_infer_reads() -> None:
 
 @pytest.mark.camvid
 def test_the_camvid_weights_load(camvid_weights: Path) -> None:
-    loaded = load_checkpoint(camvid_weights, arch=Arch.B0, num_outputs=11, task=Task.SEG)
+    loaded = load_checkpoint(camvid_weights, arch=Arch.B0, num_outputs=11, task=TaskName.SEG)
     assert loaded.dialect is Dialect.MMSEG
     assert loaded.classes is not None
     assert loaded.classes.names[3] == "road"

@@ -9,7 +9,7 @@ import torch
 from random_models import random_model
 from safetensors.torch import save_file
 
-from segpp_deploy.config import Arch, Normalization, Task, default_class_table
+from segpp_deploy.config import Arch, Normalization, TaskName, default_class_table
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.cards import load_card
@@ -32,15 +32,15 @@ def test_a_seed_gives_one_model_and_leaves_the_random_state_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    source = SeedSource(7, Arch.B1, Task.POSE, 5)
+    source = SeedSource(7, Arch.B1, TaskName.POSE, 5)
     first, second = load_source(source), load_source(source)
     assert torch.equal(torch.rand(1), expected)
     spec = first.model.spec
-    assert (spec.arch, spec.task, len(first.classes)) == (Arch.B1, Task.POSE, 5)
+    assert (spec.arch, spec.task, len(first.classes)) == (Arch.B1, TaskName.POSE, 5)
     assert (first.name, first.sha256, first.seed, first.size) == ("random weights, seed 7", "", 7, None)
     others = second.model.parameters()
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(first.model.parameters(), others, strict=True))
-    other_seed = load_source(SeedSource(8, Arch.B1, Task.POSE, 5)).model
+    other_seed = load_source(SeedSource(8, Arch.B1, TaskName.POSE, 5)).model
     assert not torch.equal(first.model.head.predict.weight, other_seed.head.predict.weight)
 
 
@@ -65,7 +65,7 @@ def test_other_weights_for_a_card_must_fit_it(weights: Path) -> None:
     assert load_source(CardSource(CARD, path)).name == str(path)
 
 
-@pytest.mark.parametrize("expected", [Expected(Arch.B2), Expected(num_outputs=6), Expected(task=Task.POSE)])
+@pytest.mark.parametrize("expected", [Expected(Arch.B2), Expected(num_outputs=6), Expected(task=TaskName.POSE)])
 def test_weights_are_checked_against_what_is_expected(expected: Expected, weights: Path) -> None:
     for source in (CheckpointSource(weights, expected), CardSource(CARD, expected=expected)):
         with pytest.raises(SegppError, match="was asked for"):

@@ -17,7 +17,7 @@ from segpp_deploy.config import (
     Size,
     default_class_table,
 )
-from segpp_deploy.graph.export import ExportRequest, ExportResult, export_graph
+from segpp_deploy.graph.export import ExportedGraph, ExportRequest, export_graph
 from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.segformer import SegFormer
 
@@ -39,7 +39,7 @@ def request(size: Size, outputs: int, **changes: object) -> ExportRequest:
     return ExportRequest(size=size, **{**values, **changes})  # type: ignore[arg-type]
 
 
-def export(model: SegFormer, plan: MergePlan | Preset, target: Path, size: Size, **changes: object) -> ExportResult:
+def export(model: SegFormer, plan: MergePlan | Preset, target: Path, size: Size, **changes: object) -> ExportedGraph:
     """Export `model` with `plan`, which it keeps."""
     model.plan = PRESETS[plan] if isinstance(plan, Preset) else plan
     return export_graph(model, request(size, model.spec.num_outputs, **changes), target)

@@ -17,7 +17,7 @@ from segpp_deploy.config import (
     Precision,
     Preset,
     Size,
-    Task,
+    TaskName,
     default_class_table,
 )
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -63,7 +63,7 @@ def tiny_metadata(
     plan = PRESETS[Preset.ORIGINAL]
     return ExportMetadata(
         arch=Arch.B0,
-        task=Task.POSE if output_kind is OutputKind.HEATMAPS else Task.SEG,
+        task=TaskName.POSE if output_kind is OutputKind.HEATMAPS else TaskName.SEG,
         plan=plan,
         tokens=tuple(count_tokens(plan, size.hw)),
         size=size,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.cli.export import export
-from segpp_deploy.config import Arch, OutputKind, Preset, Size, Task
+from segpp_deploy.config import Arch, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph import export as graph_export
 from segpp_deploy.model import download
@@ -48,13 +48,13 @@ def test_a_size_too_small_for_the_mode(mode: Preset, tmp_path: Path) -> None:
 
 
 def test_an_output_that_does_not_fit_the_task(tmp_path: Path) -> None:
-    options = ExportOptions(tmp_path / "a.onnx", SeedSource(0, task=Task.POSE), output_kind=OutputKind.LABELS)
+    options = ExportOptions(tmp_path / "a.onnx", SeedSource(0, task=TaskName.POSE), output_kind=OutputKind.LABELS)
     with pytest.raises(SegppError, match="does not fit a pose model"):
         run_export(options)
 
 
-@pytest.mark.parametrize("task", list(Task))
-def test_sizes_where_no_card_says_one(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("task", list(TaskName))
+def test_sizes_where_no_card_says_one(task: TaskName, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def trace(module: object, hw: tuple[int, int], batch: int | None) -> None:
         raise KeyboardInterrupt(hw)
 
@@ -78,11 +78,11 @@ def test_every_kind_of_source(named: tuple[str | None, Path | None, int | None],
 
 
 def test_what_is_said_of_weights_is_expected_of_them_or_made() -> None:
-    said = {"arch": Arch.B1, "task": Task.POSE, "num_outputs": 5}
-    expected = Expected(Arch.B1, 5, Task.POSE)
+    said = {"arch": Arch.B1, "task": TaskName.POSE, "num_outputs": 5}
+    expected = Expected(Arch.B1, 5, TaskName.POSE)
     assert parse_source(CARD, None, None, **said) == CardSource(CARD, None, expected)
     assert parse_source(None, WEIGHTS, None, **said) == CheckpointSource(WEIGHTS, expected)
-    assert parse_source(None, None, 7, **said) == SeedSource(7, Arch.B1, Task.POSE, 5)
+    assert parse_source(None, None, 7, **said) == SeedSource(7, Arch.B1, TaskName.POSE, 5)
 
 
 def test_no_source_and_two_sources() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segpp_deploy.config import Task
+from segpp_deploy.config import TaskName
 from segpp_deploy.model.dialects.rules import Dialect, DialectTable, Layout, rename, stacked
 
 _LAYER = "encoder.stages.{s}.layers.{b}"
@@ -59,5 +59,5 @@ MMPOSE = DialectTable(
     head=(*_HEAD, rename("head.predict", "final_layer")),
     ignored=r"data_preprocessor\.",
     normalised_stages=True,
-    task=Task.POSE,
+    task=TaskName.POSE,
 )

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import torch
 
-from segpp_deploy.config import Choice, Task
+from segpp_deploy.config import Choice, TaskName
 from segpp_deploy.model.arch import LayerNormEps
 
 NUM_STAGES = 4
@@ -102,7 +102,7 @@ class DialectTable:
     ignored: str
     normalised_stages: bool
     norm_eps: LayerNormEps = field(default_factory=LayerNormEps)
-    task: Task = Task.SEG
+    task: TaskName = TaskName.SEG
 
     def is_backbone_only(self, names: list[str]) -> bool:
         """Say whether none of the head's parameters is there."""

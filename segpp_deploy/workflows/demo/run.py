@@ -18,6 +18,7 @@ from segpp_deploy.model.source import CardSource
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.torch.reference import open_reference
 from segpp_deploy.tuning.measurement import Candidate, Measurement
 from segpp_deploy.workflows.bench.options import BenchOptions
 from segpp_deploy.workflows.bench.result import BenchResult
@@ -30,7 +31,6 @@ from segpp_deploy.workflows.demo.report import draw_modes, require_report_librar
 from segpp_deploy.workflows.demo.result import DemoResult
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from segpp_deploy.workflows.reference import open_reference
 
 TORCH_IMAGES = 3  # compared with PyTorch, which is slow; the other images are judged by their labels only
 WARMUP = 3

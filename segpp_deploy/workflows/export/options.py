@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, Size, Task
+from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 
@@ -41,7 +41,7 @@ def parse_source(
     seed: int | None,
     *,
     arch: Arch | None = None,
-    task: Task | None = None,
+    task: TaskName | None = None,
     num_outputs: int | None = None,
 ) -> ModelSource:
     """Return the one source of weights that was named.
