@@ -137,6 +137,16 @@ class Size:
         return self.height, self.width
 
 
+def require_pictures(option: str, count: int) -> None:
+    """Check how many pictures an option asks for.
+
+    Raises:
+        SegppError: none.
+    """
+    if count < 1:
+        raise SegppError(f"{option} {count} leaves no picture.", "a number of at least 1.", f"{option} 64")
+
+
 MAX_SIDE_PX = 8192
 
 

@@ -32,8 +32,8 @@ from segpp_deploy.model.source import CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.tuning.calibration.calibration import compare_methods
+from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.tuning.candidates import CandidateBench
-from segpp_deploy.tuning.options import CalibrationOptions
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support import camvid_data

@@ -28,7 +28,7 @@ from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.target import TargetName, open_target
-from segpp_deploy.tuning.options import CalibrationOptions
+from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.exporting import export

@@ -31,7 +31,8 @@ from segpp_deploy.model.source import CardSource, CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.tuning.calibration.calibration import calibrate_graph
-from segpp_deploy.tuning.options import CalibrationOptions, GateOptions, RangesFile
+from segpp_deploy.tuning.calibration.options import CalibrationOptions, RangesFile
+from segpp_deploy.tuning.gate_options import GateOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions

@@ -13,7 +13,8 @@ from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption, names
 from segpp_deploy.config import Int8Layers, Precision, parse_choice
 from segpp_deploy.runtimes.builder_options import BuilderOptions, parse_compute_capabilities
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.tuning.options import GATE_IMAGES, parse_calibration, parse_gate
+from segpp_deploy.tuning.calibration.options import parse_calibration
+from segpp_deploy.tuning.gate_options import GATE_IMAGES, parse_gate
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 
 

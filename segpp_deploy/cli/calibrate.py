@@ -10,7 +10,7 @@ import typer
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption, names
 from segpp_deploy.config import CalibrationMethod, parse_choice
-from segpp_deploy.tuning.options import CALIBRATION_IMAGES, CALIBRATION_METHOD, CalibrationOptions
+from segpp_deploy.tuning.calibration.options import CALIBRATION_IMAGES, CALIBRATION_METHOD, CalibrationOptions
 
 
 def calibrate(

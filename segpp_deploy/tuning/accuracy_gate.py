@@ -13,8 +13,8 @@ from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.tuning.candidates import CandidateBench
+from segpp_deploy.tuning.gate_options import GateOptions
 from segpp_deploy.tuning.int8_layers import speedup_of
-from segpp_deploy.tuning.options import GateOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice
 from segpp_deploy.tuning.sensitivity import GroupSensitivity, find_sensitivity, group_layers
 

@@ -18,9 +18,9 @@ from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, open_target
 from segpp_deploy.tuning.calibration.calibration import calibrate_graph
+from segpp_deploy.tuning.calibration.options import CalibrationSource, RangesFile
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_kinds
-from segpp_deploy.tuning.options import CalibrationSource, RangesFile
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.tables import Table
 from segpp_deploy.tuning.calibration.calibration import Calibration, calibrate_graph
-from segpp_deploy.tuning.options import CalibrationOptions
+from segpp_deploy.tuning.calibration.options import CalibrationOptions
 
 
 @dataclass(frozen=True)

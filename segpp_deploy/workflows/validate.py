@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Choice, Inference
-from segpp_deploy.data.datasets import parse_dataset, require_class_count, require_task
+from segpp_deploy.data.datasets import AnyDataset, parse_dataset, require_class_count, require_task
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor
@@ -42,7 +42,7 @@ class ValidateOptions:
 
     Args:
         engine: the file to judge.
-        data: KIND:PATH.
+        data: KIND:PATH, or a data set.
         limit: use the first so many samples; None for all.
         inference: whole pictures, or windows (needs an engine that gives logits).
         against: the fp32 PyTorch model of the same mode, nothing, or another engine.
@@ -50,7 +50,7 @@ class ValidateOptions:
     """
 
     engine: Path
-    data: str
+    data: str | AnyDataset
     limit: int | None = None
     inference: Inference = Inference.WHOLE
     against: Against | Path = Against.TORCH
@@ -135,7 +135,7 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
     Raises:
         SegppError: the engine, its reference or the data cannot be used, or do not fit together.
     """
-    dataset = parse_dataset(options.data, options.limit)
+    dataset = _open_dataset(options)
     evaluator = Evaluator[Any, Any](dataset, progress)
     step = f"Validating on {dataset.name}"
     with ExitStack() as opened:
@@ -153,6 +153,12 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
             evaluation = found.evaluation
             comparison = ReferenceComparison(str(options.against), found.reference.headline, found.agreement)
         return ValidateResult(options.engine, metadata.mode, dataset.name, evaluation, comparison)
+
+
+def _open_dataset(options: ValidateOptions) -> AnyDataset:
+    if isinstance(options.data, str):
+        return parse_dataset(options.data, options.limit)
+    return options.data.first(options.limit)
 
 
 def _open_reference(options: ValidateOptions, metadata: ExportMetadata) -> Predictor[Any] | None:

@@ -17,8 +17,8 @@ from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.target import TARGETS, TargetName
 from segpp_deploy.tuning import recipe_choice
+from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.int8_layers import KindCost
-from segpp_deploy.tuning.options import PrecisionOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice, choose_recipe
 from tests.workflows.conftest import SmallGraphs, ranges_of
 

@@ -23,7 +23,7 @@ from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.builder_settings import BuilderSettings
 from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.tuning.candidates import TrialBench
-from segpp_deploy.tuning.options import PrecisionOptions
+from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.recipe_choice import choose_recipe
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.requirements import needs

@@ -36,7 +36,7 @@ from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges, tens
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.tuning.calibration import calibrator
-from segpp_deploy.tuning.options import CALIBRATION_METHOD
+from segpp_deploy.tuning.calibration.options import CALIBRATION_METHOD
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
 from tests.support.exporting import export
 from tests.support.random_models import random_model

@@ -20,7 +20,7 @@ from segpp_deploy.graph.precision.ranges import (
 )
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.tuning.calibration.calibrator import Calibrator
-from segpp_deploy.tuning.options import CalibrationOptions
+from segpp_deploy.tuning.calibration.options import CalibrationOptions
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from segpp_deploy.config import Int8Layers, Precision
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.tuning.options import CalibrationSource, GateOptions
+from segpp_deploy.tuning.calibration.options import CalibrationSource
+from segpp_deploy.tuning.gate_options import GateOptions
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
 from segpp_deploy.tuning.accuracy_gate import AccuracyGate, GateResult
 from segpp_deploy.tuning.candidates import CandidateBench
+from segpp_deploy.tuning.gate_options import GateOptions
 from segpp_deploy.tuning.int8_layers import speedup_of
-from segpp_deploy.tuning.options import GateOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.tuning.speed_profile import profile_beside_float32
 from segpp_deploy.workflows.build_engine.options import BuildOptions

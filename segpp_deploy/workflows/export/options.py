@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+
+if TYPE_CHECKING:
+    from segpp_deploy.model.plan import MergePlan
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,7 @@ class ExportOptions:
     Args:
         output: the ONNX file to write.
         source: where the weights come from.
-        mode: preset name or plan file.
+        mode: preset name, plan file, or a plan.
         size: input size in pixels.
         batch: images per call, None for a dynamic batch axis.
         input_kind: see `InputKind`.
@@ -27,7 +31,7 @@ class ExportOptions:
 
     output: Path
     source: ModelSource
-    mode: str = str(Preset.ORIGINAL)
+    mode: str | MergePlan = str(Preset.ORIGINAL)
     size: Size | None = None
     batch: int | None = 1
     input_kind: InputKind = InputKind.UINT8

@@ -21,7 +21,7 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         SegppError: the source is wrong, the plan is unknown, or the file cannot be written; all of it
             before the long part begins, as far as it can be known then.
     """
-    plan = load_plan(options.mode)
+    plan = load_plan(options.mode) if isinstance(options.mode, str) else options.mode
     require_writable(options.output)
     source = load_source(options.source, tell)
     source.model.plan = plan

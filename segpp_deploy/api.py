@@ -1,0 +1,270 @@
+"""The steps of the command line as functions: checkpoint -> ONNX -> engine -> labels; `import segpp_deploy` offers them.
+
+Each takes what its command takes, by keyword, and returns what its command prints. Paths may be strings, choices may be
+the enums or their names; what is wrong raises `SegppError`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from segpp_deploy.config import (
+    Arch,
+    CalibrationMethod,
+    Choice,
+    Inference,
+    InputKind,
+    Int8Layers,
+    Lowering,
+    OutputKind,
+    Precision,
+    Preset,
+    Size,
+    TaskName,
+    parse_choice,
+    parse_size,
+)
+from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tuning.calibration.options import (
+    CALIBRATION_IMAGES,
+    CALIBRATION_METHOD,
+    CalibrationOptions,
+    parse_calibration,
+)
+from segpp_deploy.tuning.gate_options import GATE_IMAGES, parse_gate
+from segpp_deploy.workflows.bench.options import ITERATIONS, WARMUP, BenchOptions
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.export.options import ExportOptions, parse_source
+
+if TYPE_CHECKING:
+    from segpp_deploy.data.datasets import AnyDataset
+    from segpp_deploy.engine.open import Engine
+    from segpp_deploy.model.plan import MergePlan
+    from segpp_deploy.workflows.bench.result import BenchResult
+    from segpp_deploy.workflows.build_engine.result import BuildResult
+    from segpp_deploy.workflows.calibrate import CalibrateResult
+    from segpp_deploy.workflows.export.result import ExportResult
+    from segpp_deploy.workflows.validate import ValidateResult
+
+C = TypeVar("C", bound=Choice)
+AnyPath = str | Path
+
+
+def export(
+    output: AnyPath,
+    model: str | None = None,
+    *,
+    checkpoint: AnyPath | None = None,
+    random_weights: int | None = None,
+    mode: Preset | MergePlan | AnyPath = Preset.ORIGINAL,
+    size: Size | str | None = None,
+    batch: int | None = 1,
+    arch: Arch | str | None = None,
+    task: TaskName | str | None = None,
+    num_outputs: int | None = None,
+    input_kind: InputKind | str = InputKind.UINT8,
+    output_kind: OutputKind | str | None = None,
+    lowering: Lowering | str = Lowering.PORTABLE,
+) -> ExportResult:
+    """Write a model as an ONNX file.
+
+    Args:
+        output: the file to write.
+        model: name of a model card, or a card file.
+        checkpoint: weights file or Hugging Face directory; in place of the card's, or without a card.
+        random_weights: a seed, to study latency without weights.
+        mode: a preset, a plan file, or a plan.
+        size: input size in pixels, (height, width) or "512x1024"; the card's or the task's if None.
+        batch: images per call; None for a dynamic batch axis.
+        arch: what is expected of the weights; likewise `task` and `num_outputs` (classes or keypoints).
+        task: see `arch`.
+        num_outputs: see `arch`.
+        input_kind: RGB bytes, or normalised floats.
+        output_kind: labels or logits; heatmaps for pose.
+        lowering: standard ONNX ops, or plugin nodes for TensorRT.
+    """
+    from segpp_deploy.model.plan import MergePlan
+    from segpp_deploy.workflows.export.run import run_export
+
+    source = parse_source(
+        model,
+        None if checkpoint is None else Path(checkpoint),
+        random_weights,
+        arch=_optional(Arch, arch),
+        task=_optional(TaskName, task),
+        num_outputs=num_outputs,
+    )
+    return run_export(
+        ExportOptions(
+            output=Path(output),
+            source=source,
+            mode=mode if isinstance(mode, MergePlan) else str(mode),
+            size=parse_size(size) if isinstance(size, str) else size,
+            batch=batch,
+            input_kind=_member(InputKind, input_kind),
+            output_kind=_optional(OutputKind, output_kind),
+            lowering=_member(Lowering, lowering),
+        )
+    )
+
+
+def build(
+    source: AnyPath,
+    output: AnyPath,
+    *,
+    target: TargetName | str = TargetName.AUTO,
+    precision: Precision | str | None = None,
+    threads: int | None = None,
+    builder: BuilderOptions | None = None,
+    calibration: AnyPath | CalibrationOptions | None = None,
+    int8_layers: Int8Layers | str = Int8Layers.FASTER,
+    gate_points: float | None = None,
+    gate_data: str | None = None,
+    gate_images: int = GATE_IMAGES,
+    report_dir: AnyPath | None = None,
+    progress: Progress = no_progress,
+) -> BuildResult:
+    """Build an engine from an exported file, with a manifest beside it.
+
+    Args:
+        source: the ONNX file.
+        output: the engine file to write.
+        target: what computes it.
+        precision: number format; the graph's if None.
+        threads: CPU threads; one per physical core if None.
+        builder: what the builder of a GPU target is asked for.
+        calibration: a range file, a data set or a directory of pictures to find ranges on.
+        int8_layers: int8 where it is faster on this machine, or for all layers.
+        gate_points: hundredths of the headline score that the engine may lose, on `gate_data`.
+        gate_data: held-out pictures.
+        gate_images: judge on so many of them.
+        report_dir: write precision.html, .md and .json there.
+        progress: told about each step.
+    """
+    from segpp_deploy.workflows.build_engine.run import run_build
+
+    named = calibration if isinstance(calibration, CalibrationOptions) or calibration is None else str(calibration)
+    options = BuildOptions(
+        target=_member(TargetName, target),
+        precision=_optional(Precision, precision),
+        threads=threads,
+        builder=builder or BuilderOptions(),
+        calibration=parse_calibration(named, threads) if isinstance(named, str) else named,
+        int8_layers=_member(Int8Layers, int8_layers),
+        gate=parse_gate(gate_points, gate_data, gate_images),
+        report_dir=None if report_dir is None else Path(report_dir),
+    )
+    return run_build(Path(source), Path(output), options, progress)
+
+
+def calibrate(
+    source: AnyPath,
+    output: AnyPath,
+    data: AnyPath,
+    *,
+    images: int = CALIBRATION_IMAGES,
+    method: CalibrationMethod | str = CALIBRATION_METHOD,
+    threads: int | None = None,
+    progress: Progress = no_progress,
+) -> CalibrateResult:
+    """Find the range of every tensor that int8 needs, and write them to a file.
+
+    Args:
+        source: a float32 ONNX file.
+        output: the range file to write.
+        data: a data set (KIND:PATH) or a directory of pictures.
+        images: use so many, spread evenly.
+        method: how values that are too large are clipped.
+        threads: CPU threads; one per physical core if None.
+        progress: told about each step.
+    """
+    from segpp_deploy.workflows.calibrate import run_calibrate
+
+    options = CalibrationOptions(str(data), images, _member(CalibrationMethod, method), threads)
+    return run_calibrate(Path(source), Path(output), options, progress)
+
+
+def load(engine: AnyPath, *, threads: int | None = None) -> Engine:
+    """Load an engine that takes and gives arrays; close it to give its memory back, best with `with`.
+
+    `Predictor.open` does the same for pictures of any size.
+
+    Args:
+        engine: the engine file.
+        threads: CPU threads; what it was built with if None.
+    """
+    from segpp_deploy.engine.open import Engine
+
+    return Engine.open(Path(engine), threads=threads)
+
+
+def evaluate(
+    engine: AnyPath,
+    data: str | AnyDataset,
+    *,
+    limit: int | None = None,
+    inference: Inference | str = Inference.WHOLE,
+    against: AnyPath | None = None,
+    checkpoint: AnyPath | None = None,
+    progress: Progress = no_progress,
+) -> ValidateResult:
+    """Measure an engine's accuracy, and how closely it follows a reference.
+
+    Args:
+        engine: the engine file.
+        data: a data set (KIND:PATH), or your own `Dataset`.
+        limit: use the first so many samples.
+        inference: resize each picture whole, or average overlapping windows.
+        against: "torch" for the float32 PyTorch model of the same mode, or another engine; None for no reference.
+        checkpoint: the PyTorch weights, where the recorded place has changed.
+        progress: told about each batch.
+    """
+    from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate
+
+    options = ValidateOptions(
+        engine=Path(engine),
+        data=data,
+        limit=limit,
+        inference=_member(Inference, inference),
+        against=Against.NONE if against is None else parse_against(str(against)),
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+    )
+    return run_validate(options, progress)
+
+
+def bench(
+    *engines: AnyPath,
+    iterations: int = ITERATIONS,
+    warmup: int = WARMUP,
+    profile: bool = False,
+    threads: int | None = None,
+    report_dir: AnyPath | None = None,
+    progress: Progress = no_progress,
+) -> BenchResult:
+    """Time engines that take turns, each in a process of its own; speed-ups are over the first.
+
+    Args:
+        engines: the engine files.
+        iterations: timed calls of each.
+        warmup: untimed calls before.
+        profile: also take the time of each kind of operation.
+        threads: CPU threads; what they were built with if None.
+        report_dir: also write bench.json and bench.md there.
+        progress: told about each call.
+    """
+    from segpp_deploy.workflows.bench.run import run_bench
+
+    folder = None if report_dir is None else Path(report_dir)
+    options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder)
+    return run_bench(options, progress)
+
+
+def _member(choice: type[C], value: C | str) -> C:
+    return parse_choice(choice, str(value), choice.__name__)
+
+
+def _optional(choice: type[C], value: C | str | None) -> C | None:
+    return None if value is None else _member(choice, value)
