@@ -1,4 +1,4 @@
-"""The steps of the command line as functions: checkpoint -> ONNX -> engine -> labels; `import segpp_deploy` offers them.
+"""The command line's steps as functions: checkpoint -> ONNX -> engine -> labels; `import segpp_deploy` offers them.
 
 Each takes what its command takes, by keyword, and returns what its command prints. Paths may be strings, choices may be
 the enums or their names; what is wrong raises `SegppError`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from segpp_deploy.config import CalibrationMethod, Choice, Int8Layers, Precision
-from segpp_deploy.tasks.evaluation import Score
+from segpp_deploy.tasks.protocol.evaluation import Score
 
 
 class KeptReason(Choice):

@@ -17,8 +17,8 @@ from segpp_deploy.data.images import ByteImage
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.session import Session, SessionOptions
+from segpp_deploy.tasks.protocol.task import Task
 from segpp_deploy.tasks.registry import TASKS
-from segpp_deploy.tasks.task import Task
 
 Array = NDArray[Any]
 P = TypeVar("P")

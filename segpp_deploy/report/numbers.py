@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from segpp_deploy.tasks.evaluation import Score, Unit
+from segpp_deploy.tasks.protocol.evaluation import Score, Unit
 
 
 def format_percent(fraction: float, digits: int = 2) -> str:

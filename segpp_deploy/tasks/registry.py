@@ -5,8 +5,8 @@ from __future__ import annotations
 from segpp_deploy.config import OutputKind, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.tasks.pose.task import PoseTask
+from segpp_deploy.tasks.protocol.task import AnyTask
 from segpp_deploy.tasks.segmentation.task import SegmentationTask
-from segpp_deploy.tasks.task import AnyTask
 
 TASKS: dict[TaskName, AnyTask] = {TaskName.SEG: SegmentationTask(), TaskName.POSE: PoseTask()}
 

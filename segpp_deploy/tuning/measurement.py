@@ -7,7 +7,7 @@ from typing import Any
 
 from segpp_deploy.config import Precision
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.tasks.evaluation import Score, Unit
+from segpp_deploy.tasks.protocol.evaluation import Score, Unit
 
 
 @dataclass(frozen=True)

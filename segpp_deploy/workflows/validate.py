@@ -16,7 +16,7 @@ from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.numbers import format_agreement, format_percent, format_score
 from segpp_deploy.report.tables import Column, Table
-from segpp_deploy.tasks.evaluation import Evaluation, Score
+from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
 
 
 class Against(Choice):

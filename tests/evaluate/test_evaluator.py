@@ -12,9 +12,9 @@ from segpp_deploy.config import OutputKind, TaskName
 from segpp_deploy.data.datasets import Dataset, Sample
 from segpp_deploy.data.datasets.keypoints import KeypointAnnotation, Keypoints
 from segpp_deploy.data.datasets.labels import LabelFile
+from segpp_deploy.data.datasets.selection import open_pictures
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import write_image
-from segpp_deploy.data.selection import open_pictures
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from segpp_deploy.tasks.outputs import OutputAgreement
+from segpp_deploy.tasks.protocol.outputs import OutputAgreement
 from segpp_deploy.tasks.segmentation.agreement import PixelAgreement
 
 

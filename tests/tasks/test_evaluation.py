@@ -6,7 +6,7 @@ import pytest
 
 from segpp_deploy.config import Inference, OutputKind, TaskName
 from segpp_deploy.errors import SegppError
-from segpp_deploy.tasks.evaluation import Score, Unit
+from segpp_deploy.tasks.protocol.evaluation import Score, Unit
 from segpp_deploy.tasks.registry import TASKS, choose_output
 from tests.workflows.fake_session import make_metadata
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from segpp_deploy.tasks.evaluation import Score, Unit
-from segpp_deploy.tasks.outputs import OutputAgreement
 from segpp_deploy.tasks.pose.prediction import Pose
+from segpp_deploy.tasks.protocol.evaluation import Score, Unit
+from segpp_deploy.tasks.protocol.outputs import OutputAgreement
 
 SAME_WITHIN_PX = 1.0
 """Keypoints of two models that lie no further apart, in the picture, are the same."""

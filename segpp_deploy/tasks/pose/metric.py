@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.keypoints import Keypoints
-from segpp_deploy.tasks.evaluation import Evaluation, PerClass, Score
 from segpp_deploy.tasks.pose.prediction import Pose
+from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
 
 THRESHOLDS = (0.1, 0.05)
 """Of the longer side of the person's box; the first gives the headline."""

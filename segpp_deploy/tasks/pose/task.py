@@ -10,11 +10,11 @@ from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.tasks.outputs import are_comparable
 from segpp_deploy.tasks.pose.agreement import PoseAgreement
 from segpp_deploy.tasks.pose.drawing import draw_keypoints
 from segpp_deploy.tasks.pose.metric import PckMetric
 from segpp_deploy.tasks.pose.prediction import PersonCrop, Pose
+from segpp_deploy.tasks.protocol.outputs import are_comparable
 
 
 class PoseTask:

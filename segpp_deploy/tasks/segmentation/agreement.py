@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.tasks.evaluation import Score, Unit
-from segpp_deploy.tasks.outputs import OutputAgreement, require_same_shape
+from segpp_deploy.tasks.protocol.evaluation import Score, Unit
+from segpp_deploy.tasks.protocol.outputs import OutputAgreement, require_same_shape
 from segpp_deploy.tasks.segmentation.prediction import Segmentation
 
 

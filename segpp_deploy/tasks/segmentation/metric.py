@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.tasks.evaluation import Evaluation, PerClass, Score
+from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
 from segpp_deploy.tasks.segmentation.prediction import Segmentation
 
 

@@ -10,7 +10,7 @@ from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.tasks.outputs import are_comparable
+from segpp_deploy.tasks.protocol.outputs import are_comparable
 from segpp_deploy.tasks.segmentation.agreement import SegmentationAgreement
 from segpp_deploy.tasks.segmentation.metric import SegmentationMetric
 from segpp_deploy.tasks.segmentation.overlay import draw_overlay

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from segpp_deploy import __version__
 from segpp_deploy.config import CalibrationMethod, Lowering, Precision
-from segpp_deploy.data.selection import select_pictures
+from segpp_deploy.data.datasets.selection import select_pictures
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.ranges import (

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from segpp_deploy.config import CalibrationMethod, Inference
 from segpp_deploy.data.datasets import Sample
+from segpp_deploy.data.datasets.selection import Selection
 from segpp_deploy.data.geometry.whole import prepare
-from segpp_deploy.data.selection import Selection
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.predictor import chunks
 from segpp_deploy.graph.metadata import ExportMetadata

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.data.selection import DIRECTORY, Selection, select_pictures
+from segpp_deploy.data.datasets.selection import DIRECTORY, Selection, select_pictures
 from segpp_deploy.engine.build import (
     EngineOptions,
     build_graph,

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from segpp_deploy.config import TaskName, default_class_table
-from segpp_deploy.data.selection import select_pictures
+from segpp_deploy.data.datasets.selection import select_pictures
 from segpp_deploy.errors import SegppError
 from segpp_deploy.tasks.segmentation.task import SegmentationTask
 from segpp_deploy.tuning.calibration.survey import FEW_IMAGES, ImageSurvey
-from tests.data.test_selection import folder, noise
+from tests.data.datasets.test_selection import folder, noise
 from tests.tiny_graphs import CLASSES
 
 __all__ = ["folder"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from segpp_deploy.config import TaskName
+from segpp_deploy.data.datasets.selection import DIRECTORY, Selection, select_pictures
 from segpp_deploy.data.images import write_image, write_labels
-from segpp_deploy.data.selection import DIRECTORY, Selection, select_pictures
 from segpp_deploy.errors import SegppError
 from tests.support.tiny_graphs import CLASSES, tiny_metadata
 

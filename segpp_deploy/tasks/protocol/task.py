@@ -11,7 +11,7 @@ from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskNam
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.tasks.evaluation import Evaluation, Score
+from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
 
 Array = NDArray[Any]
 
