@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption
 from segpp_deploy.config import Precision, parse_choice
+from segpp_deploy.runtimes.names import TargetName
 
 
 class BuildEngineCommand(TyperCommand):
@@ -18,7 +19,7 @@ class BuildEngineCommand(TyperCommand):
 
     def format_help(self, *arguments: Any, **options: Any) -> None:
         """Print the help."""
-        from segpp_deploy.runtimes.target import TARGETS
+        from segpp_deploy.runtimes.registry import TARGETS
 
         targets = [f"* {info.name}: {', '.join(map(str, info.precisions))}" for info in TARGETS.values()]
         self.epilog = "\n".join(["What each target computes in:\n", *targets])
@@ -29,12 +30,8 @@ def build_engine(
     source: Annotated[Path, typer.Argument(metavar="IN.onnx", help="A file written by export.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="OUT.engine", help="The file to write.")],
     target: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|cpu|openvino|cuda|tensorrt|tensorrt-rtx",
-            help="The runtime; see `segpp-deploy doctor`.",
-        ),
-    ] = "auto",
+        str, typer.Option(metavar="|".join(TargetName), help="The runtime; see `segpp-deploy doctor`.")
+    ] = str(TargetName.AUTO),
     precision: Annotated[
         str | None, typer.Option(metavar="fp32|bf16|fp16|int8", help="Number format; the graph's if absent.")
     ] = None,
@@ -87,7 +84,6 @@ def build_engine(
     from segpp_deploy.engine.build import BuildOptions
     from segpp_deploy.engine.precision_record import Placement
     from segpp_deploy.runtimes.builder_settings import BuilderSettings, parse_compute_capabilities
-    from segpp_deploy.runtimes.target import TargetName
     from segpp_deploy.tuning.options import PrecisionOptions
     from segpp_deploy.workflows.build_engine.run import run_build
 

@@ -1,10 +1,12 @@
-"""Build an engine file from an exported graph, try it once, and record it."""
+"""Compile an exported graph, try the engine once, and write it with its record."""
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,22 +18,16 @@ from segpp_deploy.config import Lowering, OutputKind, Precision
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, sha256_of
+from segpp_deploy.files import atomic_path, require_writable
 from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_spec
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.hardware.cpu import require_threads
 from segpp_deploy.runtimes.builder_settings import BuilderSettings, check_builder_settings
-from segpp_deploy.runtimes.target import (
-    TARGETS,
-    BuiltEngine,
-    EngineSettings,
-    Target,
-    TargetInfo,
-    TargetName,
-    open_target,
-    resolve_auto,
-)
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.runtimes.target import CompiledEngine, EngineSettings, Target, TargetInfo
 
 Progress = Callable[[str, int, int], None]  # (step, steps done, steps in all)
 
@@ -95,8 +91,8 @@ def build_engine(
     """Build `source` (an exported ONNX file) into the one file `output` and its manifest, `output`.json.
 
     Later commands take the path `output`, whatever its suffix. For the targets cpu, cuda and openvino it holds ONNX. It
-    is run once before it gets its name, where the GPU it is for is here; after a failure neither file is left, or both
-    are what they were before.
+    is run once before it is written, where the GPU it is for is here; after a failure neither file is left, or both are
+    what they were before.
 
     Raises:
         SegppError: the graph, the target and the options do not fit together, the target is not available, or the
@@ -129,21 +125,20 @@ def build_graph(
     """
     report = progress or (lambda step, done, total: None)
     name = resolve_auto(options.target)
-    settings = settle(name, graph.metadata, graph.path, options)
+    settings = resolve_settings(name, graph.metadata, graph.path, options)
     target = open_target(name)
+    require_writable(output)
+    report(*_BUILDING, _PERCENT)
     start = time.perf_counter()
-    manifest_file = manifest_path(output)
-    with atomic_path(manifest_file) as temporary_manifest, atomic_path(output) as temporary:
-        report(*_BUILDING, _PERCENT)
-        built = target.build(graph, temporary, settings, lambda fraction: report(*_building(fraction), _PERCENT))
-        build_seconds = time.perf_counter() - start
-        report(*_TRYING, _PERCENT)
-        tried = _try_engine(target, temporary, built, graph)
-        manifest = _describe(name, built, graph, temporary, build_seconds)
-        manifest = manifest.model_copy(update={"tried": tried, "precision_record": record})
-        temporary_manifest.write_text(dump_manifest(manifest), encoding="utf-8")
+    compiled = target.compile(graph, settings, lambda fraction: report(*_building(fraction), _PERCENT))
+    build_seconds = time.perf_counter() - start
+    report(*_TRYING, _PERCENT)
+    tried = _try_engine(target, compiled, graph)
+    manifest = _describe(name, compiled, graph, build_seconds)
+    manifest = manifest.model_copy(update={"tried": tried, "precision_record": record})
+    _write(output, compiled, manifest)
     report(_TRYING[0], _PERCENT, _PERCENT)
-    return BuildResult(output, manifest_file, manifest, manifest.build_seconds, manifest.size_bytes)
+    return BuildResult(output, manifest_path(output), manifest, manifest.build_seconds, manifest.size_bytes)
 
 
 def _building(fraction: float) -> tuple[str, int]:
@@ -151,7 +146,7 @@ def _building(fraction: float) -> tuple[str, int]:
     return step, first + int(fraction * (_TRYING[1] - first))
 
 
-def settle(name: TargetName, metadata: ExportMetadata, source: Path, options: BuildOptions) -> EngineSettings:
+def resolve_settings(name: TargetName, metadata: ExportMetadata, source: Path, options: BuildOptions) -> EngineSettings:
     """Return the settings of an engine of the graph `source`.
 
     Raises:
@@ -163,26 +158,32 @@ def settle(name: TargetName, metadata: ExportMetadata, source: Path, options: Bu
     return EngineSettings(precision, require_threads(options.threads), options.builder)
 
 
-def _describe(name: TargetName, built: BuiltEngine, graph: GraphFile, engine: Path, build_seconds: float) -> Manifest:
+def _describe(name: TargetName, compiled: CompiledEngine, graph: GraphFile, build_seconds: float) -> Manifest:
     return Manifest(
         target=name,
-        runtime=built.runtime,
-        precision=built.settings.precision,
-        threads=built.settings.threads,
-        builder=built.settings.builder,
-        layer_types={kind: dict(formats) for kind, formats in built.layer_types.items()},
+        runtime=compiled.runtime,
+        precision=compiled.settings.precision,
+        threads=compiled.settings.threads,
+        builder=compiled.settings.builder,
+        layer_types={kind: dict(formats) for kind, formats in compiled.layer_types.items()},
         tried=False,
         precision_record=None,
         source=str(graph.path),
         source_sha256=graph.sha256,
-        engine_sha256=sha256_of(engine),
-        size_bytes=engine.stat().st_size,
+        engine_sha256=hashlib.sha256(compiled.data).hexdigest(),
+        size_bytes=len(compiled.data),
         input=input_spec(graph.metadata),
         output=output_spec(graph.metadata),
         build_seconds=round(build_seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         metadata=graph.metadata,
     )
+
+
+def _write(output: Path, compiled: CompiledEngine, manifest: Manifest) -> None:
+    with atomic_path(manifest_path(output)) as temporary_manifest, atomic_path(output) as temporary:
+        temporary.write_bytes(compiled.data)
+        temporary_manifest.write_text(dump_manifest(manifest), encoding="utf-8")
 
 
 def check_output(source: Path, output: Path) -> None:
@@ -246,11 +247,12 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
     return shlex.join(words)
 
 
-def _try_engine(target: Target, engine: Path, built: BuiltEngine, graph: GraphFile) -> bool:
-    expected = output_spec(graph.metadata)
-    output = target.try_run(engine, built, noise_images(graph.metadata))
-    if output is None:
+def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:
+    if not target.can_run(compiled):
         return False
+    expected = output_spec(graph.metadata)
+    with closing(target.load(compiled.data, graph.metadata, compiled.settings, SessionOptions())) as session:
+        output = session.run(noise_images(graph.metadata))
     if not expected.accepts(output.dtype.name, output.shape):
         found = f"{output.dtype} {format_shape(output.shape)}"
         raise _trial_error(graph, f"it put out {found}, not {expected}")

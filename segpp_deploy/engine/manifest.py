@@ -17,7 +17,8 @@ from segpp_deploy.files import require_file
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import EngineSettings, RuntimeFacts, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import EngineSettings, RuntimeFacts
 
 SCHEMA_VERSION: Final = 1
 _CHECKSUM = "checksum"

@@ -9,7 +9,7 @@ from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptRe
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
 from segpp_deploy.tuning.judge import Judge
 from segpp_deploy.tuning.recipe_choice import RecipeChoice
@@ -45,7 +45,7 @@ class AccuracyGate:
         progress: told about each step.
     """
 
-    def __init__(self, bench: TrialBench, judge: Judge, allowed_points: float, progress: Progress) -> None:
+    def __init__(self, bench: CandidateBench, judge: Judge, allowed_points: float, progress: Progress) -> None:
         self._bench = bench
         self._judge = judge
         self._allowed_points = allowed_points

@@ -14,7 +14,7 @@ from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.session import Session
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.candidates import CandidateBench
 
 ROUNDS = 7
 WARMUP = 2
@@ -34,7 +34,7 @@ class KindCost:
 
 
 def measure_placement(
-    layers: Sequence[Layer], recipe: PrecisionRecipe, bench: TrialBench, progress: Progress
+    layers: Sequence[Layer], recipe: PrecisionRecipe, bench: CandidateBench, progress: Progress
 ) -> tuple[KindCost, ...]:
     """Take each kind of layers out of the recipe in turn and return the kinds, the costliest first.
 
@@ -52,7 +52,7 @@ def measure_placement(
 
 
 def leave_out_slower(
-    layers: Sequence[Layer], recipe: PrecisionRecipe, costs: Sequence[KindCost], bench: TrialBench
+    layers: Sequence[Layer], recipe: PrecisionRecipe, costs: Sequence[KindCost], bench: CandidateBench
 ) -> tuple[PrecisionRecipe, tuple[KindCost, ...]]:
     """Return the recipe without the kinds that are worth leaving out, and the costs with those marked.
 
@@ -72,7 +72,7 @@ def leave_out_slower(
     return recipe, tuple(decided)
 
 
-def speedup_of(recipe: PrecisionRecipe, over: PrecisionRecipe | None, bench: TrialBench) -> float:
+def speedup_of(recipe: PrecisionRecipe, over: PrecisionRecipe | None, bench: CandidateBench) -> float:
     """Return how many times faster a graph is under `recipe` than under `over` (None: float32), side by side."""
     with ExitStack() as opened:
         slow, fast = opened.enter_context(bench.open(over)), opened.enter_context(bench.open(recipe))

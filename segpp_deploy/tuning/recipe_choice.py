@@ -17,8 +17,10 @@ from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, open_target
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target
+from segpp_deploy.runtimes.target import TargetInfo
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_placement
 from segpp_deploy.tuning.options import PrecisionOptions
 from segpp_deploy.workflows.calibrate import CalibrateSettings, calibrate_graph
@@ -52,7 +54,7 @@ def choose_recipe(
     target: TargetName,
     precision: Precision,
     options: PrecisionOptions,
-    bench: TrialBench,
+    bench: CandidateBench,
     progress: Progress,
 ) -> RecipeChoice:
     """Choose the recipe that takes a float32 export to fp16 or int8 for a target.
@@ -123,7 +125,7 @@ def _has(info: TargetInfo, precision: Precision) -> bool:
     return precision in info.graph_precisions or precision in open_target(info.name).usable_precisions()
 
 
-def _place(choice: RecipeChoice, bench: TrialBench, progress: Progress) -> RecipeChoice:
+def _place(choice: RecipeChoice, bench: CandidateBench, progress: Progress) -> RecipeChoice:
     measured = measure_placement(choice.layers, choice.recipe, bench, progress)
     recipe, costs = leave_out_slower(choice.layers, choice.recipe, measured, bench)
     if not recipe.layers:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from segpp_deploy.graph.precision.layers import Layer
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.judge import Judge
 
 IMAGES = 8
@@ -46,7 +46,7 @@ def group_layers(layers: Sequence[Layer]) -> tuple[LayerGroup, ...]:
 
 
 def find_sensitivity(
-    groups: Sequence[LayerGroup], recipe: PrecisionRecipe, bench: TrialBench, judge: Judge, progress: Progress
+    groups: Sequence[LayerGroup], recipe: PrecisionRecipe, bench: CandidateBench, judge: Judge, progress: Progress
 ) -> tuple[GroupSensitivity, ...]:
     """Reduce each group alone and return the groups, the most sensitive first."""
     every_layer = frozenset().union(*(group.layers for group in groups))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.runtimes.operation_groups import OperationGroup, group_times
-from segpp_deploy.runtimes.profiling import profile_session
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.runtimes.profiling import OperationGroup, group_times, profile_session
+from segpp_deploy.tuning.candidates import CandidateBench
 
 RUNS = 5
 WARMUP = 2
@@ -55,7 +54,7 @@ class SpeedProfile:
         )
 
 
-def profile_beside_float32(recipe: PrecisionRecipe, bench: TrialBench, progress: Progress) -> SpeedProfile:
+def profile_beside_float32(recipe: PrecisionRecipe, bench: CandidateBench, progress: Progress) -> SpeedProfile:
     """Profile the graph in float32 and under a recipe, one after the other, on noise."""
     progress(_STEP, 0, 2)
     before = _profile(None, bench)
@@ -66,6 +65,6 @@ def profile_beside_float32(recipe: PrecisionRecipe, bench: TrialBench, progress:
     return SpeedProfile(recipe.precision, groups)
 
 
-def _profile(recipe: PrecisionRecipe | None, bench: TrialBench) -> Mapping[OperationGroup, float]:
+def _profile(recipe: PrecisionRecipe | None, bench: CandidateBench) -> Mapping[OperationGroup, float]:
     with bench.open(recipe, profile=True) as session:
         return group_times(profile_session(session, RUNS, WARMUP))

@@ -13,8 +13,9 @@ from segpp_deploy.engine.manifest import dump_manifest, manifest_path
 from segpp_deploy.engine.verify import check_runtime, verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_settings import BuilderSettings
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
-from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
+from segpp_deploy.runtimes.target import RuntimeFacts
 
 
 def test_a_fresh_engine_passes_and_may_move(built: BuildResult, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from segpp_deploy.runtimes.builder_settings import (
     check_builder_settings,
     parse_compute_capabilities,
 )
-from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 
 ALL = tuple(BuilderOption)
 FULL = BuilderSettings(("8.9", "12.0"), 2, 4, 512, Path("times.cache"))

@@ -15,7 +15,7 @@ from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
 from segpp_deploy.tuning.accuracy_gate import AccuracyGate
 from segpp_deploy.tuning.judge import Judgement

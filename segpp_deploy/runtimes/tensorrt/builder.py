@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Precision
@@ -37,8 +36,8 @@ class BuildJob:
     compute_capabilities: tuple[str, ...] = ()
 
 
-def build_plan(job: BuildJob, output: Path, report: ReportFraction) -> LayerTypes:
-    """Write the engine file `output` and return how many heavy layers compute in which number format.
+def build_plan(job: BuildJob, report: ReportFraction) -> tuple[bytes, LayerTypes]:
+    """Return the engine, and how many of its heavy layers compute in which number format.
 
     Raises:
         SegppError: the graph does not parse, its network is not in the requested precision, or the builder gives up;
@@ -63,11 +62,10 @@ def build_plan(job: BuildJob, output: Path, report: ReportFraction) -> LayerType
             "Use a smaller --size, another --workspace-mib, or a newer version; docs/debugging.md says how to look "
             "further.",
         )
-    output.write_bytes(plan)
     cache = job.settings.builder.timing_cache
     if cache is not None:
         save_timing_cache(trt, config, cache)
-    return types
+    return bytes(plan), types
 
 
 def _configure(job: BuildJob, builder: Any, network: Any) -> Any:

@@ -8,7 +8,14 @@ from typing import Any
 
 from segpp_deploy.config import Lowering, OutputKind, Precision
 from segpp_deploy.data.selection import DIRECTORY, CalibrationSet, choose_images
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_graph, check_output, require_lowering, settle
+from segpp_deploy.engine.build import (
+    BuildOptions,
+    BuildResult,
+    build_graph,
+    check_output,
+    require_lowering,
+    resolve_settings,
+)
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable
@@ -17,9 +24,9 @@ from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, appl
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.numbers import format_percent
-from segpp_deploy.runtimes.target import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
 from segpp_deploy.tuning.accuracy_gate import AccuracyGate, GateResult
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
 from segpp_deploy.tuning.judge import Judge
 from segpp_deploy.tuning.options import PrecisionOptions
@@ -120,7 +127,7 @@ class _Build:
         self._precision = precision
         self._progress = progress
         self._explain = explain
-        self._bench = TrialBench(graph, options.target, options.threads)
+        self._bench = CandidateBench(graph, options.target, options.threads)
         self._held_out = _choose_held_out(graph, precision)
 
     def rewrite(self, wanted: Precision) -> EngineBuild:
@@ -200,7 +207,7 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
     Args:
         graph: the export.
         output: the engine file.
-        options: what to build; the target is settled.
+        options: what to build; the target is resolved.
         rewrites_to: the precision the graph is rewritten to; None where it stays.
     """
     info = TARGETS[options.target]
@@ -212,7 +219,7 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
             f"--precision {info.precisions[-1]}, or another --target.",
         )
     metadata = graph.metadata if rewrites_to is None else graph.metadata.with_precision(rewrites_to)
-    settle(info.name, metadata, graph.path, options)
+    resolve_settings(info.name, metadata, graph.path, options)
     require_writable(output)
     target = open_target(info.name)
     if metadata.lowering is Lowering.PLUGIN:

@@ -16,7 +16,7 @@ from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.bench.result import BenchResult
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 from segpp_deploy.workflows.demo.report import draw_modes, require_report_libraries, write_report

@@ -14,7 +14,7 @@ from segpp_deploy.engine.open import open_session
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
 from tests.tensorrt_graphs import (
     CONVOLUTION,
