@@ -14,3 +14,21 @@ class Progress(Protocol):
 
 def no_progress(step: str, done: int, total: int) -> None:
     """Tell nobody."""
+
+
+PERCENT = 100
+
+
+def part_of(progress: Progress, step: str, first: int, last: int) -> Progress:
+    """Return a watcher for work that is a part of a step: what it is told becomes `first` .. `last` percent of `step`.
+
+    Example:
+        >>> inner = part_of(lambda step, done, total: print(step, done, total), "Building", 10, 90)
+        >>> inner("Compiling", 1, 4)
+        Building 30 100
+    """
+
+    def report(_step: str, done: int, total: int) -> None:
+        progress(step, first + (last - first) * done // max(total, 1), PERCENT)
+
+    return report

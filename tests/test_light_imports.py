@@ -29,3 +29,10 @@ def test_only_what_is_needed_is_loaded(modules: tuple[str, ...], needed: set[str
     program = f"import sys, {', '.join(modules)}; print(*(name for name in {HEAVY} if name in sys.modules))"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert set(output.split()) <= needed
+
+
+@pytest.mark.parametrize("module", ["names", "registry"])
+def test_names_and_facts_of_targets_are_light(module: str) -> None:
+    program = f"import sys, segpp_deploy.runtimes.{module}; print({{'numpy', 'onnx', 'pydantic'}} & set(sys.modules))"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert output.strip() == "set()"

@@ -19,7 +19,7 @@ from segpp_deploy.config import Preset, Size
 from segpp_deploy.model.source import CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions

@@ -27,7 +27,8 @@ from segpp_deploy.evaluate.latency import measure_interleaved
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table
-from segpp_deploy.runtimes.target import TargetName, open_target
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import open_target
 from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build

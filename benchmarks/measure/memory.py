@@ -23,7 +23,7 @@ from segpp_deploy.evaluate.memory import peak_memory_in_subprocess
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from tests.support.exporting import export
 from tests.support.random_models import random_model
 

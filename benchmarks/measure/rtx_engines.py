@@ -24,7 +24,8 @@ from segpp_deploy.files import sha256_of
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.report.tables import Table
-from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.tensorrt.capabilities import choose_capabilities
 from tests.support.exporting import export

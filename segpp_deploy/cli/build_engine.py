@@ -23,7 +23,7 @@ class BuildEngineCommand(TyperCommand):
 
     def format_help(self, *arguments: Any, **options: Any) -> None:
         """Print the help."""
-        from segpp_deploy.runtimes.target import TARGETS
+        from segpp_deploy.runtimes.registry import TARGETS
 
         targets = [f"* {info.name}: {', '.join(map(str, info.precisions))}" for info in TARGETS.values()]
         self.epilog = "\n".join(["What each target computes in:\n", *targets])

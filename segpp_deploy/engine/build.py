@@ -1,14 +1,14 @@
-"""Build an engine file from an exported graph, try it once, and record it."""
+"""Compile an exported graph, try the engine once, and write it with its record."""
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,33 +16,25 @@ from segpp_deploy.config import Lowering, OutputKind, Precision
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, sha256_of
+from segpp_deploy.files import atomic_path, require_writable
 from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_spec
-from segpp_deploy.graph.graph_file import GraphFile, read_graph
+from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.hardware.cpu import require_threads
-from segpp_deploy.runtimes.builder_settings import BuilderSettings, check_builder_settings
-from segpp_deploy.runtimes.target import (
-    TARGETS,
-    BuiltEngine,
-    EngineSettings,
-    Target,
-    TargetInfo,
-    TargetName,
-    open_target,
-    resolve_auto,
-)
-
-Progress = Callable[[str, int, int], None]  # (step, steps done, steps in all)
+from segpp_deploy.progress import PERCENT, Progress, no_progress, part_of
+from segpp_deploy.runtimes.builder_options import BuilderOptions, check_builder_options
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.runtimes.target import CompiledEngine, EngineSettings, Target, TargetInfo
 
 # Each step, and the percentage of the whole at which it begins.
-_READING, _BUILDING, _TRYING = ("Reading the graph", 0), ("Building the engine", 5), ("Trying the engine", 90)
-_PERCENT = 100
+_BUILDING, _TRYING = ("Building the engine", 5), ("Trying the engine", 90)
 _FOREIGN_SUFFIXES = (".xml", ".bin", ".json")
 
 
 @dataclass(frozen=True)
-class BuildOptions:
+class EngineOptions:
     """What to build.
 
     Args:
@@ -55,134 +47,94 @@ class BuildOptions:
     target: TargetName = TargetName.AUTO
     precision: Precision | None = None
     threads: int | None = None
-    builder: BuilderSettings = field(default_factory=BuilderSettings)
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """A written engine."""
-
-    path: Path
-    manifest_path: Path
-    manifest: Manifest
-    build_seconds: float
-    size_bytes: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of `build-engine --json`."""
-        return {
-            "path": str(self.path),
-            "manifest": str(self.manifest_path),
-            "target": str(self.manifest.target),
-            "precision": str(self.manifest.precision),
-            "build_seconds": self.build_seconds,
-            "size_bytes": self.size_bytes,
-            "tried": self.manifest.tried,
-        }
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What whoever asked for the engine should know."""
-        if self.manifest.tried:
-            return ()
-        gpus = ", ".join(self.manifest.runtime.compute_capabilities)
-        return (f"The engine was not tried: it needs an NVIDIA GPU of compute capability {gpus}.",)
-
-
-def build_engine(
-    source: Path, output: Path, options: BuildOptions | None = None, progress: Progress | None = None
-) -> BuildResult:
-    """Build `source` (an exported ONNX file) into the one file `output` and its manifest, `output`.json.
-
-    Later commands take the path `output`, whatever its suffix. For the targets cpu, cuda and openvino it holds ONNX. It
-    is run once before it gets its name, where the GPU it is for is here; after a failure neither file is left, or both
-    are what they were before.
-
-    Raises:
-        SegppError: the graph, the target and the options do not fit together, the target is not available, or the
-            engine fails its trial run.
-    """
-    check_output(source, output)
-    if progress is not None:
-        progress(*_READING, _PERCENT)
-    return build_graph(read_graph(source), output, options or BuildOptions(), progress=progress)
+    builder: BuilderOptions = field(default_factory=BuilderOptions)
 
 
 def build_graph(
     graph: GraphFile,
     output: Path,
-    options: BuildOptions,
+    options: EngineOptions,
     record: PrecisionRecord | None = None,
-    progress: Progress | None = None,
-) -> BuildResult:
-    """Build a graph that was read, and perhaps rewritten to another precision, as `build_engine` does.
+    progress: Progress = no_progress,
+) -> Manifest:
+    """Compile a graph, try the engine once where it can run here, and write it with its manifest, `output`.json.
+
+    After a failure neither file is left, or both are what they were before.
 
     Args:
-        graph: what to build.
+        graph: what to build, as it was exported or rewritten to another precision.
         output: the engine file.
         options: what to build it for.
         record: how the graph came to its precision, for the manifest.
         progress: told about each step.
 
     Raises:
-        SegppError: see `build_engine`.
+        SegppError: the graph, the target and the options do not fit together, the target is not available, or the
+            engine fails its trial run.
     """
-    report = progress or (lambda step, done, total: None)
-    name = resolve_auto(options.target)
-    settings = settle(name, graph.metadata, graph.path, options)
-    target = open_target(name)
+    options = replace(options, target=resolve_auto(options.target))
+    settings = resolve_settings(graph.metadata, graph.path, options)
+    target = open_target(options.target)
+    require_writable(output)
+    progress(*_BUILDING, PERCENT)
     start = time.perf_counter()
-    manifest_file = manifest_path(output)
-    with atomic_path(manifest_file) as temporary_manifest, atomic_path(output) as temporary:
-        report(*_BUILDING, _PERCENT)
-        built = target.build(graph, temporary, settings, lambda fraction: report(*_building(fraction), _PERCENT))
-        build_seconds = time.perf_counter() - start
-        report(*_TRYING, _PERCENT)
-        tried = _try_engine(target, temporary, built, graph)
-        manifest = _describe(name, built, graph, temporary, build_seconds)
-        manifest = manifest.model_copy(update={"tried": tried, "precision_record": record})
-        temporary_manifest.write_text(dump_manifest(manifest), encoding="utf-8")
-    report(_TRYING[0], _PERCENT, _PERCENT)
-    return BuildResult(output, manifest_file, manifest, manifest.build_seconds, manifest.size_bytes)
+    compiled = target.compile(graph, settings, part_of(progress, *_BUILDING, _TRYING[1]))
+    build_seconds = time.perf_counter() - start
+    progress(*_TRYING, PERCENT)
+    tried = _try_engine(target, compiled, graph)
+    manifest = _describe(options.target, compiled, graph, build_seconds)
+    manifest = manifest.model_copy(update={"tried": tried, "precision_record": record})
+    _write(output, compiled, manifest)
+    progress(_TRYING[0], PERCENT, PERCENT)
+    return manifest
 
 
-def _building(fraction: float) -> tuple[str, int]:
-    step, first = _BUILDING
-    return step, first + int(fraction * (_TRYING[1] - first))
+def note_untried(manifest: Manifest) -> tuple[str, ...]:
+    """Return what to know about an engine that could not be tried."""
+    if manifest.tried:
+        return ()
+    gpus = ", ".join(manifest.runtime.compute_capabilities)
+    return (f"The engine was not tried: it needs an NVIDIA GPU of compute capability {gpus}.",)
 
 
-def settle(name: TargetName, metadata: ExportMetadata, source: Path, options: BuildOptions) -> EngineSettings:
-    """Return the settings of an engine of the graph `source`.
+def resolve_settings(metadata: ExportMetadata, source: Path, options: EngineOptions) -> EngineSettings:
+    """Return the settings of an engine of the graph `source`, for a target that is not AUTO.
 
     Raises:
         SegppError: the graph, the target and the options do not fit together.
     """
-    info = TARGETS[name]
+    info = TARGETS[options.target]
     precision = require_runnable(info, metadata, source, options.precision)
-    check_builder_settings(options.builder, info.builder_options, str(name), metadata.batch)
+    check_builder_options(options.builder, info.builder_options, str(info.name), metadata.batch)
     return EngineSettings(precision, require_threads(options.threads), options.builder)
 
 
-def _describe(name: TargetName, built: BuiltEngine, graph: GraphFile, engine: Path, build_seconds: float) -> Manifest:
+def _describe(name: TargetName, compiled: CompiledEngine, graph: GraphFile, build_seconds: float) -> Manifest:
     return Manifest(
         target=name,
-        runtime=built.runtime,
-        precision=built.settings.precision,
-        threads=built.settings.threads,
-        builder=built.settings.builder,
-        layer_types={kind: dict(formats) for kind, formats in built.layer_types.items()},
+        runtime=compiled.runtime,
+        precision=compiled.settings.precision,
+        threads=compiled.settings.threads,
+        builder=compiled.settings.builder,
+        layer_types={kind: dict(formats) for kind, formats in compiled.layer_types.items()},
         tried=False,
         precision_record=None,
         source=str(graph.path),
         source_sha256=graph.sha256,
-        engine_sha256=sha256_of(engine),
-        size_bytes=engine.stat().st_size,
+        engine_sha256=hashlib.sha256(compiled.data).hexdigest(),
+        size_bytes=len(compiled.data),
         input=input_spec(graph.metadata),
         output=output_spec(graph.metadata),
         build_seconds=round(build_seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         metadata=graph.metadata,
     )
+
+
+def _write(output: Path, compiled: CompiledEngine, manifest: Manifest) -> None:
+    with atomic_path(manifest_path(output)) as temporary_manifest, atomic_path(output) as temporary:
+        temporary.write_bytes(compiled.data)
+        temporary_manifest.write_text(dump_manifest(manifest), encoding="utf-8")
 
 
 def check_output(source: Path, output: Path) -> None:
@@ -246,11 +198,12 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
     return shlex.join(words)
 
 
-def _try_engine(target: Target, engine: Path, built: BuiltEngine, graph: GraphFile) -> bool:
-    expected = output_spec(graph.metadata)
-    output = target.try_run(engine, built, noise_images(graph.metadata))
-    if output is None:
+def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:
+    if not target.can_run(compiled):
         return False
+    expected = output_spec(graph.metadata)
+    with closing(target.load(compiled.data, graph.metadata, compiled.settings, SessionOptions())) as session:
+        output = session.run(noise_images(graph.metadata))
     if not expected.accepts(output.dtype.name, output.shape):
         found = f"{output.dtype} {format_shape(output.shape)}"
         raise _trial_error(graph, f"it put out {found}, not {expected}")

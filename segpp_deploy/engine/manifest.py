@@ -16,8 +16,9 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import EngineSettings, RuntimeFacts, TargetName
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import EngineSettings, RuntimeFacts
 
 SCHEMA_VERSION: Final = 1
 _CHECKSUM = "checksum"
@@ -62,7 +63,7 @@ class Manifest(BaseModel):
     runtime: RuntimeFacts
     precision: Precision
     threads: int | None
-    builder: BuilderSettings
+    builder: BuilderOptions
     layer_types: dict[str, dict[str, int]]
     tried: bool
     source: str

@@ -7,7 +7,8 @@ from pathlib import Path
 from segpp_deploy.engine.manifest import Manifest, read_manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
-from segpp_deploy.runtimes.target import RuntimeFacts, open_target
+from segpp_deploy.runtimes.registry import open_target
+from segpp_deploy.runtimes.target import RuntimeFacts, Target
 
 _HASH_DIGITS = 12  # enough to tell two libraries apart
 
@@ -21,6 +22,16 @@ def verify_engine(engine: Path) -> Manifest:
             again.
     """
     manifest = read_manifest(engine)
+    find_target(engine, manifest)
+    return manifest
+
+
+def find_target(engine: Path, manifest: Manifest) -> Target:
+    """Return the target that loads an engine, after checking what `verify_engine` checks once the manifest is read.
+
+    Raises:
+        SegppError: see `verify_engine`.
+    """
     _check_file(engine, manifest)
     target = open_target(manifest.target)
     check_runtime(engine, manifest, target.runtime_facts())
@@ -28,7 +39,7 @@ def verify_engine(engine: Path) -> Manifest:
         target.require_device()
     except SegppError as error:
         raise SegppError(f"{engine} cannot run here: {error.what}", _describe_needs(manifest), error.fix) from error
-    return manifest
+    return target
 
 
 def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts) -> None:

@@ -7,13 +7,15 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from segpp_deploy.errors import SegppError
+from segpp_deploy.progress import Progress, no_progress
 
 Run = Callable[[], object]
-Progress = Callable[[int, int], None]  # (runs done, runs in all), timed and warm-up runs alike
+Timer = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -79,48 +81,52 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     return float(np.percentile(samples, percent))
 
 
-def measure_latency(
-    run: Run, iterations: int, warmup: int, batch: int = 1, progress: Progress | None = None
-) -> LatencyStats:
-    """Time `run` `iterations` times after `warmup` untimed calls, with the garbage collector held back.
+def measure_interleaved(
+    runs: Mapping[str, Run], rounds: int, warmup: int, progress: Progress = no_progress
+) -> InterleavedLatency:
+    """Time several alternatives in turns, with the garbage collector held back; see `take_turns`.
 
     Args:
-        run: the work; returns only when it is finished.
-        iterations: timed calls, at least 1.
-        warmup: untimed calls before, at least 0.
-        batch: images per call, for the throughput.
-        progress: called after every call, outside the timed part.
-
-    Raises:
-        SegppError: fewer than 1 iteration or a negative warm-up.
-    """
-    measured = measure_interleaved({"run": run}, iterations, warmup, progress)
-    return measured.stats("run", batch)
-
-
-def measure_interleaved(
-    runs: Mapping[str, Run], rounds: int, warmup: int, progress: Progress | None = None
-) -> InterleavedLatency:
-    """Time several alternatives in turns, forwards in one round and backwards in the next.
-
-    Taking turns spreads drift (heat, other load) over all of them; changing the order spreads what one leaves
-    behind (caches, memory) for the next.
+        runs: the work by name; each returns only when it is finished.
+        rounds: timed calls of each, at least 1.
+        warmup: untimed calls of each before, at least 0.
+        progress: told about every call, outside the timed part.
 
     Raises:
         SegppError: fewer than 1 round or a negative warm-up.
     """
-    _check_counts(rounds, warmup)
-    samples: dict[str, list[float]] = {name: [] for name in runs}
-    total, done = (warmup + rounds) * len(runs), 0
     with _collector_held():
-        for number in range(-warmup, rounds):
-            for name in runs if number % 2 == 0 else reversed(list(runs)):
-                elapsed_ms = _time_ms(runs[name])
-                if number >= 0:
-                    samples[name].append(elapsed_ms)
-                done += 1
-                if progress is not None:
-                    progress(done, total)
+        timers = {name: partial(_time_ms, run) for name, run in runs.items()}
+        return take_turns(timers, rounds, warmup, progress)
+
+
+def take_turns(
+    timers: Mapping[str, Timer], rounds: int, warmup: int, progress: Progress = no_progress
+) -> InterleavedLatency:
+    """Let alternatives take turns, forwards in one round and backwards in the next.
+
+    Taking turns spreads drift (heat, other load) over all of them; changing the order spreads what one leaves
+    behind (caches, memory) for the next.
+
+    Args:
+        timers: by name: does the work once and returns the milliseconds it took, here or in another process.
+        rounds: timed calls of each, at least 1.
+        warmup: untimed calls of each before, at least 0.
+        progress: told about every call.
+
+    Raises:
+        SegppError: fewer than 1 round or a negative warm-up.
+    """
+    require_counts(rounds, warmup)
+    samples: dict[str, list[float]] = {name: [] for name in timers}
+    total, done = (warmup + rounds) * len(timers), 0
+    for number in range(-warmup, rounds):
+        for name in timers if number % 2 == 0 else reversed(list(timers)):
+            elapsed_ms = timers[name]()
+            if number >= 0:
+                samples[name].append(elapsed_ms)
+            done += 1
+            progress("Timing", done, total)
     return InterleavedLatency({name: tuple(values) for name, values in samples.items()})
 
 
@@ -130,7 +136,12 @@ def _time_ms(run: Run) -> float:
     return (time.perf_counter_ns() - start) / 1e6
 
 
-def _check_counts(iterations: int, warmup: int) -> None:
+def require_counts(iterations: int, warmup: int) -> None:
+    """Check how many calls are to be measured.
+
+    Raises:
+        SegppError: fewer than 1, or a negative warm-up.
+    """
     if iterations < 1 or warmup < 0:
         raise SegppError(
             f"{iterations} timed and {warmup} warm-up runs cannot be measured.",

@@ -1,11 +1,10 @@
-"""What this computer offers to runtimes: CPU cores and NVIDIA GPUs."""
+"""What this computer's CPU offers to runtimes: cores and instruction sets."""
 
 from __future__ import annotations
 
 import math
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,8 +15,6 @@ MAX_THREADS = 1024
 _CPU_INFO = Path("/proc/cpuinfo")
 _BYTE_PRODUCT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-_DEVICES = Path("/dev")
-_GPU_DEVICE_PATTERNS = ("nvidia[0-9]*", "nvhost-gpu", "nvgpu/igpu0", "dxg")
 
 
 def physical_cores() -> int:
@@ -91,13 +88,6 @@ def cpu_flags(cpu_info: str) -> frozenset[str]:
     """Return the instruction sets that the text of /proc/cpuinfo names."""
     match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpu_info, re.MULTILINE)
     return frozenset(match[1].split() if match else ())
-
-
-def has_nvidia_gpu() -> bool:
-    """Whether the system shows an NVIDIA GPU: a device file (desktop, Jetson, WSL), or the driver's tool elsewhere."""
-    if sys.platform == "linux":
-        return any(any(_DEVICES.glob(pattern)) for pattern in _GPU_DEVICE_PATTERNS)
-    return shutil.which("nvidia-smi") is not None
 
 
 def _usable_logical_cores() -> set[int]:

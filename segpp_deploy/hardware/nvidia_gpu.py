@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import shutil
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.hardware.cpu import has_nvidia_gpu
 
 CUDA_MODULE = "cuda.bindings.runtime"
+_DEVICES = Path("/dev")
+_DEVICE_PATTERNS = ("nvidia[0-9]*", "nvhost-gpu", "nvgpu/igpu0", "dxg")
 _INSTALL = "pip install 'cuda-bindings' (JetPack 6 and other CUDA 12 systems: 'cuda-bindings<13')"
 
 
@@ -24,6 +28,13 @@ class NvidiaGpu:
 
     compute_capability: str
     driver_cuda: str
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the system shows an NVIDIA GPU: a device file (desktop, Jetson, WSL), or the driver's tool elsewhere."""
+    if sys.platform == "linux":
+        return any(any(_DEVICES.glob(pattern)) for pattern in _DEVICE_PATTERNS)
+    return shutil.which("nvidia-smi") is not None
 
 
 def find_gpu() -> NvidiaGpu | None:

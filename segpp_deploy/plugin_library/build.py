@@ -18,7 +18,7 @@ import segpp_deploy
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable, sha256_of, write_text
 from segpp_deploy.plugin_library.architectures import driver_cuda_major, native_architectures, newest
-from segpp_deploy.plugin_library.compile import CompileError, Progress, describe_failure, run_logged
+from segpp_deploy.plugin_library.compile import CompileError, describe_failure, run_logged
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 from segpp_deploy.plugin_library.library import (
     HOST_KERNELS_NAME,
@@ -30,6 +30,7 @@ from segpp_deploy.plugin_library.library import (
 from segpp_deploy.plugin_library.record import PluginRecord, dump_record, record_path
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
 from segpp_deploy.plugin_library.toolchain import Toolchain, find_toolchain
+from segpp_deploy.progress import Progress, no_progress
 
 _STEPS = ("Preparing the build", "Compiling the plugins")
 _CMAKE_TARGETS = {LibraryKind.CUDA: ("segpp_plugins",), LibraryKind.HOST: ("segpp_host", "segpp_plugins_host")}
@@ -70,7 +71,7 @@ class PluginBuildResult:
 
 
 def build_plugin_library(
-    options: PluginBuildOptions | None = None, progress: Progress | None = None
+    options: PluginBuildOptions | None = None, progress: Progress = no_progress
 ) -> PluginBuildResult:
     """Compile the plugins into a folder of the user's cache, where `find_plugin_library` finds them.
 
@@ -81,8 +82,7 @@ def build_plugin_library(
         SegppError: something is missing, does not fit, or does not compile.
     """
     options = options or PluginBuildOptions()
-    report = progress or (lambda step, done, total: None)
-    report(_STEPS[0], 0, 1)
+    progress(_STEPS[0], 0, 1)
     sources = plugin_sources()
     architectures, newest_cuda = _architectures(options)
     toolchain = find_toolchain(options.kind, options.tensorrt_root, architectures, newest_cuda)
@@ -94,7 +94,7 @@ def build_plugin_library(
     require_writable(target / LIBRARY_NAMES[options.kind])
     libraries_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=libraries_folder(), prefix=".building-") as name:
-        finished = _build(plan, Path(name), report)
+        finished = _build(plan, Path(name), progress)
         _move_into_place(finished, target)
     return PluginBuildResult(open_library(target / LIBRARY_NAMES[options.kind]), reused=False)
 
@@ -165,15 +165,15 @@ def _reusable(library: Path) -> PluginLibrary | None:
         return None  # damaged: it is built again
 
 
-def _build(plan: _Plan, folder: Path, report: Progress) -> Path:
+def _build(plan: _Plan, folder: Path, progress: Progress) -> Path:
     """Compile in `folder` and return the folder of the finished files."""
     build, log, result = folder / "build", folder / "log.txt", folder / "result"
     start = time.perf_counter()
     try:
         with log.open("w", encoding="utf-8") as stream:
             environment = _environment(folder)
-            run_logged(plan.configure_command(build), stream, _STEPS[0], report, environment)
-            run_logged(plan.build_command(build), stream, _STEPS[1], report, environment)
+            run_logged(plan.configure_command(build), stream, _STEPS[0], progress, environment)
+            run_logged(plan.build_command(build), stream, _STEPS[1], progress, environment)
     except CompileError as error:
         kept = libraries_folder() / f"{plan.kind}-failed.log"
         write_text(kept, f"{log.read_text(encoding='utf-8', errors='replace')}{error}\n")

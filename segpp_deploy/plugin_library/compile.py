@@ -7,13 +7,12 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 from segpp_deploy.errors import SegppError
-
-Progress = Callable[[str, int, int], None]  # (step, steps done, steps in all)
+from segpp_deploy.progress import Progress
 
 _NINJA_COUNT = re.compile(r"\[(\d+)/(\d+)\] (?!Re-checking)")
 _GRACE_S = 5.0

@@ -1,8 +1,6 @@
-"""The engine file of runtimes that load ONNX: the graph itself, in one file, under any name."""
+"""The engine of runtimes that load ONNX: the graph itself, whole, under any file name."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import onnx
 
@@ -11,8 +9,8 @@ from segpp_deploy.errors import SegppError
 _PROTOBUF_LIMIT_BYTES = 2**31
 
 
-def write_onnx_engine(model: onnx.ModelProto, output: Path) -> None:
-    """Write a graph with all its weights inside.
+def serialize_onnx(model: onnx.ModelProto) -> bytes:
+    """Return a graph with all its weights inside.
 
     What the runtimes make of the graph when they load it (memory layouts, fusions) is not stored: it fits only the CPU
     it was made on, and making it anew takes about as long as reading it (B0: 0.1 s).
@@ -26,4 +24,5 @@ def write_onnx_engine(model: onnx.ModelProto, output: Path) -> None:
             "less than 2 GiB, the limit of one ONNX file.",
             "Use a smaller backbone.",
         )
-    output.write_bytes(model.SerializeToString(deterministic=True))
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content

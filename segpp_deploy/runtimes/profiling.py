@@ -1,7 +1,11 @@
-"""Running a session to profile it."""
+"""Profiles of sessions: taking one, and summing its operations by what they do, so that engines can be compared."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from segpp_deploy.config import Choice
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.session import OperationTime, ProfiledSession
 
@@ -18,3 +22,70 @@ def profile_session(session: ProfiledSession, runs: int, warmup: int) -> tuple[O
     for _ in range(warmup + runs):
         session.run(images)
     return session.operation_times(skip_runs=warmup)
+
+
+def average_runs(runs: Sequence[Iterable[tuple[str, float]]]) -> tuple[OperationTime, ...]:
+    """Average the (operation, milliseconds) of several runs by operation, the longest first.
+
+    Example:
+        >>> average_runs([[("conv", 2.0)], [("conv", 4.0)]])
+        (OperationTime(operation='conv', milliseconds=3.0, count=1),)
+    """
+    milliseconds: dict[str, float] = defaultdict(float)
+    counts: dict[str, int] = defaultdict(int)
+    for operation, elapsed_ms in (entry for run in runs for entry in run):
+        milliseconds[operation] += elapsed_ms
+        counts[operation] += 1
+    times = [
+        OperationTime(operation, total / len(runs), round(counts[operation] / len(runs)))
+        for operation, total in milliseconds.items()
+    ]
+    return tuple(sorted(times, key=lambda time: time.milliseconds, reverse=True))
+
+
+class OperationGroup(Choice):
+    """What an operation does."""
+
+    PRODUCTS = "convolutions and products"
+    CONVERSIONS = "conversions and layout"
+    NORMS = "norms and softmax"
+    RESIZING = "resizing"
+    ELEMENTWISE = "element by element"
+    OTHER = "merging and the rest"
+
+
+# Names as ONNX Runtime 1.2x and OpenVINO 202x use them in their profiles.
+_MEMBERS = {
+    OperationGroup.PRODUCTS: (
+        "Conv FusedConv QLinearConv ConvInteger MatMul FusedMatMul MatMulInteger MatMulIntegerToFloat QLinearMatMul "
+        "Gemm QGemm "
+        "Convolution GroupConvolution FullyConnected FullyConnectedQuantized FullyConnectedQuantizedLegacy "
+        "FullyConnectedCompressed ScaledDotProductAttention"
+    ),
+    OperationGroup.CONVERSIONS: (
+        "QuantizeLinear DequantizeLinear Cast ReorderInput ReorderOutput Transpose Reshape "
+        "Convert Reorder FakeQuantize"
+    ),
+    OperationGroup.NORMS: (
+        "LayerNormalization SkipLayerNormalization SimplifiedLayerNormalization ReduceL2 Softmax MVN SoftMax"
+    ),
+    OperationGroup.RESIZING: "Resize Upsample Interpolate",
+    OperationGroup.ELEMENTWISE: (
+        "Add Sub Mul Div Max Gelu Erf Tanh Relu BiasGelu FastGelu "
+        "Subgraph Eltwise Multiply Subtract Divide Maximum"
+    ),
+}  # fmt: skip
+_GROUP_OF = {name: group for group, names in _MEMBERS.items() for name in names.split()}
+
+
+def group_times(times: Iterable[OperationTime]) -> dict[OperationGroup, float]:
+    """Return milliseconds by group, all groups in their order; an unknown operation counts as `OTHER`.
+
+    Example:
+        >>> group_times([OperationTime("Conv", 2.0, 1), OperationTime("Gemm", 1.0, 4)])[OperationGroup.PRODUCTS]
+        3.0
+    """
+    milliseconds = dict.fromkeys(OperationGroup, 0.0)
+    for time in times:
+        milliseconds[_GROUP_OF.get(time.operation, OperationGroup.OTHER)] += time.milliseconds
+    return milliseconds

@@ -1,37 +1,26 @@
-"""The targets an engine can be built for: one table of facts, and the protocol each implements.
-
-A new target is one module under `segpp_deploy/engine/targets` and one entry in `TARGETS`.
-"""
+"""What every target declares and does: the facts of its runtime, compiling a graph, and loading what it compiled."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from numpy.typing import NDArray
-
-from segpp_deploy.config import Choice, Lowering, Precision
+from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph.graph_file import GraphFile
-from segpp_deploy.hardware.cpu import has_nvidia_gpu
-from segpp_deploy.runtimes.builder_settings import BuilderOption, BuilderSettings
+from segpp_deploy.progress import Progress
+from segpp_deploy.runtimes.builder_options import BuilderOption, BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
 
-ReportFraction = Callable[[float], None]  # takes how much of the build is done, 0 .. 1
+if TYPE_CHECKING:  # these load NumPy and ONNX, which take longer than all of this
+    from segpp_deploy.graph.graph_file import GraphFile
+    from segpp_deploy.graph.metadata import ExportMetadata
+    from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
 
-
-class TargetName(Choice):
-    """What `build-engine --target` takes."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    OPENVINO = "openvino"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-    TENSORRT_RTX = "tensorrt-rtx"
+EngineSource = Path | bytes  # an engine file, or its content in memory
 
 
 @dataclass(frozen=True)
@@ -61,12 +50,15 @@ class TargetInfo:
         runtime: the runtime's name as people write it.
         module: the Python module of the runtime.
         extra: the extra of segpp-deploy that installs the runtime.
-        implementation: "module:class" of its `Target`.
+        implementation: its `Target`, "module:class" below `segpp_deploy.runtimes`.
         lowerings: the graphs it takes, the preferred one first.
         graph_precisions: the precisions a graph may have.
         runtime_precisions: precisions to which the runtime itself can take a float32 graph.
         int8: what int8 covers; None where the target has none.
         builder_options: what its builder can be asked for.
+        auto_rank: where there is an NVIDIA GPU, AUTO takes the target of the lowest rank that works; None = never.
+        stand_in: the target on which graphs are measured before a precision is chosen, where it is not the target
+            itself: its engines may be for a GPU that is not here.
     """
 
     name: TargetName
@@ -80,6 +72,8 @@ class TargetInfo:
     runtime_precisions: tuple[Precision, ...] = ()
     int8: Int8Use | None = None
     builder_options: tuple[BuilderOption, ...] = ()
+    auto_rank: int | None = None
+    stand_in: TargetName | None = None
 
     @property
     def install_command(self) -> str:
@@ -95,70 +89,6 @@ class TargetInfo:
     def precisions(self) -> tuple[Precision, ...]:
         """Every precision an engine may have."""
         return tuple(dict.fromkeys((*self.graph_precisions, *self.runtime_precisions)))
-
-
-_TENSORRT_PRECISIONS = (Precision.FP32, Precision.FP16, Precision.INT8)
-_TENSORRT_OPTIONS = (BuilderOption.OPT_BATCH, BuilderOption.MAX_BATCH, BuilderOption.WORKSPACE)
-
-TARGETS: dict[TargetName, TargetInfo] = {
-    info.name: info
-    for info in (
-        TargetInfo(
-            TargetName.CPU,
-            description="any CPU; the default without a GPU",
-            runtime="ONNX Runtime",
-            module="onnxruntime",
-            extra="cpu",
-            graph_precisions=(Precision.FP32, Precision.INT8),
-            int8=Int8Use(rest=Precision.FP32, every_layer=True, outputs=True),
-            implementation="segpp_deploy.runtimes.onnxruntime.cpu:CpuTarget",
-        ),
-        TargetInfo(
-            TargetName.OPENVINO,
-            description="x86 and Arm CPUs; bfloat16 where the CPU has it",
-            runtime="OpenVINO",
-            module="openvino",
-            extra="openvino",
-            graph_precisions=(Precision.FP32, Precision.INT8),
-            runtime_precisions=(Precision.BF16,),
-            int8=Int8Use(rest=Precision.BF16, every_layer=True),  # float32 where the CPU lacks bf16
-            implementation="segpp_deploy.runtimes.openvino.target:OpenVinoTarget",
-        ),
-        TargetInfo(
-            TargetName.CUDA,
-            description="NVIDIA GPUs without TensorRT",
-            runtime="ONNX Runtime with CUDA",
-            module="onnxruntime",
-            extra="gpu",
-            implementation="segpp_deploy.runtimes.onnxruntime.cuda:CudaTarget",
-        ),
-        TargetInfo(
-            TargetName.TENSORRT,
-            description="NVIDIA GPUs from Jetson to the data centre",
-            runtime="TensorRT",
-            module="tensorrt",
-            extra="gpu",
-            lowerings=(Lowering.PLUGIN, Lowering.PORTABLE),
-            graph_precisions=_TENSORRT_PRECISIONS,
-            int8=Int8Use(rest=Precision.FP16),
-            builder_options=(*_TENSORRT_OPTIONS, BuilderOption.TIMING_CACHE),
-            implementation="segpp_deploy.runtimes.tensorrt.target:TensorRtTarget",
-        ),
-        TargetInfo(
-            TargetName.TENSORRT_RTX,
-            description="NVIDIA RTX desktops; builds without a GPU",
-            runtime="TensorRT-RTX",
-            module="tensorrt_rtx",
-            extra="rtx",
-            graph_precisions=_TENSORRT_PRECISIONS,
-            int8=Int8Use(rest=Precision.FP16),
-            builder_options=(*_TENSORRT_OPTIONS, BuilderOption.COMPUTE_CAPABILITY),
-            implementation="segpp_deploy.runtimes.tensorrt.rtx:TensorRtRtxTarget",
-        ),
-    )
-}
-
-_GPU_TARGETS = (TargetName.TENSORRT, TargetName.TENSORRT_RTX, TargetName.CUDA)
 
 
 @dataclass(frozen=True)
@@ -194,27 +124,29 @@ class EngineSettings:
 
     precision: Precision = Precision.FP32
     threads: int | None = None
-    builder: BuilderSettings = field(default_factory=BuilderSettings)
+    builder: BuilderOptions = field(default_factory=BuilderOptions)
 
 
 @dataclass(frozen=True)
-class BuiltEngine:
-    """What came of a build.
+class CompiledEngine:
+    """An engine in memory.
 
     Args:
+        data: what the engine file will hold.
         runtime: what the engine needs.
-        settings: what it was built with.
-        layer_types: of compiled engines: how many layers of each heavy kind compute in each number format, as read
+        settings: what it was compiled with.
+        layer_types: of compiled networks: how many layers of each heavy kind compute in each number format, as read
             back from the network, e.g. {"convolution": {"fp32": 43}}.
     """
 
+    data: bytes = field(repr=False)
     runtime: RuntimeFacts
     settings: EngineSettings
     layer_types: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Target(Protocol):
-    """Builds engine files for one runtime. Making one raises `SegppError` where its runtime is missing."""
+    """Compiles and loads engines of one runtime. Making one raises `SegppError` where its runtime is missing."""
 
     def runtime_facts(self) -> RuntimeFacts:
         """Return the facts of the installed runtime and of the GPU it would use."""
@@ -229,19 +161,30 @@ class Target(Protocol):
     def usable_precisions(self) -> tuple[Precision, ...]:
         """Return the precisions this machine can compute engines in."""
 
-    def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
-        """Write the engine file `output`.
+    def compile(self, graph: GraphFile, settings: EngineSettings, progress: Progress) -> CompiledEngine:
+        """Return the engine of a graph; no engine file is written.
 
         Raises:
             SegppError: the runtime rejects the graph or the settings.
             KeyboardInterrupt: Ctrl-C.
         """
 
-    def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
-        """Load an engine file, run it once and return its output; None if it was built for another machine.
+    def can_run(self, compiled: CompiledEngine) -> bool:
+        """Whether the engine can run on this machine; not where it was compiled for another GPU."""
+
+    def load(
+        self, source: EngineSource, metadata: ExportMetadata, settings: EngineSettings, options: SessionOptions
+    ) -> ProfiledSession:
+        """Load an engine.
+
+        Args:
+            source: the engine.
+            metadata: of the graph it was compiled from.
+            settings: what it was compiled with.
+            options: how to open it.
 
         Raises:
-            SegppError: the runtime cannot load or run the file.
+            SegppError: the runtime cannot load it; the message names the file.
         """
 
 
@@ -263,25 +206,11 @@ def import_runtime(info: TargetInfo) -> ModuleType:
         ) from error
 
 
-def open_target(name: TargetName) -> Target:
-    """Return the implementation of a target (not AUTO).
+def describe_source(source: EngineSource) -> str:
+    """Return what messages call an engine.
 
-    Raises:
-        SegppError: its runtime is missing.
+    Example:
+        >>> describe_source(Path("b0.engine")), describe_source(b"...")
+        ('b0.engine', 'the graph')
     """
-    module, _, implementation = TARGETS[name].implementation.partition(":")
-    target: Target = getattr(importlib.import_module(module), implementation)()
-    return target
-
-
-def resolve_auto(name: TargetName) -> TargetName:
-    """Return `name`, or for AUTO the fastest target that works here: with a GPU one of `_GPU_TARGETS`, else cpu."""
-    if name is not TargetName.AUTO:
-        return name
-    for candidate in _GPU_TARGETS if has_nvidia_gpu() else ():
-        try:
-            open_target(candidate).require_device()
-        except SegppError:
-            continue
-        return candidate
-    return TargetName.CPU
+    return str(source) if isinstance(source, Path) else "the graph"

@@ -1,62 +1,63 @@
-"""Engines made to be measured and thrown away: a graph rewritten by a recipe, behind a session."""
+"""Graphs to be measured under a recipe and forgotten: rewritten, compiled and loaded without a file."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 
 import onnx_ir as ir
 
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.engine.build import BuildOptions, build_graph
-from segpp_deploy.engine.open import open_session
+from segpp_deploy.engine.build import EngineOptions, resolve_settings
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
+from segpp_deploy.progress import no_progress
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target
 from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
-from segpp_deploy.runtimes.target import TARGETS, TargetName
-
-_TRIAL_TARGETS = {TargetName.TENSORRT: TargetName.CPU, TargetName.TENSORRT_RTX: TargetName.CPU}
 
 
-class TrialBench:
+class CandidateBench:
     """Opens sessions of a graph under different recipes.
 
     Args:
         graph: the float32 export.
-        target: what the engine is for. Engines of GPU builders are tried on the CPU, with the same rewritten graph and
-            fp16's rounding emulated: they may have been built for a GPU that is not here.
+        target: what the engine is for (`built_for`). Graphs for GPU builders are measured on the CPU (`TargetInfo.stand_in`), with
+            the same rewriting and fp16's rounding emulated: the GPU may not be here.
         threads: CPU threads; None = one per physical core.
     """
 
     def __init__(self, graph: GraphFile, target: TargetName, threads: int | None) -> None:
-        self.target = _TRIAL_TARGETS.get(target, target)
+        self.built_for = target
+        self.target = TARGETS[target].stand_in or target
         self.is_own_target = self.target is target
         self._threads = threads
         self._source = graph
 
     @contextmanager
     def open(self, recipe: PrecisionRecipe | None, *, profile: bool = False) -> Iterator[ProfiledSession]:
-        """Build and load an engine; the files are gone afterwards.
+        """Compile and load a candidate; nothing of it is kept afterwards.
 
         Args:
             recipe: how to rewrite the graph; None for the float32 graph.
-            profile: take the time of every operation.
+            profile: take the time of every operation; ONNX Runtime writes it to a temporary file.
         """
-        with tempfile.TemporaryDirectory(prefix="segpp-trial-") as folder:
-            engine = Path(folder) / "trial.engine"
-            precision = None if recipe is None or recipe.rewrites_graph else recipe.precision
-            build_graph(self._rewritten(recipe), engine, BuildOptions(self.target, precision, self._threads))
-            with closing(open_session(engine, SessionOptions(profile=profile))) as session:
-                yield session
+        with closing(self._load(recipe, SessionOptions(profile=profile))) as session:
+            yield session
+
+    def _load(self, recipe: PrecisionRecipe | None, options: SessionOptions) -> ProfiledSession:
+        graph, target = self._rewritten(recipe), open_target(self.target)
+        precision = None if recipe is None or recipe.rewrites_graph else recipe.precision
+        settings = resolve_settings(graph.metadata, graph.path, EngineOptions(self.target, precision, self._threads))
+        compiled = target.compile(graph, settings, no_progress)
+        return target.load(compiled.data, graph.metadata, settings, options)
 
     @cached_property
     def _graph(self) -> GraphFile:
-        """The graph as the trial's target takes it; only plugin graphs need PyTorch, which is slow to load."""
+        """The graph as the bench's target takes it; only plugin graphs need PyTorch, which is slow to load."""
         if self._source.metadata.lowering in TARGETS[self.target].lowerings:
             return self._source
         from segpp_deploy.graph.lowering import lower_to_portable

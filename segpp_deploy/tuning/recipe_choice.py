@@ -16,7 +16,9 @@ from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.ranges import CalibrationRanges, check_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, open_target
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target
+from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.tuning.calibration.calibration import calibrate_graph
 from segpp_deploy.tuning.calibration.options import CalibrationSource, RangesFile
 from segpp_deploy.tuning.candidates import CandidateBench

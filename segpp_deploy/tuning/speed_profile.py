@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
-from segpp_deploy.runtimes.operation_groups import OperationGroup, group_times
-from segpp_deploy.runtimes.profiling import profile_session
+from segpp_deploy.runtimes.profiling import OperationGroup, group_times, profile_session
 from segpp_deploy.tuning.candidates import CandidateBench
 
 RUNS = 5

@@ -12,7 +12,8 @@ from typer.main import get_command
 
 from segpp_deploy.cli.main import COMMANDS, _make_app, run_command
 from segpp_deploy.config import Precision
-from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 
 HEAVY = ("torch", "numpy", "onnx", "onnxscript", "onnxruntime", "cv2", "openvino", "matplotlib", "pydantic", "yaml")
 PROBE = f"""

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from segpp_deploy.config import Precision
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.runtimes.names import TargetName
 from tests.support.tiny_graphs import write_tiny
+
+Build = Callable[..., Path]
 
 
 @pytest.fixture
@@ -14,3 +19,14 @@ def built(tmp_path: Path) -> BuildResult:
     """A tiny engine for the CPU."""
     source = write_tiny(tmp_path / "tiny.onnx")
     return build_engine(source, tmp_path / "tiny.engine", BuildOptions(TargetName.CPU))
+
+
+@pytest.fixture
+def build_tiny(tmp_path: Path) -> Build:
+    """Build a tiny engine: build_tiny(target, metadata=None, precision=None) -> path."""
+
+    def build(target: TargetName, metadata: ExportMetadata | None = None, precision: Precision | None = None) -> Path:
+        source = write_tiny(tmp_path / f"{target}.onnx", metadata)
+        return build_engine(source, tmp_path / f"{target}.engine", BuildOptions(target, precision)).path
+
+    return build

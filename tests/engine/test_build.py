@@ -12,10 +12,12 @@ import pytest
 
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
+from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.onnxruntime.session import OnnxRuntimeSession
 from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision, write_tiny
 
 CPU = BuildOptions(TargetName.CPU)
@@ -58,6 +60,19 @@ def test_the_same_source_gives_the_same_file(tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "a.onnx")
     first, second = (build_engine(source, tmp_path / name, CPU) for name in ("a.engine", "b.engine"))
     assert first.path.read_bytes() == second.path.read_bytes()
+
+
+def test_an_engine_is_tried_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+
+    def run(self: OnnxRuntimeSession, images: Any) -> Any:
+        seen.append([path.name for path in tmp_path.iterdir()])
+        return original(self, images)
+
+    original = OnnxRuntimeSession.run
+    monkeypatch.setattr(OnnxRuntimeSession, "run", run)
+    build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
+    assert seen == [["a.onnx"]]
 
 
 def test_auto_is_the_cpu_here(tmp_path: Path) -> None:
@@ -175,14 +190,15 @@ def test_graphs_that_do_not_work_leave_nothing(tmp_path: Path, body: str, compla
 def test_trial_run_judges_the_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: np.ndarray[Any, Any], complaint: str
 ) -> None:
-    monkeypatch.setattr(CpuTarget, "try_run", lambda *arguments: output)
+    monkeypatch.setattr(OnnxRuntimeSession, "run", lambda *arguments: output)
     with pytest.raises(SegppError, match=complaint):
         build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert not (tmp_path / "a.engine").exists()
 
 
 def test_engines_for_other_machines_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CpuTarget, "try_run", lambda *arguments: None)
+    monkeypatch.setattr(CpuTarget, "can_run", lambda *arguments: False)
+    monkeypatch.setattr(CpuTarget, "load", lambda *arguments: pytest.fail("loaded"))
     result = build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert result.path.exists()
     assert not result.to_dict()["tried"]
@@ -202,17 +218,17 @@ def test_a_failure_keeps_the_engine_that_was_there(
 ) -> None:
     before = {path.name: path.read_bytes() for path in built.path.parent.iterdir()}
 
-    def fail(self: CpuTarget, graph: Any, output: Path, *_: Any) -> None:
-        output.write_bytes(b"half an eng")
+    def fail(manifest: Manifest) -> None:
         raise failure
 
-    monkeypatch.setattr(CpuTarget, "build", fail)
+    monkeypatch.setattr("segpp_deploy.engine.build.dump_manifest", fail)  # the engine lies there in part
     with pytest.raises(raised):
         build_engine(built.path.parent / "tiny.onnx", built.path, CPU)
     assert {path.name: path.read_bytes() for path in built.path.parent.iterdir()} == before
 
 
-def test_unwritable_directory(tmp_path: Path) -> None:
+def test_an_unwritable_directory_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CpuTarget, "compile", lambda *arguments: pytest.fail("compiled"))
     (tmp_path / "file").touch()
     with pytest.raises(SegppError, match="Cannot write"):
         build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "file" / "a.engine", CPU)

@@ -8,12 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from segpp_deploy.config import InputKind, OutputKind
-from segpp_deploy.engine.open import _SESSIONS, open_session
+from segpp_deploy.engine import verify
+from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime import session as onnxruntime_session
+from segpp_deploy.runtimes.registry import open_target
 from segpp_deploy.runtimes.session import SessionOptions
-from segpp_deploy.runtimes.target import TARGETS, TargetName
-from tests.session.conftest import Build
+from tests.engine.conftest import Build
 from tests.support.tiny_graphs import tiny_metadata
 
 TARGETS_HERE = [TargetName.CPU, TargetName.OPENVINO]
@@ -33,8 +35,11 @@ def block_means(planes: NDArray[Any]) -> NDArray[np.float32]:
     return blocks.mean(axis=(3, 5))
 
 
-def test_every_implemented_target_has_a_session() -> None:
-    assert set(_SESSIONS) == {name for name, info in TARGETS.items() if info.implementation}
+def test_a_target_is_opened_once(build_tiny: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, opened = build_tiny(TargetName.CPU), []
+    monkeypatch.setattr(verify, "open_target", lambda name: opened.append(name) or open_target(name))
+    open_session(engine).close()
+    assert opened == [TargetName.CPU]
 
 
 @pytest.mark.parametrize("target", TARGETS_HERE)

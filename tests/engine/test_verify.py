@@ -12,9 +12,10 @@ from segpp_deploy.engine.build import BuildResult
 from segpp_deploy.engine.manifest import dump_manifest, manifest_path
 from segpp_deploy.engine.verify import check_runtime, verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.builder_settings import BuilderSettings
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
-from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
+from segpp_deploy.runtimes.target import RuntimeFacts
 
 
 def test_a_fresh_engine_passes_and_may_move(built: BuildResult, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ RTX = RuntimeFacts("tensorrt_rtx", "1.7.1", "13", None, ("8.6", "8.9", "12.0"))
 
 def check(built: BuildResult, needs: RuntimeFacts, **here: Any) -> None:
     """Check an engine with the needs `needs` on a machine that offers the same, but for `here`."""
-    settings = BuilderSettings(compute_capabilities=needs.compute_capabilities, workspace_mib=64)
+    settings = BuilderOptions(compute_capabilities=needs.compute_capabilities, workspace_mib=64)
     manifest = built.manifest.model_copy(update={"runtime": needs, "builder": settings})
     check_runtime(built.path, manifest, replace(needs, **here))
 

@@ -10,7 +10,7 @@ from segpp_deploy.config import Arch, Lowering, OutputKind, Preset, Size
 from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.source import SeedSource
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.selftest.run import require_device

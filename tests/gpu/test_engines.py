@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.manifest import read_manifest
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.tensorrt.loader import load_engine
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner

@@ -47,15 +47,6 @@ def test_silent_system_counts_logical_cores(tmp_path: Path, monkeypatch: pytest.
     assert machine.physical_cores() == 3
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="device files")
-@pytest.mark.parametrize(("name", "expected"), [("nvidia0", True), ("nvidiactl", False), ("nvhost-gpu", True)])
-def test_gpu_device_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: bool) -> None:
-    monkeypatch.setattr(machine, "_DEVICES", tmp_path)
-    assert not machine.has_nvidia_gpu()
-    (tmp_path / name).touch()
-    assert machine.has_nvidia_gpu() is expected
-
-
 @pytest.mark.parametrize("threads", [-1, 0, 100_000])
 def test_impossible_numbers_of_threads(threads: int) -> None:
     with pytest.raises(SegppError, match=f"{threads} threads cannot compute"):

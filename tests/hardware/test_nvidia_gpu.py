@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,15 @@ def test_no_gpu_needs_no_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_gpu() is None
     with pytest.raises(SegppError, match="No NVIDIA GPU was found"):
         require_gpu()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device files")
+@pytest.mark.parametrize(("name", "expected"), [("nvidia0", True), ("nvidiactl", False), ("nvhost-gpu", True)])
+def test_gpu_device_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: bool) -> None:
+    monkeypatch.setattr(nvidia_gpu, "_DEVICES", tmp_path)
+    assert not nvidia_gpu.has_nvidia_gpu()
+    (tmp_path / name).touch()
+    assert nvidia_gpu.has_nvidia_gpu() is expected
 
 
 def test_missing_bindings(monkeypatch: pytest.MonkeyPatch) -> None:

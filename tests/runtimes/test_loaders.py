@@ -40,6 +40,21 @@ def test_openvino_names_what_it_cannot_load(garbage: Path) -> None:
     assert "src/" not in caught.value.what
 
 
+def test_what_cannot_be_loaded_from_memory_is_the_graph() -> None:
+    with pytest.raises(SegppError, match=r"ONNX Runtime cannot load the graph: .+"):
+        load_onnxruntime(b"not a graph at all", LoadOptions())
+    with pytest.raises(SegppError, match=r"OpenVINO cannot load the graph: .+"):
+        load_openvino(b"not a graph at all", EngineSettings())
+
+
+def test_a_file_and_its_content_compute_the_same(tmp_path: Path) -> None:
+    path = write_tiny(tmp_path / "a.onnx")
+    labels = [run_onnxruntime(load_onnxruntime(source, LoadOptions()), IMAGE) for source in (path, path.read_bytes())]
+    np.testing.assert_array_equal(*labels)
+    requests = [load_openvino(source, EngineSettings()).create_infer_request() for source in (path, path.read_bytes())]
+    np.testing.assert_array_equal(*(run_openvino(request, IMAGE) for request in requests))
+
+
 def test_failing_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = write_tiny(tmp_path / "a.onnx")
     session = load_onnxruntime(path, LoadOptions())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 import pytest
+from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
+from segpp_deploy.tuning.judge import Judgement
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import KeptReason
@@ -15,10 +17,8 @@ from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
-from segpp_deploy.runtimes.target import TargetName
-from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.accuracy_gate import AccuracyGate
-from segpp_deploy.tuning.judge import Judgement
 from segpp_deploy.tuning.recipe_choice import RecipeChoice
 from segpp_deploy.tuning.sensitivity import group_layers
 

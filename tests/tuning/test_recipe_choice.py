@@ -15,7 +15,8 @@ from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.progress import no_progress
-from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.tuning import recipe_choice
 from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.int8_layers import KindCost

@@ -11,7 +11,7 @@ import pytest
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
-from segpp_deploy.runtimes.operation_groups import OperationGroup
+from segpp_deploy.runtimes.profiling import OperationGroup
 from segpp_deploy.runtimes.session import OperationTime
 from segpp_deploy.tuning import speed_profile
 from segpp_deploy.tuning.speed_profile import GroupTime, SpeedProfile, profile_beside_float32

@@ -12,8 +12,8 @@ from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.worker import profile_engine, start_worker
 from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
-from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 from tests.support.tiny_graphs import tiny_metadata, write_tiny
 

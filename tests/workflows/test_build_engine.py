@@ -21,8 +21,8 @@ from segpp_deploy.engine.precision_record import KeptReason, Placement
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.model.source import CardSource, SeedSource
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.openvino.loader import supports_bf16
-from segpp_deploy.runtimes.target import TargetName
 from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.sensitivity import group_layers
 from segpp_deploy.workflows.build_engine.report import REPORT_NAME

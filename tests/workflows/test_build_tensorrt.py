@@ -20,9 +20,9 @@ from segpp_deploy.hardware import nvidia_gpu
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.plugin_library.library import LIBRARY_VARIABLE
 from segpp_deploy.progress import no_progress
-from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import TargetName
-from segpp_deploy.tuning.candidates import TrialBench
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.recipe_choice import choose_recipe
 from segpp_deploy.workflows.build_engine.run import run_build
@@ -45,7 +45,7 @@ def options(small_graph: SmallGraphs, tmp_path: Path) -> PrecisionOptions:
 
 
 def build(source: Path, output: Path, precision: Precision, options: PrecisionOptions) -> Manifest:
-    builder = BuilderSettings(compute_capabilities=("8.9",))
+    builder = BuilderOptions(compute_capabilities=("8.9",))
     settings = BuildOptions(TargetName.TENSORRT_RTX, precision, builder=builder)
     return run_build(source, output, settings, options).result.manifest
 
@@ -85,7 +85,7 @@ def test_int8(small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Pat
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
 def test_plugin_graphs_are_rewritten(precision: Precision, small_graph: SmallGraphs, options: PrecisionOptions) -> None:
     graph = small_graph(Lowering.PLUGIN)
-    bench = TrialBench(graph, TargetName.TENSORRT, None)
+    bench = CandidateBench(graph, TargetName.TENSORRT, None)
     choice = choose_recipe(graph, TargetName.TENSORRT, precision, options, bench, no_progress)
     model = apply_recipe(graph.model, choice.recipe)
     onnx.checker.check_model(model)

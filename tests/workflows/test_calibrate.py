@@ -165,7 +165,7 @@ def test_nothing_is_kept_of_an_image(
 ) -> None:
     """When an image is run, all that was made of the images before it is gone."""
     alive: list[weakref.ref[np.ndarray]] = []
-    original_run, original_prepare = calibrator.compute_outputs, calibrator.prepare
+    original_run, original_prepare = calibrator.run_onnxruntime, calibrator.prepare
 
     def watched_run(session, batch):
         assert [reference() for reference in alive if reference() is not None] == []
@@ -177,7 +177,7 @@ def test_nothing_is_kept_of_an_image(
         alive.append(weakref.ref(picture))
         return original_prepare(picture.copy(), *arguments)
 
-    monkeypatch.setattr(calibrator, "compute_outputs", watched_run)
+    monkeypatch.setattr(calibrator, "run_onnxruntime", watched_run)
     monkeypatch.setattr(calibrator, "prepare", watched_prepare)
     run(model, pictures, method)
     assert len(alive) > 20
@@ -346,14 +346,14 @@ INTERRUPTED = """
 import os, signal, sys
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.tuning.calibration import calibrator
-original = calibrator.compute_outputs
+original = calibrator.run_onnxruntime
 calls = []
 def interrupted(*arguments):
     calls.append(1)
     if len(calls) == 23:  # in the second pass
         os.kill(os.getpid(), signal.SIGINT)
     return original(*arguments)
-calibrator.compute_outputs = interrupted
+calibrator.run_onnxruntime = interrupted
 raise SystemExit(run_command(sys.argv[1:]))
 """
 

@@ -9,7 +9,8 @@ import pytest
 
 from segpp_deploy.config import Precision
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.workflows.doctor import plugin_status
 from segpp_deploy.workflows.doctor import run as doctor
 from segpp_deploy.workflows.doctor.plugin_status import check_plugins

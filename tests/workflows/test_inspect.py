@@ -13,7 +13,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult
 from segpp_deploy.workflows.inspect.run import run_inspect
 from tests.support.random_models import random_model

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from segpp_deploy.errors import SegppError
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.selftest import run as selftest
 from segpp_deploy.workflows.selftest.cases import CASES, MatchCase, MergeCase, OpCase, UnmergeCase, UpsampleCase
 from segpp_deploy.workflows.selftest.run import CheckResult, SelftestOptions, SelftestResult, check_op, run_selftest

@@ -10,7 +10,7 @@ from segpp_deploy.config import Inference, OutputKind, Preset, Size
 from segpp_deploy.data.images import read_labels
 from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.model.source import CheckpointSource
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.predict import PredictOptions, run_predict

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
-
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.graph_file import GraphFile
-from segpp_deploy.runtimes.onnx_engine import write_onnx_engine
-from segpp_deploy.runtimes.onnxruntime.loader import (
-    LoadOptions,
-    Provider,
-    load_onnxruntime,
-    onnxruntime_facts,
-    run_onnxruntime,
-)
-from segpp_deploy.runtimes.target import (
-    TARGETS,
-    BuiltEngine,
-    EngineSettings,
-    ReportFraction,
-    RuntimeFacts,
-    TargetName,
-)
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.progress import Progress
+from segpp_deploy.runtimes.onnx_engine import serialize_onnx
+from segpp_deploy.runtimes.onnxruntime.info import CPU
+from segpp_deploy.runtimes.onnxruntime.loader import Provider, onnxruntime_facts
+from segpp_deploy.runtimes.onnxruntime.session import OnnxRuntimeSession
+from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.runtimes.target import CompiledEngine, EngineSettings, EngineSource, RuntimeFacts
 
 
 class CpuTarget:
-    """Writes ONNX that ONNX Runtime optimises when it loads it."""
+    """Makes ONNX that ONNX Runtime optimises when it loads it."""
 
-    name = TargetName.CPU
+    info = CPU
     provider = Provider.CPU
 
     def __init__(self) -> None:
-        self._facts = onnxruntime_facts(TARGETS[self.name])
+        self._facts = onnxruntime_facts(self.info)
 
     def runtime_facts(self) -> RuntimeFacts:
         """Return the installed runtime's facts."""
@@ -42,18 +29,23 @@ class CpuTarget:
 
     def usable_precisions(self) -> tuple[Precision, ...]:
         """Return the precisions this machine can compute engines in."""
-        return TARGETS[self.name].precisions
+        return self.info.precisions
 
     def require_device(self) -> None:
         """Do nothing: what can build can run."""
 
-    def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
-        """Write the engine file."""
+    def compile(self, graph: GraphFile, settings: EngineSettings, progress: Progress) -> CompiledEngine:
+        """Return the graph in ONNX Runtime's form."""
         from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form  # slow to load; only building needs it
 
-        write_onnx_engine(to_onnxruntime_form(graph.model), output)
-        return BuiltEngine(self._facts, settings)
+        return CompiledEngine(serialize_onnx(to_onnxruntime_form(graph.model)), self._facts, settings)
 
-    def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
-        """Load and run an engine file once."""
-        return run_onnxruntime(load_onnxruntime(engine, LoadOptions(self.provider, built.settings.threads)), image)
+    def can_run(self, compiled: CompiledEngine) -> bool:
+        """Return True: ONNX runs anywhere."""
+        return True
+
+    def load(
+        self, source: EngineSource, metadata: ExportMetadata, settings: EngineSettings, options: SessionOptions
+    ) -> OnnxRuntimeSession:
+        """Load an engine; see `Target.load`."""
+        return OnnxRuntimeSession(source, metadata, settings, options, self.provider)

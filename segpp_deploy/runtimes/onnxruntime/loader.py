@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import Choice
-from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import INPUT_NAME
 from segpp_deploy.hardware.cpu import has_byte_products, physical_cores
-from segpp_deploy.runtimes.target import TARGETS, RuntimeFacts, TargetInfo, TargetName, import_runtime
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.onnxruntime.info import CPU, CUDA
+from segpp_deploy.runtimes.target import EngineSource, RuntimeFacts, TargetInfo, describe_source, import_runtime
 
 _LOG_FATAL_ONLY = 4  # what fails reaches the caller as an exception anyway
 _EXTEND_AS_REQUESTED = 1
@@ -27,12 +28,12 @@ class Provider(Choice):
     CUDA = "CUDAExecutionProvider"
 
 
-PROVIDERS = {TargetName.CPU: Provider.CPU, TargetName.CUDA: Provider.CUDA}
+_INFOS = {Provider.CPU: CPU, Provider.CUDA: CUDA}
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How to load an ONNX file.
+    """How to load ONNX.
 
     Args:
         provider: what computes.
@@ -59,24 +60,8 @@ def onnxruntime_facts(info: TargetInfo) -> RuntimeFacts:
     return RuntimeFacts("onnxruntime", runtime.__version__, cuda=cuda)
 
 
-def run_onnxruntime(session: Any, image: NDArray[Any]) -> NDArray[Any]:
-    """Run a loaded graph on images that fit its input, and return its output.
-
-    Raises:
-        SegppError: ONNX Runtime gives up, e.g. for lack of memory.
-    """
-    try:
-        return np.asarray(session.run(None, {INPUT_NAME: image})[0])
-    except Exception as error:  # the binding's exceptions have no common base of their own
-        raise SegppError(
-            f"ONNX Runtime failed while it ran the graph: {_first_line(error)}",
-            "a graph that runs, and enough memory for it.",
-            "Use a smaller --size or --batch, or export the graph again.",
-        ) from error
-
-
-def compute_outputs(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return all outputs of a graph that shows the tensors of another.
+def run_onnxruntime(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
+    """Run a loaded graph on images that fit its input, and return its outputs.
 
     Raises:
         SegppError: ONNX Runtime gives up, e.g. for lack of memory.
@@ -85,29 +70,33 @@ def compute_outputs(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
         outputs: list[NDArray[Any]] = session.run(None, {INPUT_NAME: image})
     except Exception as error:  # the binding's exceptions have no common base of their own
         raise SegppError(
-            f"ONNX Runtime failed during the calibration: {one_line(error)}",
-            "a graph that runs, and enough memory to hold its activations.",
-            "Export at a smaller --size or --batch for the calibration.",
+            f"ONNX Runtime failed while it ran the graph: {_first_line(error)}",
+            "a graph that runs, and enough memory for its activations.",
+            "Use a smaller --size or --batch, or export the graph again.",
         ) from error
     return outputs
 
 
-def load_onnxruntime(path: Path, options: LoadOptions) -> Any:
+def load_onnxruntime(source: EngineSource, options: LoadOptions) -> Any:
     """Return an `onnxruntime.InferenceSession`, its graph optimised for this machine.
 
+    Args:
+        source: an ONNX file or its content; the session keeps content for as long as it lives, but not a file's.
+        options: how to load it.
+
     Raises:
-        SegppError: ONNX Runtime is missing, cannot load the file, or lacks the provider.
+        SegppError: ONNX Runtime is missing, cannot load the graph, or lacks the provider.
     """
-    info = next(TARGETS[name] for name, provider in PROVIDERS.items() if provider is options.provider)
-    runtime = import_runtime(info)
+    runtime = import_runtime(_INFOS[options.provider])
     _share_tight_arena()
+    model = str(source) if isinstance(source, Path) else source
     try:
         session = runtime.InferenceSession(
-            str(path), _session_options(runtime, options), providers=_provider_list(options.provider)
+            model, _session_options(runtime, options), providers=_provider_list(options.provider)
         )
     except Exception as error:  # the binding's exceptions have no common base of their own
         raise SegppError(
-            f"ONNX Runtime cannot load {path}: {_first_line(error)}",
+            f"ONNX Runtime cannot load {describe_source(source)}: {_first_line(error)}",
             "a graph with the portable lowering that is whole.",
             "segpp-deploy export --lowering portable, then build-engine again",
         ) from error

@@ -11,26 +11,33 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.runtimes.onnxruntime.loader import PROVIDERS, LoadOptions, load_onnxruntime, run_onnxruntime
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, Provider, load_onnxruntime, run_onnxruntime
 from segpp_deploy.runtimes.session import OperationTime, SessionOptions, require_images
+from segpp_deploy.runtimes.target import EngineSettings, EngineSource
 
 _KERNEL_SUFFIX = "_kernel_time"
 
 
 class OnnxRuntimeSession:
-    """An engine file loaded by ONNX Runtime."""
+    """An engine loaded by ONNX Runtime, which writes profiles to a file; without one nothing is written."""
 
-    def __init__(self, engine: Path, manifest: Manifest, options: SessionOptions) -> None:
-        self.metadata: ExportMetadata = manifest.metadata
+    def __init__(
+        self,
+        source: EngineSource,
+        metadata: ExportMetadata,
+        settings: EngineSettings,
+        options: SessionOptions,
+        provider: Provider,
+    ) -> None:
+        self.metadata = metadata
         self._profile_folder = Path(tempfile.mkdtemp(prefix="segpp-profile-")) if options.profile else None
         load_options = LoadOptions(
-            provider=PROVIDERS[manifest.target],
-            threads=options.threads or manifest.threads,
+            provider=provider,
+            threads=options.threads or settings.threads,
             profile_prefix=self._profile_folder / "run" if self._profile_folder else None,
         )
-        self._session: Any = load_onnxruntime(engine, load_options)
+        self._session: Any = load_onnxruntime(source, load_options)
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from segpp_deploy.config import Precision
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.cpu import physical_cores
-from segpp_deploy.runtimes.target import TARGETS, EngineSettings, RuntimeFacts, TargetName, import_runtime
+from segpp_deploy.runtimes.openvino.info import OPENVINO
+from segpp_deploy.runtimes.target import EngineSettings, EngineSource, RuntimeFacts, describe_source, import_runtime
 
-_INFO = TARGETS[TargetName.OPENVINO]
 _DEVICE = "CPU"
 # Always said aloud: left to itself, OpenVINO computes float32 graphs in bfloat16 wherever the CPU can.
 _PRECISION_HINTS = {Precision.FP32: "f32", Precision.BF16: "bf16"}
@@ -25,22 +25,22 @@ def openvino_facts() -> RuntimeFacts:
     Raises:
         SegppError: it is not installed.
     """
-    version = str(import_runtime(_INFO).__version__)
+    version = str(import_runtime(OPENVINO).__version__)
     return RuntimeFacts("openvino", version.partition("-")[0])  # the build and branch follow the dash
 
 
-def load_openvino(path: Path, settings: EngineSettings, profile: bool = False) -> Any:
-    """Return an `openvino.CompiledModel` of an ONNX file.
+def load_openvino(source: EngineSource, settings: EngineSettings, profile: bool = False) -> Any:
+    """Return an `openvino.CompiledModel` of an ONNX graph.
 
     Args:
-        path: the ONNX file.
+        source: the ONNX file, or its content.
         settings: precision and threads.
         profile: count the time of every operation.
 
     Raises:
-        SegppError: OpenVINO is missing, rejects the file, or this CPU lacks the precision.
+        SegppError: OpenVINO is missing, rejects the graph, or this CPU lacks the precision.
     """
-    openvino = import_runtime(_INFO)
+    openvino = import_runtime(OPENVINO)
     core = openvino.Core()
     _check_precision(core, settings.precision)
     config = {
@@ -50,11 +50,11 @@ def load_openvino(path: Path, settings: EngineSettings, profile: bool = False) -
         "PERF_COUNT": profile,
     }
     try:
-        model = core.read_model(model=path.read_bytes())  # by content: an engine may have any suffix
-        return core.compile_model(model, _DEVICE, config)
+        content = source.read_bytes() if isinstance(source, Path) else source  # an engine file may have any suffix
+        return core.compile_model(core.read_model(model=content), _DEVICE, config)
     except RuntimeError as error:
         raise SegppError(
-            f"OpenVINO cannot load {path}: {_reason(error)}",
+            f"OpenVINO cannot load {describe_source(source)}: {_reason(error)}",
             "a graph with the portable lowering that is whole.",
             "segpp-deploy export --lowering portable, then build-engine again",
         ) from error
@@ -83,7 +83,7 @@ def supports_bf16() -> bool:
     Raises:
         SegppError: OpenVINO is not installed.
     """
-    return _supports_bf16(import_runtime(_INFO).Core())
+    return _supports_bf16(import_runtime(OPENVINO).Core())
 
 
 def _supports_bf16(core: Any) -> bool:

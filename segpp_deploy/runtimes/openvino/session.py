@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
+from segpp_deploy.runtimes.profiling import average_runs
 from segpp_deploy.runtimes.session import OperationTime, SessionOptions, require_images
-from segpp_deploy.runtimes.target import EngineSettings
+from segpp_deploy.runtimes.target import EngineSettings, EngineSource
 
 
 class OpenVinoSession:
-    """An engine file compiled by OpenVINO."""
+    """An engine compiled by OpenVINO."""
 
-    def __init__(self, engine: Path, manifest: Manifest, options: SessionOptions) -> None:
-        self.metadata: ExportMetadata = manifest.metadata
-        settings = EngineSettings(manifest.precision, options.threads or manifest.threads)
-        self._request: Any = load_openvino(engine, settings, options.profile).create_infer_request()
+    def __init__(
+        self, source: EngineSource, metadata: ExportMetadata, settings: EngineSettings, options: SessionOptions
+    ) -> None:
+        self.metadata = metadata
+        settings = replace(settings, threads=options.threads or settings.threads)
+        self._request: Any = load_openvino(source, settings, options.profile).create_infer_request()
         self._profile = options.profile
         self._runs: list[list[tuple[str, float]]] = []
 
@@ -41,15 +42,5 @@ class OpenVinoSession:
     def operation_times(self, skip_runs: int = 0) -> tuple[OperationTime, ...]:
         """Close the session and return the mean times; see `ProfiledSession`."""
         self.close()
-        runs = self._runs[skip_runs:]
-        milliseconds: dict[str, float] = defaultdict(float)
-        counts: dict[str, int] = defaultdict(int)
-        for operation, elapsed_ms in (node for run in runs for node in run):
-            if elapsed_ms:  # nodes that were fused into others are listed without time
-                milliseconds[operation] += elapsed_ms
-                counts[operation] += 1
-        times = [
-            OperationTime(operation, total / len(runs), round(counts[operation] / len(runs)))
-            for operation, total in milliseconds.items()
-        ]
-        return tuple(sorted(times, key=lambda time: time.milliseconds, reverse=True))
+        # Nodes that were fused into others are listed without time.
+        return average_runs([[node for node in run if node[1]] for run in self._runs[skip_runs:]])

@@ -7,8 +7,11 @@ from importlib import metadata
 from typing import Any
 
 from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, import_runtime
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import TargetInfo, import_runtime
+from segpp_deploy.runtimes.tensorrt.info import TENSORRT, TENSORRT_RTX
 
+_FLAVOURS = {info.name: info for info in (TENSORRT, TENSORRT_RTX)}
 _CUDA_MAJORS = (13, 12)
 # Older ones would build networks that are not strongly typed, in another precision than the graph's.
 _OLDEST = {TargetName.TENSORRT: "10.3", TargetName.TENSORRT_RTX: "1.4"}
@@ -74,7 +77,7 @@ def import_tensorrt(name: TargetName) -> TensorRt:
     Raises:
         SegppError: it is not installed, cannot be loaded, or is too old.
     """
-    info = TARGETS[name]
+    info = _FLAVOURS[name]
     api = import_runtime(info)
     if _version_key(api.__version__) < _version_key(_OLDEST[name]):
         raise SegppError(

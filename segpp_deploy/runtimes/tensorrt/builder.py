@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.contract import INPUT_NAME
 from segpp_deploy.graph.graph_file import GraphFile
-from segpp_deploy.runtimes.builder_settings import BuilderOption
-from segpp_deploy.runtimes.target import EngineSettings, ReportFraction
+from segpp_deploy.progress import Progress
+from segpp_deploy.runtimes.builder_options import BuilderOption
+from segpp_deploy.runtimes.target import EngineSettings
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 from segpp_deploy.runtimes.tensorrt.network import parse_network
 from segpp_deploy.runtimes.tensorrt.precision import LayerTypes, count_layer_types, require_precision
@@ -37,8 +37,8 @@ class BuildJob:
     compute_capabilities: tuple[str, ...] = ()
 
 
-def build_plan(job: BuildJob, output: Path, report: ReportFraction) -> LayerTypes:
-    """Write the engine file `output` and return how many heavy layers compute in which number format.
+def build_plan(job: BuildJob, progress: Progress) -> tuple[bytes, LayerTypes]:
+    """Return the engine, and how many of its heavy layers compute in which number format.
 
     Raises:
         SegppError: the graph does not parse, its network is not in the requested precision, or the builder gives up;
@@ -55,7 +55,7 @@ def build_plan(job: BuildJob, output: Path, report: ReportFraction) -> LayerType
     config = _configure(job, builder, parsed.network)
     config.progress_monitor = monitor
     trt.log.clear()
-    plan = run_tracked(lambda: builder.build_serialized_network(parsed.network, config), tracker, report)
+    plan = run_tracked(lambda: builder.build_serialized_network(parsed.network, config), tracker, progress)
     if plan is None:
         raise trt.error(
             f"{trt.info.runtime} {trt.version} cannot build {job.graph.path}",
@@ -63,11 +63,10 @@ def build_plan(job: BuildJob, output: Path, report: ReportFraction) -> LayerType
             "Use a smaller --size, another --workspace-mib, or a newer version; docs/debugging.md says how to look "
             "further.",
         )
-    output.write_bytes(plan)
     cache = job.settings.builder.timing_cache
     if cache is not None:
         save_timing_cache(trt, config, cache)
-    return types
+    return bytes(plan), types
 
 
 def _configure(job: BuildJob, builder: Any, network: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu
-from segpp_deploy.runtimes.builder_settings import BuilderOption
+from segpp_deploy.runtimes.builder_options import BuilderOption
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 
 _TURING = "7.5"  # cannot share an engine with newer GPUs, and has no float32 matrix products in TensorRT-RTX

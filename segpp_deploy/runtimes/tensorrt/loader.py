@@ -1,4 +1,4 @@
-"""From an engine file to an `ICudaEngine`; whatever is in the way is said in words."""
+"""From an engine to an `ICudaEngine`; whatever is in the way is said in words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
+from segpp_deploy.runtimes.target import EngineSource, describe_source
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 from segpp_deploy.runtimes.tensorrt.network import tensor_spec
 from segpp_deploy.runtimes.tensorrt.plugins import load_plugins
 
-_REBUILD = "Build the engine again on this machine: segpp-deploy build-engine MODEL.onnx -o MODEL.engine"
+REBUILD = "Build the engine again on this machine: segpp-deploy build-engine MODEL.onnx -o MODEL.engine"
 
 
 @dataclass(frozen=True)
@@ -35,34 +36,34 @@ class LoadedEngine:
     max_batch: int
 
 
-def load_engine(trt: TensorRt, path: Path, needs_plugins: bool) -> LoadedEngine:
-    """Load an engine file onto the GPU.
+def load_engine(trt: TensorRt, source: EngineSource, needs_plugins: bool) -> LoadedEngine:
+    """Load an engine onto the GPU.
 
     Args:
         trt: the flavour.
-        path: the engine file.
+        source: the engine.
         needs_plugins: whether the plugin library has to be there first.
 
     Raises:
-        SegppError: there is no GPU or no plugin library, the runtime refuses the file, or its tensors are not one
+        SegppError: there is no GPU or no plugin library, the runtime refuses the engine, or its tensors are not one
             input and one output.
     """
     gpu = require_gpu()
     if needs_plugins:
         load_plugins(trt, gpu.compute_capability)
-    content = path.read_bytes()
+    name, content = describe_source(source), source.read_bytes() if isinstance(source, Path) else source
     runtime = trt.api.Runtime(trt.logger)
-    _check_validity(trt, runtime, path, content)
+    _check_validity(trt, runtime, name, content)
     trt.log.clear()
     engine = runtime.deserialize_cuda_engine(content)
     if engine is None:
         raise trt.error(
-            f"{trt.info.runtime} {trt.version} cannot load {path}", "an engine built for this GPU.", _REBUILD
+            f"{trt.info.runtime} {trt.version} cannot load {name}", "an engine built for this GPU.", REBUILD
         )
-    return _describe(trt, runtime, engine, path)
+    return _describe(trt, runtime, engine, name)
 
 
-def _check_validity(trt: TensorRt, runtime: Any, path: Path, content: bytes) -> None:
+def _check_validity(trt: TensorRt, runtime: Any, name: str, content: bytes) -> None:
     """Ask the library itself first, where it can tell (TensorRT-RTX)."""
     if not hasattr(runtime, "get_engine_validity"):
         return
@@ -72,23 +73,23 @@ def _check_validity(trt: TensorRt, runtime: Any, path: Path, content: bytes) -> 
     members = trt.api.EngineInvalidityDiagnostics.__members__
     reasons = [name.lower().replace("_", " ") for name, bit in members.items() if int(diagnostics) & int(bit)]
     raise SegppError(
-        f"{trt.info.runtime} {trt.version} cannot use {path} here: {', '.join(reasons) or 'it does not say why'}.",
+        f"{trt.info.runtime} {trt.version} cannot use {name} here: {', '.join(reasons) or 'it does not say why'}.",
         "an engine built for this version and this GPU.",
-        _REBUILD,
+        REBUILD,
     )
 
 
-def _describe(trt: TensorRt, runtime: Any, engine: Any, path: Path) -> LoadedEngine:
+def _describe(trt: TensorRt, runtime: Any, engine: Any, name: str) -> LoadedEngine:
     modes = trt.api.TensorIOMode
     ends: dict[Any, list[TensorSpec]] = {modes.INPUT: [], modes.OUTPUT: []}
     for index in range(engine.num_io_tensors):
-        name = engine.get_tensor_name(index)
-        spec = tensor_spec(trt.api, name, engine.get_tensor_dtype(name), engine.get_tensor_shape(name))
-        ends[engine.get_tensor_mode(name)].append(spec)
+        tensor = engine.get_tensor_name(index)
+        spec = tensor_spec(trt.api, tensor, engine.get_tensor_dtype(tensor), engine.get_tensor_shape(tensor))
+        ends[engine.get_tensor_mode(tensor)].append(spec)
     inputs, outputs = ends[modes.INPUT], ends[modes.OUTPUT]
     if len(inputs) != 1 or len(outputs) != 1:
         raise SegppError(
-            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs.", "an engine with one of each.", _REBUILD
+            f"{name} has {len(inputs)} inputs and {len(outputs)} outputs.", "an engine with one of each.", REBUILD
         )
     batch = inputs[0].shape[0]
     max_batch = batch if batch is not None else int(engine.get_tensor_profile_shape(inputs[0].name, 0)[2][0])

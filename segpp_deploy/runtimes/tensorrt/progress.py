@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from segpp_deploy.runtimes.target import ReportFraction
+from segpp_deploy.progress import PERCENT, Progress
 
 _POLL_SECONDS = 0.05
+_STEP = "Compiling"
 Result = TypeVar("Result")
 
 
@@ -102,14 +103,14 @@ def make_monitor(api: Any, tracker: BuildTracker) -> Any:
     return Monitor()
 
 
-def run_tracked(work: Callable[[], Result], tracker: BuildTracker, report: ReportFraction) -> Result:
+def run_tracked(work: Callable[[], Result], tracker: BuildTracker, progress: Progress) -> Result:
     """Run `work` in a thread while this one reports the progress and stays open to Ctrl-C.
 
     Python handles Ctrl-C in the main thread only, which a build would keep busy in C++ for minutes.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; after the library has stopped at its next step.
-        BaseException: what `work` or `report` raises.
+        BaseException: what `work` or `progress` raises.
     """
     outcome: list[Result] = []
     failure: list[BaseException] = []
@@ -127,7 +128,7 @@ def run_tracked(work: Callable[[], Result], tracker: BuildTracker, report: Repor
     try:
         thread.start()
         while not finished.wait(_POLL_SECONDS):
-            report(tracker.fraction)
+            _report(tracker, progress)
     except BaseException:
         tracker.cancel()
         if thread.ident is not None:  # else Ctrl-C came before there was anything to wait for
@@ -135,5 +136,9 @@ def run_tracked(work: Callable[[], Result], tracker: BuildTracker, report: Repor
         raise
     if failure:
         raise failure[0]
-    report(tracker.fraction)
+    _report(tracker, progress)
     return outcome[0]
+
+
+def _report(tracker: BuildTracker, progress: Progress) -> None:
+    progress(_STEP, int(PERCENT * tracker.fraction), PERCENT)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu, require_gpu
-from segpp_deploy.runtimes.target import EngineSettings, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import EngineSettings
 from segpp_deploy.runtimes.tensorrt.capabilities import choose_capabilities
 from segpp_deploy.runtimes.tensorrt.target import TensorRtTarget
 

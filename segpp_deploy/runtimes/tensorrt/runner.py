@@ -47,9 +47,9 @@ class TensorBuffers:
 class EngineRunner:
     """Runs a loaded engine, one batch at a time.
 
-    The first run of a batch size goes step by step, which lets the engine settle; from the second on it is one CUDA
-    graph: the copy to the GPU, the engine with the pre- and post-processing inside it, and the copy back. Another batch
-    size begins anew, since a graph holds the shapes it was captured with.
+    The first run of a batch size goes step by step, in which the engine sets itself up; from the second on it is one
+    CUDA graph: the copy to the GPU, the engine with the pre- and post-processing inside it, and the copy back. Another
+    batch size begins anew, since a graph holds the shapes it was captured with.
 
     Args:
         trt: the flavour.

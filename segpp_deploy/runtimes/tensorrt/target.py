@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.graph.graph_file import GraphFile
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu, find_gpu, require_gpu
-from segpp_deploy.runtimes.target import BuiltEngine, EngineSettings, ReportFraction, RuntimeFacts, TargetName
+from segpp_deploy.progress import Progress
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.runtimes.target import CompiledEngine, EngineSettings, EngineSource, RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.tensorrt.builder import BuildJob, build_plan
-from segpp_deploy.runtimes.tensorrt.loader import load_engine
 from segpp_deploy.runtimes.tensorrt.plugins import load_plugins, plugin_hash
-from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
+from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
 
 
 class TensorRtTarget:
@@ -48,26 +46,27 @@ class TensorRtTarget:
         """Return the precisions of the graphs it builds."""
         return self._trt.info.precisions
 
-    def build(self, graph: GraphFile, output: Path, settings: EngineSettings, report: ReportFraction) -> BuiltEngine:
-        """Write the engine file."""
+    def compile(self, graph: GraphFile, settings: EngineSettings, progress: Progress) -> CompiledEngine:
+        """Return the engine for the chosen GPUs."""
         needed = self._choose_capabilities(settings, self._gpu)
         needs_plugins = graph.metadata.lowering is Lowering.PLUGIN
         if needs_plugins:
             load_plugins(self._trt, needed[0])
-        types = build_plan(BuildJob(self._trt, graph, settings, self._settable(needed)), output, report)
+        plan, types = build_plan(BuildJob(self._trt, graph, settings, self._settable(needed)), progress)
         facts = self.runtime_facts()
         plugin_sha256 = facts.plugin_sha256 if needs_plugins else None
-        return BuiltEngine(
-            replace(facts, compute_capabilities=needed, plugin_sha256=plugin_sha256), settings, layer_types=types
-        )
+        facts = replace(facts, compute_capabilities=needed, plugin_sha256=plugin_sha256)
+        return CompiledEngine(plan, facts, settings, types)
 
-    def try_run(self, engine: Path, built: BuiltEngine, image: NDArray[Any]) -> NDArray[Any] | None:
-        """Load and run an engine file once, where a GPU it was built for is here."""
-        if self._gpu is None or self._gpu.compute_capability not in built.runtime.compute_capabilities:
-            return None
-        loaded = load_engine(self._trt, engine, needs_plugins=built.runtime.plugin_sha256 is not None)
-        with closing(EngineRunner(self._trt, loaded)) as runner:
-            return runner.run(image)
+    def can_run(self, compiled: CompiledEngine) -> bool:
+        """Whether a GPU that the engine was compiled for is here."""
+        return self._gpu is not None and self._gpu.compute_capability in compiled.runtime.compute_capabilities
+
+    def load(
+        self, source: EngineSource, metadata: ExportMetadata, settings: EngineSettings, options: SessionOptions
+    ) -> TensorRtSession:
+        """Load an engine; see `Target.load`. The engine holds its settings."""
+        return TensorRtSession(source, metadata, options, self._trt)
 
     def _choose_capabilities(self, settings: EngineSettings, gpu: NvidiaGpu | None) -> tuple[str, ...]:
         return ((gpu or require_gpu()).compute_capability,)

@@ -31,7 +31,7 @@ from segpp_deploy.graph.precision.observe import (
 from segpp_deploy.graph.precision.ranges import TensorRange, round_range
 from segpp_deploy.graph.precision.thresholds import AbsHistogram
 from segpp_deploy.progress import Progress
-from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, compute_outputs, load_onnxruntime
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
 from segpp_deploy.tasks.registry import TASKS
 from segpp_deploy.tuning.calibration.survey import ImageSurvey
 
@@ -138,7 +138,7 @@ class Calibrator:
             session = load_onnxruntime(path, LoadOptions(threads=self._threads, in_order=True))
             for samples in chunks(self._samples, self._metadata.batch or 1):
                 batch = np.stack([self._prepare(sample, survey) for sample in samples])
-                take([sample.name for sample in samples], compute_outputs(session, self._fill(batch)))
+                take([sample.name for sample in samples], run_onnxruntime(session, self._fill(batch)))
                 done += len(samples)
                 step.report(done, len(self._samples))
 

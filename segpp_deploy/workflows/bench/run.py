@@ -8,8 +8,8 @@ from pathlib import Path
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import describe_environment
-from segpp_deploy.evaluate.latency import InterleavedLatency
-from segpp_deploy.evaluate.worker import EngineWorker, profile_engine, start_worker
+from segpp_deploy.evaluate.latency import require_counts, take_turns
+from segpp_deploy.evaluate.worker import profile_engine, start_worker
 from segpp_deploy.files import require_writable, write_text
 from segpp_deploy.hardware.cpu import physical_cores, require_threads
 from segpp_deploy.progress import Progress, no_progress
@@ -43,7 +43,8 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
         for index, engine in enumerate(options.engines):
             progress("Loading engines", index, len(options.engines))
             workers.append(stack.enter_context(start_worker(engine, session_options)))
-        latency = _take_turns(workers, options, progress)
+        timers = {str(index): worker.run_ms for index, worker in enumerate(workers)}
+        latency = take_turns(timers, options.iterations, options.warmup, progress)
         peaks = [worker.peak_memory_bytes() for worker in workers]
         loads = [worker.load_seconds for worker in workers]
     timings = tuple(
@@ -73,20 +74,6 @@ def write_report(result: BenchResult, folder: Path) -> None:
     write_text(folder / "bench.md", "\n\n".join(["# Benchmark", machine, *sections]) + "\n")
 
 
-def _take_turns(workers: list[EngineWorker], options: BenchOptions, progress: Progress) -> InterleavedLatency:
-    samples: list[list[float]] = [[] for _ in workers]
-    total, done = (options.warmup + options.iterations) * len(workers), 0
-    for number in range(-options.warmup, options.iterations):
-        order = range(len(workers))
-        for index in order if number % 2 == 0 else reversed(order):
-            elapsed_ms = workers[index].run_ms()
-            if number >= 0:
-                samples[index].append(elapsed_ms)
-            done += 1
-            progress("Timing", done, total)
-    return InterleavedLatency({str(index): tuple(values) for index, values in enumerate(samples)})
-
-
 def _profile(engine: Path, options: BenchOptions, progress: Progress) -> tuple[OperationTime, ...]:
     runs = min(options.iterations, _PROFILE_RUNS)
     progress(f"Profiling {engine}", 0, 1)
@@ -98,10 +85,5 @@ def _profile(engine: Path, options: BenchOptions, progress: Progress) -> tuple[O
 def _check_options(options: BenchOptions) -> None:
     if not options.engines:
         raise SegppError("No engine was named.", "one or more engine files.", "segpp-deploy bench model.engine")
-    if options.iterations < 1 or options.warmup < 0:
-        raise SegppError(
-            f"{options.iterations} timed and {options.warmup} warm-up runs cannot be measured.",
-            "at least 1 timed and 0 warm-up runs.",
-            "--iterations 50 --warmup 5",
-        )
+    require_counts(options.iterations, options.warmup)
     require_threads(options.threads)

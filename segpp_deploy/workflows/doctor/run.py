@@ -11,7 +11,9 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import Environment, describe_environment
 from segpp_deploy.hardware.cpu import physical_cores
 from segpp_deploy.report.tables import Column, Table
-from segpp_deploy.runtimes.target import TARGETS, TargetInfo, TargetName, open_target, resolve_auto
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.workflows.doctor.plugin_status import PluginStatus, check_plugins
 
 _REPORT_MODULES = ("matplotlib", "jinja2")

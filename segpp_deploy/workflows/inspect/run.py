@@ -21,7 +21,8 @@ from segpp_deploy.graph.graph_file import graph_tensor, load_model, read_graph
 from segpp_deploy.model.cards import CARD_SUFFIXES, list_cards, load_card
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.plan_file import load_plan, plan_to_dict
-from segpp_deploy.runtimes.target import TARGETS, TargetInfo, open_target
+from segpp_deploy.runtimes.registry import TARGETS, open_target
+from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult, RunsHere
 
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")

@@ -26,7 +26,7 @@ from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.numbers import format_agreement
 from segpp_deploy.report.tables import Column, Table
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.torch.reference import open_reference
 from segpp_deploy.workflows.export.options import ExportOptions

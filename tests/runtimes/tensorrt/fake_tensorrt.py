@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.tensorrt.api import MessageLog, TensorRt, make_logger
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda, view
 

@@ -13,8 +13,8 @@ from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
 from tests.support.requirements import require
 from tests.support.tensorrt_graphs import (
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("no_gpu")
 
 
 def build(source: Path, progress: Any = None, **settings: Any) -> BuildResult:
-    options = BuildOptions(TargetName.TENSORRT_RTX, builder=BuilderSettings(**settings))
+    options = BuildOptions(TargetName.TENSORRT_RTX, builder=BuilderOptions(**settings))
     return build_engine(source, source.with_suffix(".engine"), options, progress)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.target import TargetName
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt import plugins
 from segpp_deploy.runtimes.tensorrt.loader import load_engine
 from tests.runtimes.tensorrt.fake_cuda import Error, FakeCuda
@@ -44,6 +44,13 @@ def test_a_file_that_the_library_refuses(cuda: FakeCuda, engine: Path) -> None:
     with pytest.raises(SegppError, match=r"TensorRT 11\.4\.0 cannot load .*: the magic tag does not match") as caught:
         load_engine(wrap(FakeTensorRt(cuda)), engine, needs_plugins=False)
     assert caught.value.fix.endswith("segpp-deploy build-engine MODEL.onnx -o MODEL.engine")
+
+
+def test_an_engine_in_memory(cuda: FakeCuda, engine: Path) -> None:
+    loaded = load_engine(wrap(FakeTensorRt(cuda)), engine.read_bytes(), needs_plugins=False)
+    assert str(loaded.output) == "labels uint8 [1, 64, 96]"
+    with pytest.raises(SegppError, match=r"TensorRT 11\.4\.0 cannot load the graph: the magic tag does not match"):
+        load_engine(wrap(FakeTensorRt(cuda)), b"garbage", needs_plugins=False)
 
 
 def test_the_librarys_own_verdict_comes_first(cuda: FakeCuda, engine: Path) -> None:

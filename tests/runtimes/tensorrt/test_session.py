@@ -17,8 +17,9 @@ from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
-from segpp_deploy.runtimes.target import RuntimeFacts, TargetName
+from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
 from tests.runtimes.tensorrt.conftest import cuda
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda

@@ -18,9 +18,10 @@ from segpp_deploy.config import Lowering, OutputKind
 from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.builder_settings import BuilderSettings
-from segpp_deploy.runtimes.target import TargetName
-from segpp_deploy.runtimes.tensorrt import plugins, timing_cache
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import CompiledEngine, EngineSettings, RuntimeFacts
+from segpp_deploy.runtimes.tensorrt import plugins, session, timing_cache
 from segpp_deploy.runtimes.tensorrt import target as target_module
 from segpp_deploy.runtimes.tensorrt.rtx import TensorRtRtxTarget
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
@@ -39,12 +40,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use Deprecated")  # RTX's timing
 def tensorrt(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorRT on a GPU that cannot run engines."""
     monkeypatch.setitem(sys.modules, "tensorrt", standin)  # type: ignore[arg-type]
-    monkeypatch.setattr(target_module, "load_engine", lambda *_, **__: None)
-    monkeypatch.setattr(target_module, "EngineRunner", FakeRunner)
+    monkeypatch.setattr(session, "load_engine", lambda *_, **__: None)
+    monkeypatch.setattr(session, "_require_contract", lambda *_: None)
+    monkeypatch.setattr(session, "EngineRunner", FakeRunner)
 
 
 class FakeRunner:
     def __init__(self, *_: Any) -> None:
+        self.layer_times: list[Any] = []
         self.is_closed = False
 
     def run(self, image: Any) -> Any:
@@ -55,7 +58,7 @@ class FakeRunner:
 
 
 def build(source: Path, **settings: Any) -> BuildResult:
-    options = BuildOptions(TargetName.TENSORRT, builder=BuilderSettings(**settings))
+    options = BuildOptions(TargetName.TENSORRT, builder=BuilderOptions(**settings))
     return build_engine(source, source.with_suffix(".engine"), options)
 
 
@@ -158,12 +161,10 @@ def test_times_are_used_and_those_of_other_builds_kept(tmp_path: Path, monkeypat
     assert path.read_bytes() == b"ours+theirs"
 
 
-def test_an_engine_for_another_gpu_is_not_tried(tmp_path: Path) -> None:
-    result = build(write_graph(tmp_path / "a.onnx"))
-    target = TensorRtTarget()
-    assert target.try_run(result.path, SimpleNamespace(runtime=result.manifest.runtime), np.zeros(1)) is not None  # type: ignore[arg-type]
-    facts = SimpleNamespace(runtime=SimpleNamespace(compute_capabilities=("12.0",)))
-    assert target.try_run(result.path, facts, np.zeros(1)) is None  # type: ignore[arg-type]
+@pytest.mark.parametrize(("capability", "expected"), [("8.9", True), ("12.0", False)])
+def test_an_engine_for_another_gpu_is_not_tried(tmp_path: Path, capability: str, expected: bool) -> None:
+    facts = RuntimeFacts("tensorrt", "10.16.0", compute_capabilities=(capability,))
+    assert TensorRtTarget().can_run(CompiledEngine(b"", facts, EngineSettings())) is expected
 
 
 @pytest.mark.parametrize("version", ["8.6.1", "10.2.0.19", "9.3"])

@@ -13,7 +13,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.tasks.segmentation.task import SegmentationTask
 from segpp_deploy.tuning.calibration.survey import FEW_IMAGES, ImageSurvey
 from tests.data.datasets.test_selection import folder, noise
-from tests.tiny_graphs import CLASSES
+from tests.support.tiny_graphs import CLASSES
 
 __all__ = ["folder"]
 

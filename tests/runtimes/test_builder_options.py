@@ -5,35 +5,36 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.builder_settings import (
+from segpp_deploy.runtimes.builder_options import (
     BuilderOption,
-    BuilderSettings,
-    check_builder_settings,
+    BuilderOptions,
+    check_builder_options,
     parse_compute_capabilities,
 )
-from segpp_deploy.runtimes.target import TARGETS, TargetName
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 
 ALL = tuple(BuilderOption)
-FULL = BuilderSettings(("8.9", "12.0"), 2, 4, 512, Path("times.cache"))
+FULL = BuilderOptions(("8.9", "12.0"), 2, 4, 512, Path("times.cache"))
 
 
 def test_words_of_all_settings() -> None:
     assert " ".join(FULL.to_words()) == (
         "--compute-capability 8.9,12.0 --opt-batch 2 --max-batch 4 --workspace-mib 512 --timing-cache times.cache"
     )
-    assert BuilderSettings().to_words() == []
+    assert BuilderOptions().to_words() == []
 
 
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        (BuilderSettings(), (1, 1, 8)),
-        (BuilderSettings(max_batch=2), (1, 1, 2)),
-        (BuilderSettings(opt_batch=12), (1, 12, 12)),
+        (BuilderOptions(), (1, 1, 8)),
+        (BuilderOptions(max_batch=2), (1, 1, 2)),
+        (BuilderOptions(opt_batch=12), (1, 12, 12)),
         (FULL, (1, 2, 4)),
     ],
 )
-def test_batches(settings: BuilderSettings, expected: tuple[int, int, int]) -> None:
+def test_batches(settings: BuilderOptions, expected: tuple[int, int, int]) -> None:
     assert settings.batch_range == expected
 
 
@@ -53,34 +54,34 @@ def test_capabilities_are_sorted_and_named_once() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        BuilderSettings(("8.9",)),
-        BuilderSettings(max_batch=2),
-        BuilderSettings(workspace_mib=64),
-        BuilderSettings(timing_cache=Path("times.cache")),
+        BuilderOptions(("8.9",)),
+        BuilderOptions(max_batch=2),
+        BuilderOptions(workspace_mib=64),
+        BuilderOptions(timing_cache=Path("times.cache")),
     ],
 )
-def test_other_targets_take_none(name: TargetName, settings: BuilderSettings) -> None:
+def test_other_targets_take_none(name: TargetName, settings: BuilderOptions) -> None:
     with pytest.raises(SegppError, match=f"{settings.to_words()[0]} means nothing to the target {name}") as caught:
-        check_builder_settings(settings, TARGETS[name].builder_options, name, None)
+        check_builder_options(settings, TARGETS[name].builder_options, name, None)
     assert "it has none" in caught.value.expected
 
 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        (BuilderSettings(max_batch=0), "--max-batch 0 is out of range"),
-        (BuilderSettings(opt_batch=-1), "--opt-batch -1 is out of range"),
-        (BuilderSettings(opt_batch=5, max_batch=4), "--opt-batch 5 is out of range"),
-        (BuilderSettings(workspace_mib=0), "--workspace-mib 0 is out of range"),
+        (BuilderOptions(max_batch=0), "--max-batch 0 is out of range"),
+        (BuilderOptions(opt_batch=-1), "--opt-batch -1 is out of range"),
+        (BuilderOptions(opt_batch=5, max_batch=4), "--opt-batch 5 is out of range"),
+        (BuilderOptions(workspace_mib=0), "--workspace-mib 0 is out of range"),
     ],
 )
-def test_values_that_make_no_sense(settings: BuilderSettings, complaint: str) -> None:
+def test_values_that_make_no_sense(settings: BuilderOptions, complaint: str) -> None:
     with pytest.raises(SegppError, match=complaint):
-        check_builder_settings(settings, ALL, "tensorrt", None)
+        check_builder_options(settings, ALL, "tensorrt", None)
 
 
 def test_a_fixed_batch_leaves_nothing_to_choose() -> None:
     with pytest.raises(SegppError, match="fixed at 2, so --max-batch has nothing to choose") as caught:
-        check_builder_settings(BuilderSettings(max_batch=4), ALL, "tensorrt", 2)
+        check_builder_options(BuilderOptions(max_batch=4), ALL, "tensorrt", 2)
     assert "--batch dynamic" in caught.value.fix
-    check_builder_settings(FULL, ALL, "tensorrt", None)
+    check_builder_options(FULL, ALL, "tensorrt", None)

@@ -24,7 +24,7 @@ class BuilderOption(Choice):
 
 
 @dataclass(frozen=True)
-class BuilderSettings:
+class BuilderOptions:
     """None and () leave the choice to the target.
 
     Args:
@@ -35,7 +35,7 @@ class BuilderSettings:
         timing_cache: file that keeps measured kernel times from build to build.
 
     Example:
-        >>> BuilderSettings(max_batch=4, workspace_mib=512).to_words()
+        >>> BuilderOptions(max_batch=4, workspace_mib=512).to_words()
         ['--max-batch', '4', '--workspace-mib', '512']
     """
 
@@ -88,8 +88,8 @@ def parse_compute_capabilities(words: list[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda part: tuple(map(int, part.split(".")))))
 
 
-def check_builder_settings(
-    settings: BuilderSettings, taken: tuple[BuilderOption, ...], target: str, batch: int | None
+def check_builder_options(
+    settings: BuilderOptions, taken: tuple[BuilderOption, ...], target: str, batch: int | None
 ) -> None:
     """Check settings for a target that takes the options `taken`, and a graph whose batch is `batch` (None = dynamic).
 

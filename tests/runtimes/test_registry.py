@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import pickle
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -8,18 +10,15 @@ import pytest
 
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
-from segpp_deploy.runtimes.target import (
-    TARGETS,
-    TargetName,
-    import_runtime,
-    open_target,
-    resolve_auto,
-)
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.target import TargetInfo, import_runtime
 
 
 def test_every_name_has_facts() -> None:
-    assert set(TARGETS) == set(TargetName) - {TargetName.AUTO}
-    for info in TARGETS.values():
+    assert list(TARGETS) == [name for name in TargetName if name is not TargetName.AUTO]
+    for name, info in TARGETS.items():
+        assert info.name is name
         assert info.description
         assert info.extra in info.install_command
         assert Lowering.PORTABLE in info.lowerings
@@ -58,6 +57,20 @@ def test_cuda_needs_a_gpu_and_its_own_onnxruntime(monkeypatch: pytest.MonkeyPatc
     assert "segpp-deploy[gpu]" in caught.value.fix
 
 
+def test_a_name_is_its_value_and_no_more() -> None:
+    assert [str(name) for name in TargetName] == ["auto", "cpu", "openvino", "cuda", "tensorrt", "tensorrt-rtx"]
+    for name in TargetName:
+        assert TargetName(str(name)) is pickle.loads(pickle.dumps(name)) is name
+        assert json.dumps(name) == f'"{name}"'
+    assert TargetName.AUTO.declared_in is None
+
+
+@pytest.mark.parametrize("info", TARGETS.values(), ids=str)
+def test_stand_ins_measure_here(info: TargetInfo) -> None:
+    if info.stand_in is not None:
+        assert TARGETS[info.stand_in].stand_in is None
+
+
 class UsableTarget:
     def require_device(self) -> None:
         pass
@@ -70,7 +83,7 @@ class TargetWithoutDevice:
 
 def test_auto_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_auto(TargetName.OPENVINO) is TargetName.OPENVINO
-    monkeypatch.setattr("segpp_deploy.runtimes.target.has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.has_nvidia_gpu", lambda: False)
     assert resolve_auto(TargetName.AUTO) is TargetName.CPU
 
 
@@ -89,8 +102,8 @@ def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, targets: dict[str, Any
             raise SegppError("not installed")
         return targets[str(name)]()
 
-    monkeypatch.setattr("segpp_deploy.runtimes.target.has_nvidia_gpu", lambda: True)
-    monkeypatch.setattr("segpp_deploy.runtimes.target.open_target", open_fake)
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.has_nvidia_gpu", lambda: True)
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.open_target", open_fake)
     assert resolve_auto(TargetName.AUTO) is expected
 
 

@@ -1,0 +1,19 @@
+"""The facts of the target `openvino`."""
+
+from __future__ import annotations
+
+from segpp_deploy.config import Precision
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import Int8Use, TargetInfo
+
+OPENVINO = TargetInfo(
+    TargetName.OPENVINO,
+    description="x86 and Arm CPUs; bfloat16 where the CPU has it",
+    runtime="OpenVINO",
+    module="openvino",
+    extra="openvino",
+    graph_precisions=(Precision.FP32, Precision.INT8),
+    runtime_precisions=(Precision.BF16,),
+    int8=Int8Use(rest=Precision.BF16, every_layer=True),  # float32 where the CPU lacks bf16
+    implementation="openvino.target:OpenVinoTarget",
+)
