@@ -14,7 +14,7 @@ from segpp_deploy.plugin_library.sources import LibraryKind, source_files  # noq
 
 PACKAGE = Path("segpp_deploy")
 CARDS = ROOT / "models"
-CARDS_INSTALLED_AS = PACKAGE / "model_cards"  # where segpp_deploy/model/cards.py looks
+CARDS_INSTALLED_AS = PACKAGE / "model_cards"  # where segpp_deploy/model/weights/cards.py looks
 PLUGINS = ROOT / "plugins"
 PLUGINS_INSTALLED_AS = PACKAGE / "plugin_sources"  # where segpp_deploy/plugin_library/sources.py looks
 

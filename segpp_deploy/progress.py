@@ -28,7 +28,9 @@ def part_of(progress: Progress, step: str, first: int, last: int) -> Progress:
         Building 30 100
     """
 
-    def report(_step: str, done: int, total: int) -> None:
-        progress(step, first + (last - first) * done // max(total, 1), PERCENT)
+    whole = step
+
+    def report(step: str, done: int, total: int) -> None:
+        progress(whole, first + (last - first) * done // max(total, 1), PERCENT)
 
     return report

@@ -21,7 +21,7 @@ from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason, PrecisionRecord, RangesUsed
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.target import Int8Use, TargetInfo
 from tests.support.requirements import skip_or_fail

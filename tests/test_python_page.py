@@ -15,7 +15,7 @@ from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.data.video import open_video_writer
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
 from tests.support.requirements import skip_or_fail
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/python.md"

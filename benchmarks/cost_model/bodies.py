@@ -17,7 +17,7 @@ from benchmarks.arguments import parse_parts
 from benchmarks.recording import RESULTS
 from segpp_deploy.config import Arch, Preset, Size
 from segpp_deploy.files import write_text
-from segpp_deploy.graph.export import build_graph
+from segpp_deploy.graph.exporting.export import build_graph
 from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import ModelSpec, build_segformer

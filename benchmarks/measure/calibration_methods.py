@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.runtimes.names import TargetName
-
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
@@ -28,9 +26,10 @@ from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of
-from segpp_deploy.model.source import CheckpointSource
+from segpp_deploy.model.weights.source import CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.calibration.calibration import compare_methods
 from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.tuning.candidates import CandidateBench

@@ -16,7 +16,7 @@ from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Preset, Size
-from segpp_deploy.model.source import CheckpointSource
+from segpp_deploy.model.weights.source import CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.names import TargetName

@@ -17,13 +17,14 @@ from benchmarks.arguments import parse_parts
 from benchmarks.recording import Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.evaluate.memory import peak_memory_in_subprocess
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.exporting import export
 from tests.support.random_models import random_model
 
@@ -82,7 +83,7 @@ def make_engine(case: Case, folder: Path) -> Path:
     model = random_model(case.dialect, case.arch, CLASSES, case.head_channels)
     graph = folder / "m.onnx"
     export(model, case.mode, graph, SIZE, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS)
-    return build_engine(graph, folder / "m.engine", BuildOptions(TargetName.CPU)).path
+    return run_build(graph, folder / "m.engine", BuildOptions(TargetName.CPU)).path
 
 
 def run_engine(engine: Path) -> None:

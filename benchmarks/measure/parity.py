@@ -30,10 +30,10 @@ from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, Normalization, Preset, Size, parse_size
 from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import list_images, read_image
-from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, Bsm
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime, run_onnxruntime
 from tests.support import camvid_data
@@ -110,7 +110,7 @@ def compare(model: SegFormer, session: Any, pictures: Array) -> dict[str, float]
     """Return the largest error, and the reference's range to set it against."""
     with torch.inference_mode():
         expected = model(torch.from_numpy(pictures)).numpy()
-    found = run_onnxruntime(session, pictures)
+    found = run_onnxruntime(session, pictures)[0]
     return {"max_abs_error": float(np.abs(found - expected).max()), "logit_range": float(np.ptp(expected))}
 
 

@@ -84,7 +84,7 @@ def try_rtx(path: Path) -> Row:
 def try_openvino(path: Path, size: Size) -> Row:
     """Compile with OpenVINO and compare its labels with ONNX Runtime's."""
     picture = to_bytes(smooth_pictures(size))
-    expected = run_onnxruntime(load_onnxruntime(path, LoadOptions()), picture)
+    expected = run_onnxruntime(load_onnxruntime(path, LoadOptions()), picture)[0]
     try:
         compiled = load_openvino(path, EngineSettings(Precision.FP32, threads=None))
         found = run_openvino(compiled.create_infer_request(), picture)

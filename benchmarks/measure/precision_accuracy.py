@@ -16,9 +16,6 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from segpp_deploy.runtimes.builder_options import BuilderOptions
-from segpp_deploy.runtimes.names import TargetName
-
 from benchmarks.arguments import make_parser
 from benchmarks.recording import ROOT, Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
@@ -27,9 +24,11 @@ from segpp_deploy.engine.precision_record import GateOutcome
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import write_ranges
-from segpp_deploy.model.source import CardSource, CheckpointSource
+from segpp_deploy.model.weights.source import CardSource, CheckpointSource
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
+from segpp_deploy.runtimes.builder_options import BuilderOptions
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.calibration.calibration import calibrate_graph
 from segpp_deploy.tuning.calibration.options import CalibrationOptions, RangesFile
 from segpp_deploy.tuning.gate_options import GateOptions

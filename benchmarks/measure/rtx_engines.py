@@ -17,7 +17,6 @@ from benchmarks.arguments import parse_parts
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.manifest import read_manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
@@ -28,6 +27,9 @@ from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.tensorrt.capabilities import choose_capabilities
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.result import BuildResult
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.exporting import export
 from tests.support.random_models import random_model
 
@@ -68,13 +70,13 @@ def measure(model: SegFormer, mode: Preset, size: Size, folder: Path, needs: Run
     graph = folder / "m.onnx"
     export(model, mode, graph, size, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS)
     try:
-        result = build_engine(graph, folder / "m.engine", BuildOptions(TargetName.TENSORRT_RTX))
+        result = run_build(graph, folder / "m.engine", BuildOptions(TargetName.TENSORRT_RTX))
     except SegppError as error:
         return row | {"build_seconds": None, "engine_bytes": None, "error": error.what, "passed": False}
     wrong = find_mistakes(result, needs, graph, size)
     return row | {
-        "build_seconds": result.build_seconds,
-        "engine_bytes": result.size_bytes,
+        "build_seconds": result.manifest.build_seconds,
+        "engine_bytes": result.manifest.size_bytes,
         "graph_bytes": graph.stat().st_size,
         "layer_types": result.manifest.layer_types,
         "error": "; ".join(wrong) or None,
@@ -93,7 +95,7 @@ def find_mistakes(result: BuildResult, needs: RuntimeFacts, graph: Path, size: S
         "layer types": (formats, {str(Precision.FP32)}),
         "source hash": (manifest.source_sha256, sha256_of(graph)),
         "engine hash": (manifest.engine_sha256, sha256_of(result.path)),
-        "size": (manifest.size_bytes, result.path.stat().st_size),
+        "size": (manifest.manifest.size_bytes, result.path.stat().st_size),
         "input": (manifest.input.shape, (1, *size.hw, 3)),
         "output": (manifest.output.shape, (1, *size.hw)),
     }

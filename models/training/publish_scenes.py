@@ -23,10 +23,10 @@ from train_scenes import PROCESSES, new_model
 from segpp_deploy.config import Arch, Normalization, Preset, TaskName
 from segpp_deploy.data.scenes import DEFAULT_SCENE_SIZE, HELD_OUT_SEED, SCENE_CLASSES
 from segpp_deploy.files import atomic_path, sha256_of, write_text
-from segpp_deploy.model.card_schema import CardCheckpoint, CardClass, CardMetric, ModelCard
-from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.folding import fold_model
+from segpp_deploy.model.weights.card_schema import CardCheckpoint, CardClass, CardMetric, ModelCard
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
 
 NAME = "segformer_b0_scenes"
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.POOL_2X2)

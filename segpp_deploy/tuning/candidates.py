@@ -25,8 +25,8 @@ class CandidateBench:
 
     Args:
         graph: the float32 export.
-        target: what the engine is for (`built_for`). Graphs for GPU builders are measured on the CPU (`TargetInfo.stand_in`), with
-            the same rewriting and fp16's rounding emulated: the GPU may not be here.
+        target: what the engine is for (`built_for`). Graphs for GPU builders are measured on the CPU
+            (`TargetInfo.stand_in`), with the same rewriting and fp16's rounding emulated: the GPU may not be here.
         threads: CPU threads; None = one per physical core.
     """
 
@@ -60,7 +60,7 @@ class CandidateBench:
         """The graph as the bench's target takes it; only plugin graphs need PyTorch, which is slow to load."""
         if self._source.metadata.lowering in TARGETS[self.target].lowerings:
             return self._source
-        from segpp_deploy.graph.lowering import lower_to_portable
+        from segpp_deploy.graph.exporting.lowering import lower_to_portable
 
         model = ir.to_proto(lower_to_portable(ir.from_proto(self._source.model)))
         return replace(self._source, model=model, metadata=replace(self._source.metadata, lowering=Lowering.PORTABLE))

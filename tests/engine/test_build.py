@@ -11,13 +11,15 @@ import onnx
 import pytest
 
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
 from segpp_deploy.runtimes.onnxruntime.session import OnnxRuntimeSession
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.result import BuildResult
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision, write_tiny
 
 CPU = BuildOptions(TargetName.CPU)
@@ -29,7 +31,7 @@ OPENVINO = BuildOptions(TargetName.OPENVINO)
 @pytest.mark.parametrize("batch", [1, 2, None])
 def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, batch: int | None) -> None:
     source = write_tiny(tmp_path / "a.onnx", tiny_metadata(output_kind, batch=batch))
-    result = build_engine(source, tmp_path / "out" / "a.engine", options)
+    result = run_build(source, tmp_path / "out" / "a.engine", options)
     assert verify_engine(result.path).metadata.batch == batch
     assert result.to_dict() == {
         "path": str(tmp_path / "out/a.engine"),
@@ -46,19 +48,19 @@ def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, 
 
 def test_float_input(tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "a.onnx", tiny_metadata(OutputKind.LOGITS, InputKind.FLOAT))
-    assert build_engine(source, tmp_path / "a.engine", CPU).manifest.input.dtype == "float32"
+    assert run_build(source, tmp_path / "a.engine", CPU).manifest.input.dtype == "float32"
 
 
 @pytest.mark.parametrize("name", ["a.engine", "b.onnx", "no-suffix", "x.b0.plan"])
 def test_the_engine_is_onnx_under_any_name(tmp_path: Path, name: str) -> None:
-    result = build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / name, CPU)
+    result = run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / name, CPU)
     assert result.manifest_path.name == name + ".json"
     onnx.checker.check_model(onnx.load(str(result.path)))
 
 
 def test_the_same_source_gives_the_same_file(tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "a.onnx")
-    first, second = (build_engine(source, tmp_path / name, CPU) for name in ("a.engine", "b.engine"))
+    first, second = (run_build(source, tmp_path / name, CPU) for name in ("a.engine", "b.engine"))
     assert first.path.read_bytes() == second.path.read_bytes()
 
 
@@ -71,25 +73,25 @@ def test_an_engine_is_tried_before_it_is_written(tmp_path: Path, monkeypatch: py
 
     original = OnnxRuntimeSession.run
     monkeypatch.setattr(OnnxRuntimeSession, "run", run)
-    build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
+    run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert seen == [["a.onnx"]]
 
 
 def test_auto_is_the_cpu_here(tmp_path: Path) -> None:
-    assert build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine").manifest.target is TargetName.CPU
+    assert run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine").manifest.target is TargetName.CPU
 
 
 def test_threads_are_recorded(tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "a.onnx")
     options = BuildOptions(TargetName.CPU, threads=1)
-    assert build_engine(source, tmp_path / "a.engine", options).manifest.settings.threads == 1
+    assert run_build(source, tmp_path / "a.engine", options).manifest.settings.threads == 1
     with pytest.raises(SegppError, match="0 threads"):
-        build_engine(source, tmp_path / "b.engine", BuildOptions(TargetName.CPU, threads=0))
+        run_build(source, tmp_path / "b.engine", BuildOptions(TargetName.CPU, threads=0))
 
 
 def test_progress_runs_from_start_to_end(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU, lambda *step: seen.append(step))
+    run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU, lambda *step: seen.append(step))
     done = [number for _, number, _ in seen]
     assert done == sorted(done)
     assert (done[0], done[-1]) == (0, seen[-1][2])
@@ -105,16 +107,16 @@ def test_openvino_bf16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_tiny(tmp_path / "a.onnx")
     options = BuildOptions(TargetName.OPENVINO, Precision.BF16)
     if _has_bf16():
-        assert build_engine(source, tmp_path / "a.engine", options).manifest.precision is Precision.BF16
+        assert run_build(source, tmp_path / "a.engine", options).manifest.precision is Precision.BF16
     else:
         with pytest.raises(SegppError, match="cannot compute in bfloat16"):
-            build_engine(source, tmp_path / "a.engine", options)
+            run_build(source, tmp_path / "a.engine", options)
 
 
 @pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP16, Precision.INT8])
 def test_precisions_the_target_lacks(tmp_path: Path, precision: Precision) -> None:
     with pytest.raises(SegppError, match=f"whose precision is fp32, in {precision}") as caught:
-        build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", BuildOptions(TargetName.CPU, precision))
+        run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", BuildOptions(TargetName.CPU, precision))
     assert "fp32" in caught.value.expected
 
 
@@ -122,14 +124,14 @@ def test_graphs_of_other_precisions(tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "a.onnx", with_precision(tiny_metadata(), Precision.FP16))
     for requested in (None, Precision.FP32):
         with pytest.raises(SegppError, match="whose precision is fp16"):
-            build_engine(source, tmp_path / "a.engine", BuildOptions(TargetName.CPU, requested))
+            run_build(source, tmp_path / "a.engine", BuildOptions(TargetName.CPU, requested))
 
 
 @pytest.mark.parametrize("options", [CPU, OPENVINO], ids=["cpu", "openvino"])
 def test_plugin_graphs_need_tensorrt(tmp_path: Path, options: BuildOptions) -> None:
     source = write_tiny(tmp_path / "a.onnx", tiny_metadata(lowering=Lowering.PLUGIN), PLUGIN_BODY)
     with pytest.raises(SegppError, match="has the plugin lowering") as caught:
-        build_engine(source, tmp_path / "a.engine", options)
+        run_build(source, tmp_path / "a.engine", options)
     assert caught.value.fix == (
         f"segpp-deploy export --checkpoint b0.pth --mode original --size 64x96 --lowering portable -o {source}"
     )
@@ -138,7 +140,7 @@ def test_plugin_graphs_need_tensorrt(tmp_path: Path, options: BuildOptions) -> N
 @pytest.mark.parametrize("name", ["a.xml", "a.bin", "a.json"])
 def test_suffixes_of_other_formats(tmp_path: Path, name: str) -> None:
     with pytest.raises(SegppError, match="An engine is one file") as caught:
-        build_engine(write_tiny(tmp_path / "b.onnx"), tmp_path / name, OPENVINO)
+        run_build(write_tiny(tmp_path / "b.onnx"), tmp_path / name, OPENVINO)
     assert caught.value.fix == f"-o {tmp_path / 'a.engine'}"
 
 
@@ -146,14 +148,14 @@ def test_the_source_is_not_overwritten(tmp_path: Path) -> None:
     source = write_tiny(tmp_path / "a.onnx")
     before = source.read_bytes()
     with pytest.raises(SegppError, match="would overwrite its source"):
-        build_engine(source, tmp_path / "." / "a.onnx", CPU)
+        run_build(source, tmp_path / "." / "a.onnx", CPU)
     assert source.read_bytes() == before
 
 
 def test_output_directory(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(SegppError, match="is a directory"):
-        build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "folder", CPU)
+        run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "folder", CPU)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_graphs_that_do_not_work_leave_nothing(tmp_path: Path, body: str, compla
     source = write_tiny(tmp_path / "a.onnx", tiny_metadata(kind), body)
     for options in (CPU, OPENVINO):
         with pytest.raises(SegppError, match=complaint):
-            build_engine(source, tmp_path / "a.engine", options)
+            run_build(source, tmp_path / "a.engine", options)
         assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
 
 
@@ -192,14 +194,14 @@ def test_trial_run_judges_the_output(
 ) -> None:
     monkeypatch.setattr(OnnxRuntimeSession, "run", lambda *arguments: output)
     with pytest.raises(SegppError, match=complaint):
-        build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
+        run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert not (tmp_path / "a.engine").exists()
 
 
 def test_engines_for_other_machines_are_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CpuTarget, "can_run", lambda *arguments: False)
     monkeypatch.setattr(CpuTarget, "load", lambda *arguments: pytest.fail("loaded"))
-    result = build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
+    result = run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert result.path.exists()
     assert not result.to_dict()["tried"]
     assert result.notes[0].startswith("The engine was not tried")
@@ -223,7 +225,7 @@ def test_a_failure_keeps_the_engine_that_was_there(
 
     monkeypatch.setattr("segpp_deploy.engine.build.dump_manifest", fail)  # the engine lies there in part
     with pytest.raises(raised):
-        build_engine(built.path.parent / "tiny.onnx", built.path, CPU)
+        run_build(built.path.parent / "tiny.onnx", built.path, CPU)
     assert {path.name: path.read_bytes() for path in built.path.parent.iterdir()} == before
 
 
@@ -231,11 +233,11 @@ def test_an_unwritable_directory_is_said_before_the_work(tmp_path: Path, monkeyp
     monkeypatch.setattr(CpuTarget, "compile", lambda *arguments: pytest.fail("compiled"))
     (tmp_path / "file").touch()
     with pytest.raises(SegppError, match="Cannot write"):
-        build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "file" / "a.engine", CPU)
+        run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "file" / "a.engine", CPU)
 
 
 def test_a_rebuilt_engine_replaces_both_files(built: BuildResult) -> None:
     source = write_tiny(built.path.parent / "tiny.onnx", replace(tiny_metadata(), checkpoint="other.pth"))
-    build_engine(source, built.path, CPU)
+    run_build(source, built.path, CPU)
     assert verify_engine(built.path).metadata.checkpoint == "other.pth"
     assert json.loads(built.manifest_path.read_text())["metadata"]["checkpoint"] == "other.pth"

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from segpp_deploy.config import Precision
-from segpp_deploy.engine.build import BuildResult
 from segpp_deploy.engine.manifest import Manifest, _checksum, dump_manifest, manifest_path, read_manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.target import RuntimeFacts
+from segpp_deploy.workflows.build_engine.result import BuildResult
 from tests.support.tiny_graphs import tiny_metadata
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from segpp_deploy.engine.build import BuildResult
 from segpp_deploy.engine.manifest import dump_manifest, manifest_path
 from segpp_deploy.engine.verify import check_runtime, verify_engine
 from segpp_deploy.errors import SegppError
@@ -16,6 +15,7 @@ from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
 from segpp_deploy.runtimes.target import RuntimeFacts
+from segpp_deploy.workflows.build_engine.result import BuildResult
 
 
 def test_a_fresh_engine_passes_and_may_move(built: BuildResult, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.config import Arch, Lowering, OutputKind, Preset, Size
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.source import SeedSource
+from segpp_deploy.model.weights.source import SeedSource
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.selftest.run import require_device
@@ -41,7 +42,7 @@ def make_engine(folder: Path, mode: Preset, batch: int | None) -> Path:
             lowering=Lowering.PLUGIN,
         )
     )
-    return build_engine(graph.path, folder / "model.engine", BuildOptions(target=TargetName.TENSORRT)).path
+    return run_build(graph.path, folder / "model.engine", BuildOptions(target=TargetName.TENSORRT)).path
 
 
 @pytest.fixture(scope="session")

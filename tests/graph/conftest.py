@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.config import Preset, Size
-from segpp_deploy.model.source import CardSource
+from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.requirements import skip_or_fail

@@ -83,7 +83,7 @@ def test_every_backbone_builds(arch: Arch) -> None:
 
 def test_real_weights_on_a_real_frame(camvid_root: Path, camvid_weights: Path) -> None:
     from segpp_deploy.data.images import list_images, read_image
-    from segpp_deploy.model.checkpoint import load_checkpoint
+    from segpp_deploy.model.weights.checkpoint import load_checkpoint
 
     model = load_checkpoint(camvid_weights).model
     frame = torch.from_numpy(read_image(list_images(camvid_root / "images/val")[0])).permute(2, 0, 1)[None].float()

@@ -11,8 +11,8 @@ from segpp_deploy.config import Preset
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.ranges import check_ranges, format_ranges, read_ranges
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
-from segpp_deploy.model.source import CardSource
+from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.requirements import skip_or_fail

@@ -10,10 +10,10 @@ import torch
 
 from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, generate_scene
 from segpp_deploy.files import sha256_of
-from segpp_deploy.model.card_schema import ModelCard
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
-from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.weights.card_schema import ModelCard
+from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
 
 MAX_BYTES = 10_000_000
 

@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from onnx import TensorProto, helper
 
-from segpp_deploy.graph.lowering import lower_to_portable
-from segpp_deploy.graph.schemas import register_schemas
+from segpp_deploy.graph.exporting.lowering import lower_to_portable
+from segpp_deploy.graph.exporting.schemas import register_schemas
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.ops.token_match import token_match
 from segpp_deploy.ops.token_merge import token_merge

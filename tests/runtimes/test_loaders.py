@@ -49,7 +49,10 @@ def test_what_cannot_be_loaded_from_memory_is_the_graph() -> None:
 
 def test_a_file_and_its_content_compute_the_same(tmp_path: Path) -> None:
     path = write_tiny(tmp_path / "a.onnx")
-    labels = [run_onnxruntime(load_onnxruntime(source, LoadOptions()), IMAGE) for source in (path, path.read_bytes())]
+    sources = (path, path.read_bytes())
+    labels = [run_onnxruntime(load_onnxruntime(source, LoadOptions()), IMAGE)[0] for source in sources]
+        run_onnxruntime(load_onnxruntime(source, LoadOptions()), IMAGE)[0] for source in (path, path.read_bytes())
+    ]
     np.testing.assert_array_equal(*labels)
     requests = [load_openvino(source, EngineSettings()).create_infer_request() for source in (path, path.read_bytes())]
     np.testing.assert_array_equal(*(run_openvino(request, IMAGE) for request in requests))
@@ -68,7 +71,7 @@ def test_failing_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
 
 def test_both_runtimes_compute_the_same(tmp_path: Path) -> None:
     path = write_tiny(tmp_path / "a.onnx")
-    labels = run_onnxruntime(load_onnxruntime(path, LoadOptions(threads=1)), IMAGE)
+    labels = run_onnxruntime(load_onnxruntime(path, LoadOptions(threads=1)), IMAGE)[0]
     request = load_openvino(path, EngineSettings(threads=1)).create_infer_request()
     np.testing.assert_array_equal(run_openvino(request, IMAGE), labels)
 

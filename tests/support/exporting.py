@@ -17,7 +17,7 @@ from segpp_deploy.config import (
     Size,
     default_class_table,
 )
-from segpp_deploy.graph.export import ExportedGraph, ExportRequest, export_graph
+from segpp_deploy.graph.exporting.export import ExportedGraph, ExportRequest, export_graph
 from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.segformer import SegFormer
 

@@ -17,7 +17,7 @@ from segpp_deploy.graph.precision.ranges import (
     TensorRange,
     fingerprint_model,
 )
-from segpp_deploy.model.source import SeedSource
+from segpp_deploy.model.weights.source import SeedSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.worker import profile_engine, start_worker
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 
@@ -23,7 +24,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> dict[TargetName, Path]:
     folder = tmp_path_factory.mktemp("engines")
     source = write_tiny(folder / "tiny.onnx", tiny_metadata(batch=2))
     return {
-        name: build_engine(source, folder / f"{name}.engine", BuildOptions(name)).path
+        name: run_build(source, folder / f"{name}.engine", BuildOptions(name)).path
         for name in (TargetName.CPU, TargetName.OPENVINO)
     }
 

@@ -15,16 +15,16 @@ import pytest
 from segpp_deploy.cli.build_engine import build_engine
 from segpp_deploy.config import Lowering, OutputKind, Precision, Preset, Size
 from segpp_deploy.data.images import write_image
-from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.precision_record import KeptReason, Placement
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
-from segpp_deploy.model.source import CardSource, SeedSource
+from segpp_deploy.model.weights.source import CardSource, SeedSource
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.openvino.loader import supports_bf16
 from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.sensitivity import group_layers
+from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.report import REPORT_NAME
 from segpp_deploy.workflows.build_engine.run import EngineBuild, _choose_held_out, run_build
 from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate

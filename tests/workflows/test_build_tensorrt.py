@@ -9,7 +9,6 @@ import onnx
 import pytest
 
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.engine.build import BuildOptions
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import SegppError
@@ -25,6 +24,7 @@ from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.recipe_choice import choose_recipe
+from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.requirements import needs
 from tests.workflows.conftest import SmallGraphs, ranges_of

@@ -10,9 +10,9 @@ import pytest
 from segpp_deploy.cli.export import export
 from segpp_deploy.config import Arch, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph import export as graph_export
-from segpp_deploy.model import download
-from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+from segpp_deploy.graph.exporting import export as graph_export
+from segpp_deploy.model.weights import download
+from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 from segpp_deploy.workflows.export.options import ExportOptions, parse_source
 from segpp_deploy.workflows.export.run import DEFAULT_SIZES, run_export
 

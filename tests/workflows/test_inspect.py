@@ -8,12 +8,13 @@ import pytest
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Lowering, Size
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult
 from segpp_deploy.workflows.inspect.run import run_inspect
 from tests.support.random_models import random_model
@@ -76,7 +77,7 @@ def test_foreign_graph_is_described_as_far_as_possible(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.engine", "b.onnx", "c"])
 def test_engine(tmp_path: Path, name: str) -> None:
     source = write_tiny(tmp_path / "source.onnx")
-    built = build_engine(source, tmp_path / name, BuildOptions(TargetName.CPU))
+    built = run_build(source, tmp_path / name, BuildOptions(TargetName.CPU))
     result = run_inspect(str(built.path))
     assert result.kind is FileKind.ENGINE
     assert result.to_dict()["source_sha256"] == built.manifest.source_sha256
@@ -92,7 +93,7 @@ def test_the_engines_precision_is_shown_not_the_graphs(tmp_path: Path) -> None:
 
 
 def test_damaged_engine_says_why_it_does_not_run(tmp_path: Path) -> None:
-    built = build_engine(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", BuildOptions(TargetName.CPU))
+    built = run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", BuildOptions(TargetName.CPU))
     built.path.write_bytes(built.path.read_bytes()[:-3])
     result = run_inspect(str(built.path))
     assert not result.runs_here[0].works

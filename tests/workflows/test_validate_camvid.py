@@ -8,9 +8,10 @@ import pytest
 
 from segpp_deploy.config import Inference, OutputKind, Preset, Size
 from segpp_deploy.data.images import read_labels
-from segpp_deploy.engine.build import BuildOptions, build_engine
-from segpp_deploy.model.source import CheckpointSource
+from segpp_deploy.model.weights.source import CheckpointSource
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.predict import PredictOptions, run_predict
@@ -24,7 +25,7 @@ CAMVID_SIZE = Size(360, 480)
 def make_engine(folder: Path, weights: Path, mode: Preset, output: OutputKind, size: Size = CAMVID_SIZE) -> Path:
     graph = folder / f"{mode}.onnx"
     run_export(ExportOptions(graph, CheckpointSource(weights), mode=str(mode), size=size, output_kind=output))
-    return build_engine(graph, folder / f"{mode}.engine", BuildOptions(TargetName.CPU)).path
+    return run_build(graph, folder / f"{mode}.engine", BuildOptions(TargetName.CPU)).path
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class OnnxRuntimeSession:
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
-        return run_onnxruntime(self._session, require_images(images, self.metadata))
+        return run_onnxruntime(self._session, require_images(images, self.metadata))[0]
 
     def close(self) -> None:
         """Give the memory back."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
-from segpp_deploy.model.checkpoint import load_checkpoint
-from segpp_deploy.model.loading import load_source
 from segpp_deploy.model.segformer import SegFormer
-from segpp_deploy.model.source import SeedSource
+from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
+from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.model.weights.source import SeedSource
 from segpp_deploy.runtimes.torch.session import TorchSession
 
 

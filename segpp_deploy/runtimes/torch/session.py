@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segpp_deploy.graph.deployable import Deployable
+from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.runtimes.session import require_images

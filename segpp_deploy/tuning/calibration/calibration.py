@@ -60,7 +60,7 @@ def compare_methods(
     chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes)
     model = ir.from_proto(graph.model)
     if graph.metadata.lowering is Lowering.PLUGIN:
-        from segpp_deploy.graph.lowering import lower_to_portable  # PyTorch is slow to load
+        from segpp_deploy.graph.exporting.lowering import lower_to_portable  # PyTorch is slow to load
 
         model = lower_to_portable(model)
     calibrator = Calibrator(model, graph.metadata, chosen, options.threads)

@@ -13,8 +13,8 @@ from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.files import write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.arch import ARCH_SPECS
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
-from segpp_deploy.model.source import CardSource
+from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.runtimes.names import TargetName

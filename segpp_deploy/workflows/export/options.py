@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 
 if TYPE_CHECKING:
     from segpp_deploy.model.plan import MergePlan

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segpp_deploy.files import require_writable
-from segpp_deploy.graph.export import ExportRequest, export_graph
-from segpp_deploy.model.cards import keep_quiet
-from segpp_deploy.model.loading import load_source
+from segpp_deploy.graph.exporting.export import ExportRequest, export_graph
 from segpp_deploy.model.plan_file import load_plan
+from segpp_deploy.model.weights.cards import keep_quiet
+from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.tasks.registry import TASKS, choose_output
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.result import ExportResult

@@ -18,9 +18,9 @@ from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.graph_file import graph_tensor, load_model, read_graph
-from segpp_deploy.model.cards import CARD_SUFFIXES, list_cards, load_card
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.plan_file import load_plan, plan_to_dict
+from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card
 from segpp_deploy.runtimes.registry import TARGETS, open_target
 from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult, RunsHere
@@ -138,7 +138,7 @@ def _read_engine(file: str, size: Size) -> InspectResult:
 
 
 def _read_checkpoint(file: str, size: Size) -> InspectResult:
-    from segpp_deploy.model.checkpoint import load_checkpoint  # loads torch, which no other kind of file needs
+    from segpp_deploy.model.weights.checkpoint import load_checkpoint  # loads torch, which no other kind of file needs
 
     loaded = load_checkpoint(Path(file))
     spec = loaded.model.spec

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from segpp_deploy.config import Lowering, Preset, Size
 from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample
 from segpp_deploy.data.scenes import generate_scene
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import describe_environment
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
-from segpp_deploy.model.source import CardSource
+from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.plugin_library.host_kernels import open_host_kernels
 from segpp_deploy.plugin_library.library import find_plugin_library
@@ -29,6 +28,8 @@ from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.torch.reference import open_reference
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase
@@ -222,7 +223,7 @@ def _measure_agreement(mode: Preset, target: TargetName, folder: Path) -> float:
         folder / f"{mode}.onnx", CardSource(MODEL), mode=str(mode), size=MODEL_SIZE, batch=1, lowering=lowering
     )
     graph = run_export(options)
-    engine = build_engine(graph.path, folder / f"{mode}.engine", BuildOptions(target=target)).path
+    engine = run_build(graph.path, folder / f"{mode}.engine", BuildOptions(target=target)).path
     with Predictor.open(engine) as predictor:
         reference = Predictor[Any](open_reference(predictor.metadata, None, engine))
         kept = Evaluator[Any, Any](_scenes()).keep(reference)

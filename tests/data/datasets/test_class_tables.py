@@ -11,8 +11,8 @@ from segpp_deploy.data.datasets.ade20k import ADE20K_CLASSES
 from segpp_deploy.data.datasets.camvid import CAMVID_CLASSES
 from segpp_deploy.data.datasets.cityscapes import CITYSCAPES_CLASSES
 from segpp_deploy.data.scenes import SCENE_CLASSES
-from segpp_deploy.model.cards import load_card
-from segpp_deploy.model.checkpoint import load_checkpoint
+from segpp_deploy.model.weights.cards import load_card
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
 
 
 @pytest.mark.parametrize(

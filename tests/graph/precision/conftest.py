@@ -9,10 +9,10 @@ import onnx_ir as ir
 import pytest
 
 from segpp_deploy.config import InputKind, Lowering, Normalization, OutputKind, Preset, Size
-from segpp_deploy.graph.deployable import Deployable
-from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.exporting.deployable import Deployable
+from segpp_deploy.graph.exporting.lowering import lower_to_portable
+from segpp_deploy.graph.exporting.tracing import trace
 from segpp_deploy.graph.rewrites.plugin import to_plugin_form
-from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS

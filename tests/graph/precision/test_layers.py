@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from segpp_deploy.config import Arch, Lowering, Preset
-from segpp_deploy.graph.export import build_graph
+from segpp_deploy.graph.exporting.export import build_graph
 from segpp_deploy.graph.precision.layers import LayerKind, constant_behind, find_layers
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.folding import fold_model

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from segpp_deploy.config import Precision
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.result import BuildResult
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.requirements import require
 from tests.support.tensorrt_graphs import (
     CONVOLUTION,
@@ -32,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("no_gpu")
 
 def build(source: Path, progress: Any = None, **settings: Any) -> BuildResult:
     options = BuildOptions(TargetName.TENSORRT_RTX, builder=BuilderOptions(**settings))
-    return build_engine(source, source.with_suffix(".engine"), options, progress)
+    return run_build(source, source.with_suffix(".engine"), options, progress)
 
 
 def test_the_manifest_says_what_the_engine_is(tmp_path: Path) -> None:

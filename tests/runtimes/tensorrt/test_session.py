@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segpp_deploy.engine.build import BuildOptions, build_engine
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
@@ -21,6 +20,8 @@ from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.runtimes.tensorrt.conftest import cuda
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt
@@ -54,7 +55,7 @@ def install(monkeypatch: pytest.MonkeyPatch, cuda: FakeCuda, target: TargetName,
 
 def write_engine(folder: Path, target: TargetName, batch: int | None = 1, **facts: Any) -> Path:
     """An engine file that the fake loads, with a manifest made by a real build."""
-    built = build_engine(
+    built = run_build(
         write_tiny(folder / "a.onnx", tiny_metadata(batch=batch)), folder / "a.cpu", BuildOptions(TargetName.CPU)
     )
     engine = folder / "a.engine"

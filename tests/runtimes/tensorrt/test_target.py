@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from segpp_deploy.config import Lowering, OutputKind
-from segpp_deploy.engine.build import BuildOptions, BuildResult, build_engine
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_options import BuilderOptions
@@ -26,6 +25,9 @@ from segpp_deploy.runtimes.tensorrt import target as target_module
 from segpp_deploy.runtimes.tensorrt.rtx import TensorRtRtxTarget
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
 from segpp_deploy.runtimes.tensorrt.target import TensorRtTarget
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.result import BuildResult
+from segpp_deploy.workflows.build_engine.run import run_build
 from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 from tests.support.requirements import require
 from tests.support.tensorrt_graphs import write_graph
@@ -59,7 +61,7 @@ class FakeRunner:
 
 def build(source: Path, **settings: Any) -> BuildResult:
     options = BuildOptions(TargetName.TENSORRT, builder=BuilderOptions(**settings))
-    return build_engine(source, source.with_suffix(".engine"), options)
+    return run_build(source, source.with_suffix(".engine"), options)
 
 
 def test_the_engine_is_for_the_gpu_that_is_here(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.weights_file import read_weights_file
+from segpp_deploy.model.weights.weights_file import read_weights_file
 
 
 class WritesAFile:

@@ -13,9 +13,9 @@ from segpp_deploy.config import Arch, Normalization, Preset, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.arch import ARCH_SPECS
-from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import TABLES, Dialect, to_dialect
 from segpp_deploy.model.plan import PRESETS
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from tests.support.random_models import random_model
 
 State = dict[str, torch.Tensor]

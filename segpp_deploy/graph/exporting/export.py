@@ -21,11 +21,11 @@ from segpp_deploy.config import (
 )
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import atomic_path, sha256_of
-from segpp_deploy.graph.deployable import Deployable
-from segpp_deploy.graph.lowering import lower_to_portable
+from segpp_deploy.graph.exporting.deployable import Deployable
+from segpp_deploy.graph.exporting.lowering import lower_to_portable
+from segpp_deploy.graph.exporting.tracing import trace
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.rewrites.plugin import to_plugin_form
-from segpp_deploy.graph.tracing import trace
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.segformer import SegFormer

@@ -12,9 +12,9 @@ import yaml
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import cache_folder
-from segpp_deploy.model.cards import load_card, resolve_card_checkpoint
-from segpp_deploy.model.download import cached_path
-from tests.model.test_cards import CONTENT
+from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.download import cached_path
+from tests.model.weights.test_cards import CONTENT
 
 WEIGHTS = b"weights" * 1000
 

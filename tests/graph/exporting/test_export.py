@@ -13,8 +13,8 @@ import torch
 
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph.deployable import Deployable
-from segpp_deploy.graph.export import export_graph
+from segpp_deploy.graph.exporting.deployable import Deployable
+from segpp_deploy.graph.exporting.export import export_graph
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens

@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from segpp_deploy.config import Arch, Normalization, TaskName, default_class_table
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
-from segpp_deploy.model.cards import load_card
 from segpp_deploy.model.dialects import Dialect, to_dialect
-from segpp_deploy.model.loading import load_source
-from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, SeedSource
+from segpp_deploy.model.weights.cards import load_card
+from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, SeedSource
 
 CARD = "segformer_b0_scenes"
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file, sha256_of
-from segpp_deploy.model.safe_pickle import load_pickle
+from segpp_deploy.model.weights.safe_pickle import load_pickle
 
 KIND = "checkpoint (.safetensors, .pth, .pt, .bin, or a Hugging Face directory)"
 FIX = "Give the file with --checkpoint, or name a model card (segpp-deploy export --help lists them)."

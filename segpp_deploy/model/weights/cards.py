@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
 from segpp_deploy.files import require_file
-from segpp_deploy.model.card_schema import ModelCard
-from segpp_deploy.model.download import cached_path, check_sha256, fetch
+from segpp_deploy.model.weights.card_schema import ModelCard
+from segpp_deploy.model.weights.download import cached_path, check_sha256, fetch
 
 CARD_FOLDERS_VARIABLE = "SEGPP_MODELS"
 CARD_SUFFIXES = (".yaml", ".yml")
-_PACKAGE = Path(__file__).parent.parent
+_PACKAGE = Path(__file__).parent.parent.parent
 
 
 def card_folders() -> list[Path]:
@@ -121,6 +121,6 @@ def _card_error(path: Path, error: ValidationError | SegppError) -> SegppError:
     got = f"; got {first['input']!r}" if is_plain and first["type"] != "missing" else ""
     return SegppError(
         f"{subject} in the model card {path} is wrong: {first['msg']}{more}.",
-        f"what segpp_deploy/model/card_schema.py describes{got}.",
+        f"what segpp_deploy/model/weights/card_schema.py describes{got}.",
         f"{suggestion} Correct {path}.".strip(),
     )

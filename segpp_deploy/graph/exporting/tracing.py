@@ -13,8 +13,8 @@ import onnx_ir as ir
 import torch
 from onnxscript.values import Opset
 
-from segpp_deploy.graph.deployable import Deployable
-from segpp_deploy.graph.schemas import PLUGIN_LOOKUP, register_schemas
+from segpp_deploy.graph.exporting.deployable import Deployable
+from segpp_deploy.graph.exporting.schemas import PLUGIN_LOOKUP, register_schemas
 from segpp_deploy.ops.declaration import DOMAIN, OPSET_VERSION, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
 

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from segpp_deploy.config import Arch
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.checkpoint import load_checkpoint
 from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from tests.model.closeness import relative_error
 from tests.support.random_models import randomise
 from tests.support.requirements import require

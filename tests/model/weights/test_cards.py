@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from segpp_deploy.config import Arch, Normalization, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
-from segpp_deploy.model import cards
-from segpp_deploy.model.card_schema import ModelCard
-from segpp_deploy.model.cards import list_cards, load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights import cards
+from segpp_deploy.model.weights.card_schema import ModelCard
+from segpp_deploy.model.weights.cards import list_cards, load_card, resolve_card_checkpoint
 
 PUBLISHED = {
     "segformerpp_b5_ade20k": (TaskName.SEG, 150, Size(640, 640)),

@@ -9,7 +9,7 @@ from typing import Any
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
-from segpp_deploy.model.weights_file import FIX, WeightsFile, read_weights_file
+from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # Shapes don't show these: a model that differs would load and compute something else.

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from segpp_deploy.config import ClassTable, Normalization, Size, default_class_table
-from segpp_deploy.model.cards import keep_quiet, load_card, resolve_card_checkpoint
-from segpp_deploy.model.checkpoint import LoadedCheckpoint, load_checkpoint
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
-from segpp_deploy.model.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+from segpp_deploy.model.weights.cards import keep_quiet, load_card, resolve_card_checkpoint
+from segpp_deploy.model.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import torch
 from segpp_deploy.config import Arch, ClassTable, Normalization, Preset, TaskName
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.model.arch import ARCH_SPECS
-from segpp_deploy.model.checkpoint_metadata import read_classes, read_normalization, read_task
 from segpp_deploy.model.dialects import (
     TABLES,
     Dialect,
@@ -20,10 +19,11 @@ from segpp_deploy.model.dialects import (
     to_canonical,
     with_encoder_prefix,
 )
-from segpp_deploy.model.hf_directory import read_hf_directory
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import ModelSpec, SegFormer
-from segpp_deploy.model.weights_file import WeightsFile, read_weights_file
+from segpp_deploy.model.weights.checkpoint_metadata import read_classes, read_normalization, read_task
+from segpp_deploy.model.weights.hf_directory import read_hf_directory
+from segpp_deploy.model.weights.weights_file import WeightsFile, read_weights_file
 
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 

@@ -1,4 +1,4 @@
-"""What a model card (`models/NAME.yaml`) may say, validated; `segpp_deploy.model.cards` finds and reads them."""
+"""What a model card (`models/NAME.yaml`) may say, validated; `cards` finds and reads them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Where a model's weights come from: cards, checkpoints of four dialects, Hugging Face folders, seeds."""
