@@ -1,96 +1,180 @@
-"""Imports run one way: a package may import only packages to its left, and the four base modules."""
+"""Who may import whom: every edge between rooms (folders) stands in one table, and there is no way in a circle.
+
+A room is a folder of the package, or a module that lies directly in it. A line of the table names the rooms that a room
+may import; `BASE` may be imported from everywhere.
+"""
 
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "segpp_deploy"
-BASE = (
-    "errors",
-    "config",
-    "files",
-    "progress",
-    "ops",
-)  # importable from everywhere; each imports only base modules before it
-LAYERS = (
-    "hardware",
-    "model",
-    "graph",
-    "plugin_library",
-    "runtimes",
-    "engine",
-    "data",
-    "tasks",
-    "evaluate",
-    "tuning",
-    "report",
-    "workflows",
-    "cli",
-)
-SEEN_BY_CLI = (*BASE, "engine", "report", "workflows", "cli")  # engine: options to build, and compiling plugins
-LIGHT_LAYERS = ("cli",)
-LIGHT_LIBRARIES = {"typer", "rich"}  # what a light layer may import when a module loads
-LIGHT_MODULES = ("segpp_deploy.runtimes.names",)  # and of other layers: the choices that options show
+BASE = frozenset({"errors", "config", "files", "progress", "commands"})
+EDGES: dict[str, str] = {
+    # the base modules: each may import those before it
+    "errors": "",
+    "config": "errors",
+    "files": "errors",
+    "progress": "",
+    "commands": "errors",
+    # what is computed
+    "ops": "",
+    "ops/portable": "ops",
+    "model": "ops",
+    "model/dialects": "model",
+    "model/weights": "model model/dialects",
+    "graph": "model",
+    "graph/precision": "graph model ops",
+    "graph/rewrites": "graph/precision ops ops/portable",
+    "graph/exporting": "graph graph/rewrites model ops ops/portable",
+    # what computes it
+    "hardware": "",
+    "plugin_library": "ops",
+    "runtimes": "graph hardware",
+    "runtimes/onnxruntime": "graph graph/rewrites hardware runtimes",
+    "runtimes/openvino": "graph graph/rewrites hardware runtimes",
+    "runtimes/tensorrt": "graph hardware ops plugin_library runtimes",
+    "runtimes/torch": "graph graph/exporting model model/weights runtimes",
+    # what goes in and comes out
+    "data": "",
+    "data/scenes": "",
+    "data/geometry": "data",
+    "data/datasets": "data data/geometry data/scenes",
+    "tasks/protocol": "data data/geometry graph",
+    "tasks/segmentation": "data data/datasets data/geometry graph tasks/protocol",
+    "tasks/pose": "data data/datasets data/geometry graph tasks/protocol",
+    "tasks": "tasks/pose tasks/protocol tasks/segmentation",
+    # engines, and what is measured of them
+    "engine": "graph hardware runtimes tasks/protocol",
+    "evaluate": "data data/datasets data/geometry engine graph hardware runtimes tasks tasks/protocol",
+    "tuning/calibration": "data data/datasets data/geometry evaluate graph graph/exporting graph/precision "
+    "runtimes/onnxruntime tasks",
+    "tuning": "engine evaluate graph graph/exporting graph/precision runtimes tasks/protocol tuning/calibration",
+    # what users see
+    "report": "model tasks/protocol",
+    "workflows": "data data/datasets evaluate graph graph/precision report runtimes/torch tasks/protocol "
+    "tuning/calibration",
+    "workflows/bench": "engine evaluate hardware report runtimes",
+    "workflows/build_engine": "data/datasets engine evaluate graph graph/precision plugin_library report runtimes "
+    "tasks tuning tuning/calibration",
+    "workflows/export": "graph graph/exporting model model/weights report tasks",
+    "workflows/demo": "data data/datasets evaluate graph model model/weights report runtimes runtimes/torch "
+    "tasks/segmentation tuning workflows/bench workflows/build_engine workflows/export",
+    "workflows/doctor": "evaluate hardware plugin_library report runtimes",
+    "workflows/inspect": "engine graph model model/weights report runtimes",
+    "workflows/selftest": "data/datasets data/scenes evaluate hardware model model/weights ops plugin_library report "
+    "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
+    "cli": "plugin_library report runtimes tuning tuning/calibration workflows workflows/bench workflows/build_engine "
+    "workflows/demo workflows/doctor workflows/export workflows/inspect workflows/selftest",
+    "api": "data/datasets engine model runtimes tuning tuning/calibration workflows workflows/bench "
+    "workflows/build_engine workflows/export",
+    "__main__": "cli",
+}
+LIGHT = {"typer", "rich"}
+"""What a module of the command line may load before a command is chosen; so may the modules of options it imports."""
+LIGHT_MODULES = frozenset({"runtimes/names", "runtimes/builder_options", "tuning/gate_options"})
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module named from the package's folder on, with slashes."""
+    folder, _, name = module.rpartition("/")
+    return folder or name
+
+
+def module_names() -> dict[str, Path]:
+    paths = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")}
+    return {name: path for name, path in paths.items() if name != "__init__"}
+
+
+MODULES = module_names()
 
 
 def imported_modules(source: str) -> set[str]:
-    """Names of all modules that the source imports, at module level or inside a function."""
+    """Names of the package's modules that the source imports, at module level or inside a function."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative imports hide the layer"
-            names.add(node.module or "")
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return names
+            assert node.level == 0, "relative imports hide the room"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                names.add(full if as_module(full) else node.module or "")
+    return {module for name in names if (module := as_module(name))}
 
 
-def layers_of(names: set[str]) -> set[str]:
-    parts = (name.split(".") for name in names)
-    return {part[1] for part in parts if part[0] == "segpp_deploy" and len(part) > 1} & {*BASE, *LAYERS}
+def as_module(dotted: str) -> str | None:
+    """Return a module's name as in `MODULES`, if it is one of the package's; a package stands for its `__init__`."""
+    if not dotted.startswith("segpp_deploy."):
+        return None
+    name = dotted.removeprefix("segpp_deploy.").replace(".", "/")
+    return name if name in MODULES else f"{name}/__init__" if f"{name}/__init__" in MODULES else None
 
 
-def allowed(layer: str) -> set[str]:
-    if layer in BASE:
-        return {*BASE[: BASE.index(layer)], layer}
-    if layer == "cli":
-        return set(SEEN_BY_CLI)
-    return {*BASE, *LAYERS[: LAYERS.index(layer) + 1]}
+def rooms_seen_by(module: str) -> set[str]:
+    rooms = {room_of(name) for name in imported_modules(MODULES[module].read_text())}
+    return rooms - {room_of(module)}
 
 
-def layer_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def allowed(room: str) -> set[str]:
+    return set(EDGES[room].split()) | (set() if room in BASE else set(BASE))
 
 
-SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if layer_of(path) not in ("__init__", "__main__"))
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_are_in_the_table(module: str) -> None:
+    room = room_of(module)
+    assert room in EDGES, f"the table has no line for {room}"
+    wrong = rooms_seen_by(module) - allowed(room)
+    assert not wrong, f"{module} imports from {sorted(wrong)}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_run_one_way(path: Path) -> None:
-    layer = layer_of(path)
-    wrong = layers_of(imported_modules(path.read_text())) - allowed(layer)
-    assert not wrong, f"{path.name} is in layer {layer!r} and imports {sorted(wrong)}"
+def test_every_edge_of_the_table_is_used() -> None:
+    used: dict[str, set[str]] = {}
+    for module in MODULES:
+        used.setdefault(room_of(module), set()).update(rooms_seen_by(module))
+    unused = {room: sorted(set(EDGES[room].split()) - used.get(room, set())) for room in EDGES}
+    assert {room: edges for room, edges in unused.items() if edges} == {}
 
 
-def test_every_package_has_a_layer() -> None:
-    assert {layer_of(path) for path in SOURCES} <= {*BASE, *LAYERS}
+def test_no_way_leads_in_a_circle() -> None:
+    done: set[str] = set()
+
+    def visit(room: str, path: tuple[str, ...]) -> None:
+        assert room not in path, f"a circle: {' -> '.join((*path, room))}"
+        if room not in done:
+            for following in EDGES[room].split():
+                visit(following, (*path, room))
+            done.add(room)
+
+    for room in EDGES:
+        visit(room, ())
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if layer_of(p) in LIGHT_LAYERS], ids=lambda path: path.name)
-def test_cli_modules_load_light_libraries_only(path: Path) -> None:
-    statements = [node for node in ast.parse(path.read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    names = imported_modules("\n".join(ast.unparse(node) for node in statements))
-    names = {name for name in names if not name.startswith(LIGHT_MODULES)}
-    import_roots = {name.split(".")[0] for name in names}
-    third_party = import_roots - LIGHT_LIBRARIES - {"segpp_deploy"} - set(__import__("sys").stdlib_module_names)
-    assert not third_party
-    assert layers_of(names) <= {"errors", "config", "cli"}, "import the workflow inside the command's function"
+def is_light(module: str) -> bool:
+    return room_of(module) in {*BASE, "cli"} or module in LIGHT_MODULES or module.endswith("/options")
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if is_light(module)])
+def test_what_the_command_line_loads_at_once_is_light(module: str) -> None:
+    statements = [
+        node for node in ast.parse(MODULES[module].read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    source = "\n".join(ast.unparse(node) for node in statements)
+    heavy = {name for name in imported_modules(source) if not is_light(name)} - {"model/weights/source"}
+    assert not heavy, "import it inside the command's function"
+    roots = {
+        (alias.name if isinstance(node, ast.Import) else node.module or "").partition(".")[0]
+        for node in statements
+        for alias in node.names
+    }
+    assert roots - LIGHT - {"segpp_deploy"} - set(sys.stdlib_module_names) == set()
 
 
 def test_the_check_sees_a_forbidden_import() -> None:
-    source = "def f():\n    from segpp_deploy.cli.main import main\n"
-    assert layers_of(imported_modules(source)) - allowed("model") == {"cli"}
+    source = "def f():\n    from segpp_deploy.cli.main import main\n    from segpp_deploy.data import images\n"
+    assert imported_modules(source) == {"cli/main", "data/images"}
+    assert {room_of(name) for name in imported_modules(source)} - allowed("data/geometry") == {"cli"}
