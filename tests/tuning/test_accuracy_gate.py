@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 import pytest
-from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
-from segpp_deploy.tuning.judge import Judgement
 
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import CheckFailedError
+from segpp_deploy.evaluate.evaluator import Comparison
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
+from segpp_deploy.tuning import accuracy_gate, sensitivity
 from segpp_deploy.tuning.accuracy_gate import AccuracyGate
+from segpp_deploy.tuning.gate_options import GateOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice
 from segpp_deploy.tuning.sensitivity import group_layers
 
@@ -56,26 +58,35 @@ class FakeBench:
         yield FakeSession(0 if recipe is None else ALWAYS_LOST + sum(LOSS[name] for name in recipe.layers))
 
 
-class FakeJudge:
-    data = "folder:held-out"
-    images = (None,) * 4
-    reference = SegmentationResult(0.6, 0.9, {"road": 0.8, "sky": 0.4}, 4)
+def evaluation(miou: float, sky: float) -> Evaluation:
+    return Evaluation(Score("mIoU", miou), (), PerClass("IoU", {"road": 0.8, "sky": sky}), 4)
+
+
+class FakeReference:
+    """What the float32 graph says, and how far a session departs from it."""
 
     def __init__(self, nan: bool = False) -> None:
         self.judged: list[float] = []
         self.nan = nan
 
-    def judge(self, session: FakeSession, name: str, progress: object) -> Judgement:
-        self.judged.append(session.points)
-        miou = float("nan") if self.nan else 0.6 - session.points / 100
-        return Judgement(SegmentationResult(miou, 0.9, {"road": 0.8, "sky": 0.3}, 4), 0.99)
+    def compare(self, predictor: FakeSession, step: str) -> Comparison:
+        self.judged.append(predictor.points)
+        miou = float("nan") if self.nan else 0.6 - predictor.points / 100
+        return Comparison(evaluation(miou, 0.3), evaluation(0.6, 0.4), (Score("pixel agreement", 0.99),))
 
-    def disagreement(self, session: FakeSession, count: int) -> float:
-        return session.points / 100
+    def agreement(self, predictor: FakeSession, count: int) -> Score:
+        return Score("pixel agreement", 1 - predictor.points / 100)
 
 
-def run_gate(allowed: float, judge: FakeJudge | None = None):
-    return AccuracyGate(FakeBench(), judge or FakeJudge(), allowed, no_progress).find_passing(CHOICE)
+@pytest.fixture(autouse=True)
+def sessions_predict(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (accuracy_gate, sensitivity):
+        monkeypatch.setattr(module, "Predictor", lambda session: session)
+
+
+def run_gate(allowed: float, reference: FakeReference | None = None):
+    options = GateOptions(allowed, "folder:held-out")
+    return AccuracyGate(FakeBench(), reference or FakeReference(), options, no_progress).find_passing(CHOICE)
 
 
 def test_groups_are_the_layers_of_one_kind_in_one_stage() -> None:
@@ -89,18 +100,18 @@ def test_what_passes_at_once_is_left_alone() -> None:
     assert result.recipe == CHOICE.recipe
     assert result.kept == ()
     assert result.outcome.lost_points == pytest.approx(2.95)
-    assert result.per_class_iou == {"road": (0.8, 0.8), "sky": (0.4, 0.3)}
+    assert result.per_class == {"road": (0.8, 0.8), "sky": (0.4, 0.3)}
 
 
 def test_the_most_sensitive_groups_return_first_and_no_more_than_needed() -> None:
-    judge = FakeJudge()
-    result = run_gate(0.5, judge)
+    reference = FakeReference()
+    result = run_gate(0.5, reference)
     assert [one.names for one in result.kept] == [
         ("encoder.stages.3.layers.0.feed_forward.expand",),
         ("head.predict",),
     ]
     assert {one.reason for one in result.kept} == {KeptReason.SENSITIVITY}
-    assert judge.judged == pytest.approx([2.95, 0.95, 0.25])
+    assert reference.judged == pytest.approx([2.95, 0.95, 0.25])
     assert result.outcome.passed
     assert [one.group.name for one in result.sensitivity] == ["stage 4 expand", "head_predict", "stage 1 query"]
 
@@ -115,4 +126,4 @@ def test_nothing_passes_unless_some_layer_is_in_the_precision(allowed: float) ->
 
 def test_a_nan_never_passes() -> None:
     with pytest.raises(CheckFailedError):
-        run_gate(100.0, FakeJudge(nan=True))
+        run_gate(100.0, FakeReference(nan=True))

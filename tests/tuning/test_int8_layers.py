@@ -1,4 +1,4 @@
-"""Placement: what is slow in int8 is left out, the costliest first, each beside what is left."""
+"""Layers for int8: what is slow in int8 is left out, the costliest first, each beside what is left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
 from segpp_deploy.tuning import int8_layers
-from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_placement, speedup_of
+from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_kinds, speedup_of
 from tests.tuning.test_accuracy_gate import layer
 
 LAYERS: tuple[Layer, ...] = (
@@ -45,7 +45,7 @@ def compare_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_costliest_kind_comes_first() -> None:
-    costs = measure_placement(LAYERS, RECIPE, TimedBench(), no_progress)
+    costs = measure_kinds(LAYERS, RECIPE, TimedBench(), no_progress)
     assert [one.kind for one in costs] == [LayerKind.DEPTHWISE, LayerKind.EXPAND, LayerKind.QUERY]
     assert costs[0].speedup_without == pytest.approx(31 / 19)
     assert costs[2].speedup_without == pytest.approx(31 / 32)
@@ -53,7 +53,7 @@ def test_the_costliest_kind_comes_first() -> None:
 
 
 def test_a_kind_that_is_slow_only_beside_another_stays() -> None:
-    costs = measure_placement(LAYERS, RECIPE, TimedBench(), no_progress)
+    costs = measure_kinds(LAYERS, RECIPE, TimedBench(), no_progress)
     recipe, decided = leave_out_slower(LAYERS, RECIPE, costs, TimedBench())
     assert recipe.layers == {"a.expand", "a.query"}
     assert [one.left_out for one in decided] == [True, False, False]

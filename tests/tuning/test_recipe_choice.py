@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import onnx_ir as ir
 import pytest
 
-from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.engine.precision_record import KeptReason, Placement
+from segpp_deploy.config import Int8Layers, Lowering, Precision
+from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers
@@ -18,7 +18,7 @@ from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.tuning import recipe_choice
-from segpp_deploy.tuning.gate_options import PrecisionOptions
+from segpp_deploy.tuning.calibration.options import RangesFile
 from segpp_deploy.tuning.int8_layers import KindCost
 from segpp_deploy.tuning.recipe_choice import RecipeChoice, choose_recipe
 from tests.workflows.conftest import SmallGraphs, ranges_of
@@ -40,14 +40,20 @@ def choose(small_graph: SmallGraphs, tmp_path: Path):
         target: TargetName,
         precision: Precision = Precision.INT8,
         lowering: Lowering = Lowering.PORTABLE,
-        placement: Placement = Placement.ALL,
+        int8_layers: Int8Layers = Int8Layers.ALL,
         **max_abs: float,
     ) -> RecipeChoice:
         path = tmp_path / "ranges.yaml"
         write_ranges(path, ranges_of(small_graph(Lowering.PORTABLE), **max_abs))
-        bench = SimpleNamespace(is_own_target=True, target=target)
-        options = PrecisionOptions(calibration=str(path), placement=placement)
-        return choose_recipe(small_graph(lowering), target, precision, options, bench, no_progress)  # type: ignore[arg-type]
+        bench = SimpleNamespace(is_own_target=True, target=target, built_for=target)
+        return choose_recipe(
+            small_graph(lowering),
+            precision,
+            RangesFile(path),
+            int8_layers,
+            bench,  # type: ignore[arg-type]
+            no_progress,
+        )
 
     return run
 
@@ -111,7 +117,7 @@ def test_weights_that_fp16_cannot_hold_are_listed(small_graph: SmallGraphs) -> N
 def test_int8_without_ranges(small_graph: SmallGraphs) -> None:
     graph = small_graph(Lowering.PORTABLE)
     with pytest.raises(SegppError, match="needs to know the range") as error:
-        choose_recipe(graph, TargetName.CPU, Precision.INT8, PrecisionOptions(), None, no_progress)  # type: ignore[arg-type]
+        choose_recipe(graph, Precision.INT8, None, Int8Layers.ALL, None, no_progress)  # type: ignore[arg-type]
     assert str(graph.path) in error.value.fix
 
 
@@ -123,9 +129,9 @@ def test_a_range_that_is_missing(small_graph: SmallGraphs, tmp_path: Path) -> No
     with pytest.raises(SegppError, match="no range for the tensor 'conv2d'"):
         choose_recipe(
             graph,
-            TargetName.CPU,
             Precision.INT8,
-            PrecisionOptions(calibration=str(tmp_path / "r.yaml")),
+            RangesFile(tmp_path / "r.yaml"),
+            Int8Layers.ALL,
             None,  # type: ignore[arg-type]
             no_progress,
         )
@@ -135,11 +141,11 @@ def test_int8_that_pays_nowhere_is_refused(choose, monkeypatch: pytest.MonkeyPat
     def every_kind_costs(layers, recipe, bench, progress) -> tuple[KindCost, ...]:
         return tuple(KindCost(kind, 1.5) for kind in {layer.kind for layer in layers})
 
-    monkeypatch.setattr(recipe_choice, "measure_placement", every_kind_costs)
+    monkeypatch.setattr(recipe_choice, "measure_kinds", every_kind_costs)
     monkeypatch.setattr("segpp_deploy.tuning.int8_layers.speedup_of", lambda *_: 1.5)
     with pytest.raises(SegppError, match="int8 makes no kind of layers faster on the target cpu") as error:
-        choose(TargetName.CPU, placement=Placement.MEASURED)
-    assert "--placement all" in error.value.fix
+        choose(TargetName.CPU, int8_layers=Int8Layers.FASTER)
+    assert "--int8-layers all" in error.value.fix
 
 
 @pytest.mark.parametrize("info", TARGETS.values(), ids=str)

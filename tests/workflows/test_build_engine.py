@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +12,26 @@ import onnx
 import pytest
 
 from segpp_deploy.cli.build_engine import build_engine
-from segpp_deploy.config import Lowering, OutputKind, Precision, Preset, Size
+from segpp_deploy.cli.main import run_command
+from segpp_deploy.config import Int8Layers, Lowering, Precision, Preset, Size, TaskName
 from segpp_deploy.data.images import write_image
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
-from segpp_deploy.engine.precision_record import KeptReason, Placement
+from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.model.weights.source import CardSource, SeedSource
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions
 from segpp_deploy.runtimes.openvino.loader import supports_bf16
-from segpp_deploy.tuning.gate_options import PrecisionOptions
+from segpp_deploy.tuning.calibration import calibrator
+from segpp_deploy.tuning.calibration.options import CalibrationOptions, RangesFile, parse_calibration
+from segpp_deploy.tuning.gate_options import GATE_IMAGES, GateOptions, parse_gate
 from segpp_deploy.tuning.sensitivity import group_layers
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.report import REPORT_NAME
-from segpp_deploy.workflows.build_engine.run import EngineBuild, _choose_held_out, run_build
-from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
+from segpp_deploy.workflows.build_engine.result import BuildResult
+from segpp_deploy.workflows.build_engine.run import run_build
+from segpp_deploy.workflows.calibrate import run_calibrate
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.requirements import require
@@ -48,7 +52,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def ranges(exported: Path) -> Path:
     path = exported.with_name("ranges.yaml")
-    run_calibrate(exported, path, CalibrateSettings("scenes:4#train", 4))
+    run_calibrate(exported, path, CalibrationOptions("scenes:4#train", 4))
     return path
 
 
@@ -64,33 +68,30 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def build(small_graph: SmallGraphs, tmp_path: Path) -> Callable[..., EngineBuild]:
-    """build(precision, target, source=, report=, options=..) -> an engine of the small model, unless told otherwise."""
+def build(small_graph: SmallGraphs, tmp_path: Path) -> Callable[..., BuildResult]:
+    """build(precision, target, source=, options=..) -> an engine of the small model, unless told otherwise."""
     small, ranges = small_graph(Lowering.PORTABLE), tmp_path / "ranges.yaml"
     write_ranges(ranges, ranges_of(small))
 
     def run(
         precision: Precision | None = Precision.INT8, target: TargetName = TargetName.CPU, **changes
-    ) -> EngineBuild:
-        report = changes.pop("report", None)
+    ) -> BuildResult:
         source = changes.pop("source", small.path)
-        options = {"calibration": str(ranges), "placement": Placement.ALL, **changes}
-        return run_build(
-            source, tmp_path / "fast.engine", BuildOptions(target, precision), PrecisionOptions(**options), report
-        )
+        options = {"calibration": RangesFile(ranges), "int8_layers": Int8Layers.ALL, **changes}
+        return run_build(source, tmp_path / "fast.engine", BuildOptions(target, precision, **options))
 
     return run
 
 
 def test_an_int8_engine_passes_the_gate_and_says_how(
-    build: Callable[..., EngineBuild], exported: Path, ranges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[..., BuildResult], exported: Path, ranges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require("matplotlib")
     few = group_layers
     monkeypatch.setattr("segpp_deploy.tuning.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
-    calibrated = {"source": exported, "calibration": str(ranges)}
-    made = build(**calibrated, gate_points=5.0, gate_data=HELD_OUT, report=tmp_path / "report")
-    engine = made.result.path
+    calibrated = {"source": exported, "calibration": RangesFile(ranges)}
+    made = build(**calibrated, gate=GateOptions(5.0, HELD_OUT), report_dir=tmp_path / "report")
+    engine = made.path
     manifest = read_manifest(engine)
     record = manifest.precision_record
     assert record is not None
@@ -98,8 +99,9 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
     assert record.gate is not None
     assert record.gate.passed
     assert record.gate.images == 3
-    assert record.gate.reference_miou > 0.5
-    assert record.gate.pixel_agreement > 0.9
+    assert (record.gate.reference.name, record.gate.agreement.name) == ("mIoU", "pixel agreement")
+    assert record.gate.reference.value > 0.5
+    assert record.gate.agreement.value > 0.9
     assert record.ranges is not None
     assert record.ranges.data == "scenes#train"
     assert "encoder.stages.0.layers.0.attention.query" in record.quantized
@@ -107,7 +109,7 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
     assert operations.count("DequantizeLinear") > len(record.quantized)
     command = manifest.rebuild_command(engine)
     assert "--precision int8 --calibration" in command
-    assert "--placement all" in command
+    assert "--int8-layers all" in command
     assert f"--accuracy-gate 5 --gate-data {HELD_OUT} --gate-images 3" in command
     assert made.report is not None
     page = (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
@@ -115,8 +117,8 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
     assert "Accuracy by class" in page
     values = json.loads((tmp_path / "report" / "precision.json").read_text(encoding="utf-8"))
     assert values["record"] == made.to_dict()["precision_record"]
-    assert set(values["per_class_iou"]) >= {"road", "sky"}
-    changed = [one["changed_pixels"] for one in values["sensitivity"]]
+    assert set(values["per_class"]) >= {"road", "sky"}
+    changed = [one["changed"] for one in values["sensitivity"]]
     assert changed == sorted(changed, reverse=True)
     titles = [table.title for table in made.report.tables()]
     assert titles == ["Accuracy", "Accuracy by class", "Layers in a higher precision", "Sensitivity"]
@@ -125,37 +127,37 @@ def test_an_int8_engine_passes_the_gate_and_says_how(
 
 @pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO])
 def test_int8_computes_what_float32_does(
-    build: Callable[..., EngineBuild], exported: Path, ranges: Path, target: TargetName
+    build: Callable[..., BuildResult], exported: Path, ranges: Path, target: TargetName
 ) -> None:
     """Runtimes have miscompiled int8 graphs: with all layers in int8, 96 % of these pixels agreed instead of 99 %."""
-    made = build(target=target, source=exported, calibration=str(ranges), gate_points=100.0, gate_data=HELD_OUT)
-    record = made.result.manifest.precision_record
+    made = build(target=target, source=exported, calibration=RangesFile(ranges), gate=GateOptions(100.0, HELD_OUT))
+    record = made.manifest.precision_record
     assert record is not None
     assert record.gate is not None
-    assert record.gate.pixel_agreement > LEAST_INT8_AGREEMENT
+    assert record.gate.agreement.value > LEAST_INT8_AGREEMENT
 
 
 def test_a_gate_that_nothing_passes_leaves_the_old_engine(
-    build: Callable[..., EngineBuild], pictures: Path, monkeypatch: pytest.MonkeyPatch
+    build: Callable[..., BuildResult], pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = build(Precision.FP32, calibration=None).result
+    old = build(Precision.FP32, calibration=None)
     before = old.path.read_bytes(), manifest_path(old.path).read_bytes()
     monkeypatch.setattr("segpp_deploy.engine.precision_record.GateOutcome.passed", False)
     monkeypatch.setattr("segpp_deploy.tuning.accuracy_gate.find_sensitivity", lambda *_: ())
     with pytest.raises(CheckFailedError, match="No engine passed"):
-        build(gate_points=5.0, gate_data=str(pictures))
+        build(gate=GateOptions(5.0, str(pictures)))
     assert (old.path.read_bytes(), manifest_path(old.path).read_bytes()) == before
 
 
-def test_placement_leaves_out_what_is_slower(
-    build: Callable[..., EngineBuild], monkeypatch: pytest.MonkeyPatch
+def test_layers_that_are_slower_in_int8_are_left_out(
+    build: Callable[..., BuildResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratios = iter([1.5, *[0.9] * 20])
     monkeypatch.setattr("segpp_deploy.tuning.int8_layers.compare_speed", lambda *_: next(ratios))
-    made = build(placement=Placement.MEASURED)
-    record = made.result.manifest.precision_record
+    made = build(int8_layers=Int8Layers.FASTER)
+    record = made.manifest.precision_record
     assert record is not None
-    left = [one for one in record.kept if one.reason is KeptReason.PLACEMENT]
+    left = [one for one in record.kept if one.reason is KeptReason.SPEED]
     assert len(left) == 1
     assert left[0].cost_percent == pytest.approx(-33.3)
     assert not set(left[0].names) & set(record.quantized)
@@ -170,18 +172,18 @@ def test_placement_leaves_out_what_is_slower(
 
 def test_bf16_passes_the_gate(small_graph: SmallGraphs, pictures: Path, tmp_path: Path) -> None:
     require("matplotlib")
-    options = PrecisionOptions(gate_points=50.0, gate_data=str(pictures), gate_images=1)
+    gate = GateOptions(50.0, str(pictures), 1)
     source = small_graph(Lowering.PORTABLE).path
     if not supports_bf16():
         pytest.skip("this CPU has no bf16")
-    settings = BuildOptions(TargetName.OPENVINO, Precision.BF16)
-    made = run_build(source, tmp_path / "e", settings, options, tmp_path / "report")
+    options = BuildOptions(TargetName.OPENVINO, Precision.BF16, gate=gate, report_dir=tmp_path / "report")
+    made = run_build(source, tmp_path / "e", options)
     record = read_manifest(tmp_path / "e").precision_record
     assert record is not None
     assert record.gate is not None
     assert (record.rest, record.quantized, record.ranges) == (Precision.BF16, (), None)
-    assert (record.gate.images, record.gate.judged_on, record.gate.reference_miou) == (1, "openvino", 1)
-    assert 0.5 < record.gate.pixel_agreement <= 1
+    assert (record.gate.images, record.gate.judged_on, record.gate.reference.value) == (1, "openvino", 1)
+    assert 0.5 < record.gate.agreement.value <= 1
     assert f"of {pictures}: " in made.summary()
     page = (tmp_path / "report" / REPORT_NAME).read_text(encoding="utf-8")
     assert "Accuracy by class" in page
@@ -193,9 +195,8 @@ def test_a_report_of_bf16_needs_no_gate(small_graph: SmallGraphs, tmp_path: Path
     require("matplotlib")
     if not supports_bf16():
         pytest.skip("this CPU has no bf16")
-    settings = BuildOptions(TargetName.OPENVINO, Precision.BF16)
-    source = small_graph(Lowering.PORTABLE).path
-    made = run_build(source, tmp_path / "e", settings, PrecisionOptions(), tmp_path / "report")
+    options = BuildOptions(TargetName.OPENVINO, Precision.BF16, report_dir=tmp_path / "report")
+    made = run_build(small_graph(Lowering.PORTABLE).path, tmp_path / "e", options)
     assert made.report is not None
     values = json.loads((tmp_path / "report" / "precision.json").read_text(encoding="utf-8"))
     speedup = values["record"]["speedup_over_fp32"]
@@ -208,26 +209,60 @@ def test_a_report_of_bf16_needs_no_gate(small_graph: SmallGraphs, tmp_path: Path
 def test_the_gate_says_when_it_judges_on_what_calibration_saw(
     small_graph: SmallGraphs, pictures: Path, tmp_path: Path
 ) -> None:
-    options = PrecisionOptions(
-        calibration=str(pictures), placement=Placement.ALL, gate_points=100.0, gate_data=str(pictures)
+    options = BuildOptions(
+        TargetName.CPU,
+        Precision.INT8,
+        calibration=CalibrationOptions(str(pictures)),
+        int8_layers=Int8Layers.ALL,
+        gate=GateOptions(100.0, str(pictures)),
     )
-    source = small_graph(Lowering.PORTABLE).path
-    made = run_build(source, tmp_path / "e", BuildOptions(TargetName.CPU, Precision.INT8), options)
+    made = run_build(small_graph(Lowering.PORTABLE).path, tmp_path / "e", options)
     assert any("is what calibration saw" in note for note in made.notes)
 
 
-def test_pose_models_cannot_be_judged(small_graph: SmallGraphs) -> None:
-    graph = small_graph(Lowering.PORTABLE)
-    pose = replace(graph, metadata=replace(graph.metadata, output_kind=OutputKind.HEATMAPS))
-    options = PrecisionOptions(gate_points=1.0, gate_data=HELD_OUT)
-    with pytest.raises(SegppError, match="cannot judge pose models"):
-        _choose_held_out(pose, options)
+def test_the_gate_judges_pose_models_by_their_own_score(pictures: Path, tmp_path: Path) -> None:
+    source = SeedSource(1, task=TaskName.POSE, num_outputs=3)
+    graph = run_export(ExportOptions(tmp_path / "pose.onnx", source, size=Size(64, 64)))
+    options = BuildOptions(
+        TargetName.CPU,
+        Precision.INT8,
+        calibration=CalibrationOptions(str(pictures)),
+        int8_layers=Int8Layers.ALL,
+        gate=GateOptions(100.0, str(pictures)),
+    )
+    made = run_build(graph.path, tmp_path / "pose.engine", options)
+    record = made.manifest.precision_record
+    assert record is not None
+    assert record.gate is not None
+    assert (record.gate.engine.name, record.gate.agreement.name) == ("PCK@0.1", "keypoint agreement")
+    assert "PCK@0.1" in made.summary()
+
+
+def test_calibration_on_the_way_uses_the_threads_that_were_asked_for(
+    small_graph: SmallGraphs, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int | None] = []
+
+    def stop(path: object, options: LoadOptions) -> None:
+        seen.append(options.threads)
+        raise SegppError("stopped")
+
+    monkeypatch.setattr(calibrator, "load_onnxruntime", stop)
+    arguments = [str(small_graph(Lowering.PORTABLE).path), "--target", "cpu", "--precision", "int8", "--threads", "1"]
+    assert run_command(["build-engine", *arguments, "--calibration", str(pictures), "-o", str(pictures / "e")]) == 2
+    assert seen == [1]
+
+
+def test_a_source_of_ranges_is_a_file_or_pictures() -> None:
+    assert parse_calibration("a/ranges.yml") == RangesFile(Path("a/ranges.yml"))
+    assert parse_calibration("camvid:data#train", 3) == CalibrationOptions("camvid:data#train", threads=3)
 
 
 def test_the_command_line_has_the_defaults_of_the_options() -> None:
     parameters = inspect.signature(build_engine).parameters
-    assert parameters["gate_images"].default == PrecisionOptions().gate_images
-    assert parameters["placement"].default == PrecisionOptions().placement
+    assert parameters["gate_images"].default == GATE_IMAGES == GateOptions(1.0, "x").images
+    assert parameters["int8_layers"].default == BuildOptions().int8_layers
+    assert parameters["target"].default == BuildOptions().target
 
 
 @pytest.mark.parametrize(
@@ -236,11 +271,11 @@ def test_the_command_line_has_the_defaults_of_the_options() -> None:
         (Precision.INT8, {"calibration": None}, "int8 needs to know the range", "segpp-deploy calibrate"),
         (Precision.FP16, {}, "does not compute in fp16", "--precision int8"),
         (Precision.FP32, {}, "--calibration has no use", "Leave --calibration out"),
-        (Precision.FP32, {"calibration": None, "report": Path("r")}, "--report has no use", "Leave --report out"),
+        (Precision.FP32, {"calibration": None, "report_dir": Path("r")}, "--report has no use", "Leave --report out"),
     ],
 )
 def test_refused_with_the_fix(
-    build: Callable[..., EngineBuild], tmp_path: Path, precision: Precision | None, changes, what: str, fix: str
+    build: Callable[..., BuildResult], tmp_path: Path, precision: Precision | None, changes, what: str, fix: str
 ) -> None:
     with pytest.raises(SegppError, match=what) as error:
         build(precision, **changes)
@@ -248,7 +283,7 @@ def test_refused_with_the_fix(
     assert not (tmp_path / "fast.engine").exists()
 
 
-def test_ranges_of_another_model_are_refused(build: Callable[..., EngineBuild], tmp_path: Path) -> None:
+def test_ranges_of_another_model_are_refused(build: Callable[..., BuildResult], tmp_path: Path) -> None:
     other = tmp_path / "original.onnx"
     run_export(ExportOptions(other, SeedSource(0), mode=str(Preset.ORIGINAL), size=Size(64, 64)))
     with pytest.raises(SegppError, match="was made for b0 fast"):
@@ -256,16 +291,20 @@ def test_ranges_of_another_model_are_refused(build: Callable[..., EngineBuild], 
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("points", "data", "images", "what"),
     [
-        ({"gate_points": -1.0, "gate_data": HELD_OUT}, "no number of points"),
-        ({"gate_points": float("nan"), "gate_data": HELD_OUT}, "no number of points"),
-        ({"gate_points": 1.0}, "needs pictures"),
-        ({"gate_data": HELD_OUT}, "--gate-data has no use"),
-        ({"gate_points": 1.0, "gate_data": HELD_OUT, "gate_images": 0}, "--gate-images 0 leaves no picture"),
-        ({"images": 0}, "--images 0 leaves no picture"),
+        (-1.0, HELD_OUT, 1, "no number of points"),
+        (float("nan"), HELD_OUT, 1, "no number of points"),
+        (1.0, None, 1, "needs pictures"),
+        (None, HELD_OUT, 1, "--gate-data has no use"),
+        (1.0, HELD_OUT, 0, "--gate-images 0 leaves no picture"),
     ],
 )
-def test_impossible_gates(changes, what: str) -> None:
+def test_impossible_gates(points: float | None, data: str | None, images: int, what: str) -> None:
     with pytest.raises(SegppError, match=what):
-        PrecisionOptions(**changes)
+        parse_gate(points, data, images)
+
+
+def test_calibration_needs_a_picture() -> None:
+    with pytest.raises(SegppError, match="--images 0 leaves no picture"):
+        CalibrationOptions("x", 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.config import Int8Layers, Lowering, Precision
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import SegppError
@@ -21,8 +21,8 @@ from segpp_deploy.plugin_library.library import LIBRARY_VARIABLE
 from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tuning.calibration.options import RangesFile
 from segpp_deploy.tuning.candidates import CandidateBench
-from segpp_deploy.tuning.gate_options import PrecisionOptions
 from segpp_deploy.tuning.recipe_choice import choose_recipe
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
@@ -39,21 +39,21 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def options(small_graph: SmallGraphs, tmp_path: Path) -> PrecisionOptions:
+def calibration(small_graph: SmallGraphs, tmp_path: Path) -> RangesFile:
     write_ranges(tmp_path / "ranges.yaml", ranges_of(small_graph(Lowering.PORTABLE)))
-    return PrecisionOptions(calibration=str(tmp_path / "ranges.yaml"))
+    return RangesFile(tmp_path / "ranges.yaml")
 
 
-def build(source: Path, output: Path, precision: Precision, options: PrecisionOptions) -> Manifest:
+def build(source: Path, output: Path, precision: Precision, calibration: RangesFile) -> Manifest:
     builder = BuilderOptions(compute_capabilities=("8.9",))
-    settings = BuildOptions(TargetName.TENSORRT_RTX, precision, builder=builder)
-    return run_build(source, output, settings, options).result.manifest
+    options = BuildOptions(TargetName.TENSORRT_RTX, precision, builder=builder, calibration=calibration)
+    return run_build(source, output, options).manifest
 
 
 @needs_rtx
-def test_fp16(small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path) -> None:
+def test_fp16(small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path) -> None:
     graph = small_graph(Lowering.PORTABLE)
-    manifest = build(graph.path, tmp_path / "e", Precision.FP16, options)
+    manifest = build(graph.path, tmp_path / "e", Precision.FP16, calibration)
     layers = layers_of(graph.model)
     convolutions = [layer for layer in layers if layer.node.op_type == "Conv"]
     in_head = sum(layer.kind.in_head for layer in convolutions)
@@ -65,9 +65,9 @@ def test_fp16(small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Pat
 
 
 @needs_rtx
-def test_int8(small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path) -> None:
+def test_int8(small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path) -> None:
     graph = small_graph(Lowering.PORTABLE)
-    manifest = build(graph.path, tmp_path / "e", Precision.INT8, options)
+    manifest = build(graph.path, tmp_path / "e", Precision.INT8, calibration)
     layers = layers_of(graph.model)
     quantized = [layer for layer in layers if layer.kind not in HEAD_AND_DEPTHWISE]
     convolutions = sum(layer.node.op_type == "Conv" for layer in quantized)
@@ -83,10 +83,10 @@ def test_int8(small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Pat
 
 
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.INT8])
-def test_plugin_graphs_are_rewritten(precision: Precision, small_graph: SmallGraphs, options: PrecisionOptions) -> None:
+def test_plugin_graphs_are_rewritten(precision: Precision, small_graph: SmallGraphs, calibration: RangesFile) -> None:
     graph = small_graph(Lowering.PLUGIN)
     bench = CandidateBench(graph, TargetName.TENSORRT, None)
-    choice = choose_recipe(graph, TargetName.TENSORRT, precision, options, bench, no_progress)
+    choice = choose_recipe(graph, precision, calibration, Int8Layers.FASTER, bench, no_progress)
     model = apply_recipe(graph.model, choice.recipe)
     onnx.checker.check_model(model)
     plugins = [node.op_type for node in model.graph.node if node.domain == DOMAIN]
@@ -97,25 +97,25 @@ def test_plugin_graphs_are_rewritten(precision: Precision, small_graph: SmallGra
 
 
 def test_tensorrt_that_is_missing_is_said_at_once(
-    small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
-    settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
+    options = BuildOptions(TargetName.TENSORRT, Precision.INT8, calibration=calibration)
     with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\) is not installed"):
-        run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", settings, options)
+        run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", options)
     assert not (tmp_path / "e").exists()
 
 
 def test_a_missing_plugin_library_is_said_at_once(
-    small_graph: SmallGraphs, options: PrecisionOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
     monkeypatch.setattr(
         "segpp_deploy.workflows.build_engine.run.open_target", lambda name: None
     )  # as if TensorRT were here
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "none.so"))
-    settings = BuildOptions(TargetName.TENSORRT, Precision.INT8)
+    options = BuildOptions(TargetName.TENSORRT, Precision.INT8, calibration=calibration)
     with pytest.raises(SegppError, match=r"none\.so"):
-        run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", settings, options)
+        run_build(small_graph(Lowering.PLUGIN).path, tmp_path / "e", options)
     assert not (tmp_path / "e").exists()

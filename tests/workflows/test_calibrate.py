@@ -36,8 +36,8 @@ from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges, tens
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.tuning.calibration import calibrator
-from segpp_deploy.tuning.calibration.options import CALIBRATION_METHOD
-from segpp_deploy.workflows.calibrate import CalibrateSettings, run_calibrate
+from segpp_deploy.tuning.calibration.options import CALIBRATION_IMAGES, CALIBRATION_METHOD, CalibrationOptions
+from segpp_deploy.workflows.calibrate import run_calibrate
 from tests.support.exporting import export
 from tests.support.random_models import random_model
 from tests.support.tiny_graphs import SIZE, tiny_metadata, tiny_model
@@ -93,7 +93,7 @@ def write_pictures(folder: Path, count: int, size: Size = SIZE) -> Path:
 
 def run(model: Path, data: Path | str, method: CalibrationMethod = CalibrationMethod.MAX, images: int = 64):
     output = model.with_suffix(".yaml")
-    result = run_calibrate(model, output, CalibrateSettings(str(data), images, method, threads=1))
+    result = run_calibrate(model, output, CalibrationOptions(str(data), images, method, threads=1))
     assert read_ranges(output) == result.calibration.ranges
     return result
 
@@ -289,7 +289,7 @@ def test_a_graph_of_another_precision(pictures: Path, tmp_path: Path) -> None:
 
 def test_an_output_that_cannot_be_written(model: Path, pictures: Path, tmp_path: Path) -> None:
     with pytest.raises(SegppError, match="is a directory"):
-        run_calibrate(model, tmp_path, CalibrateSettings(str(pictures)))
+        run_calibrate(model, tmp_path, CalibrationOptions(str(pictures)))
 
 
 def test_a_runtime_that_gives_up(model: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,8 +338,8 @@ def test_an_unknown_method(model: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_command_and_the_workflow_have_the_same_defaults() -> None:
     defaults = {name: parameter.default for name, parameter in inspect.signature(command).parameters.items()}
-    assert defaults["images"] == CalibrateSettings("").images
-    assert defaults["method"] == str(CalibrateSettings("").method)
+    assert defaults["images"] == CALIBRATION_IMAGES
+    assert defaults["method"] == str(CALIBRATION_METHOD)
 
 
 INTERRUPTED = """

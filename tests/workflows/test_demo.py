@@ -14,9 +14,13 @@ import pytest
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tasks.protocol.evaluation import Score
+from segpp_deploy.tuning.measurement import Candidate, Measurement
+from segpp_deploy.workflows.demo.options import DemoOptions
 from segpp_deploy.workflows.demo.report import describe_conditions
-from segpp_deploy.workflows.demo.result import DemoResult, DemoRow, demo_table
-from segpp_deploy.workflows.demo.run import DemoOptions, run_demo
+from segpp_deploy.workflows.demo.result import DemoResult, measurements_table
+from segpp_deploy.workflows.demo.run import run_demo
 
 CARD = """
 name: stand-in
@@ -53,11 +57,11 @@ def result(camvid_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> De
 class TestDemo:
     def test_rows(self, result: DemoResult) -> None:
         original, fast = result.rows
-        assert (original.mode, fast.mode) == ("original", "fast")
+        assert (original.candidate.mode, fast.candidate.mode) == ("original", "fast")
         assert original.speedup == 1.0
         assert original.attention_pairs == 1.0
         assert fast.attention_pairs < 1.0
-        assert min(row.torch_agreement for row in result.rows) > 0.99
+        assert min(row.agreement.value for row in result.rows) > 0.99
         assert min(row.peak_memory_bytes for row in result.rows) > 2**20
         assert (result.images, result.torch_images) == (2, 2)
 
@@ -69,7 +73,7 @@ class TestDemo:
         assert "data:image/jpeg;base64," in page
         assert "<svg" in page
         assert not re.search(r'(src|href)="(?!data:|#)', page)
-        assert to_markdown(result.table()) in (folder / "report.md").read_text()
+        assert to_markdown(result.tables()[0]) in (folder / "report.md").read_text()
         assert cv2.imread(str(folder / "overlay.jpg")).shape[1] == 1286  # two cells and a gap
         assert {path.suffix for path in (folder / "engines").iterdir()} == {".onnx", ".engine", ".json"}
         assert len(list((folder / "scenes/images").iterdir())) == 2
@@ -81,12 +85,21 @@ class TestDemo:
         assert "2 held-out scenes" in text
 
 
+def measurement(
+    mode: str, pairs: float, miou: float, delta: float, agreement: float, latency_ms: float, speedup: float, peak: int
+) -> Measurement:
+    candidate = Candidate(mode, TargetName.CPU)
+    scores = Score("mIoU", miou), delta, Score("pixel agreement", agreement)
+    return Measurement(candidate, pairs, *scores, latency_ms, speedup, peak)
+
+
 def test_table_shows_differences_to_the_first_row() -> None:
     rows = [
-        DemoRow("original", 1.0, 0.80, 1.0, 20.0, 1.0, 2**20),
-        DemoRow("fast", 0.1, 0.7925, 0.99987, 10.4, 1.923, 3 * 2**20),
+        measurement("original", 1.0, 0.80, 0.0, 1.0, 20.0, 1.0, 2**20),
+        measurement("fast", 0.1, 0.7925, -0.75, 0.99987, 10.4, 1.923, 3 * 2**20),
     ]
-    assert demo_table(rows).rows[1] == (
+    assert [Measurement.from_dict(row.to_dict()) for row in rows] == rows
+    assert measurements_table(rows).rows[1] == (
         "fast",
         "10 %",
         "79.25 %",
