@@ -6,7 +6,6 @@ import multiprocessing
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -14,29 +13,6 @@ from typing import Any
 from segpp_deploy.errors import SegppError
 
 _STATUS = Path("/proc/self/status")
-_CLEAR_REFS = Path("/proc/self/clear_refs")
-_RESET_PEAK = "5"  # proc(5): sets VmHWM back to the present VmRSS
-
-
-@dataclass(frozen=True)
-class PeakMemory:
-    """Resident memory of the process in bytes.
-
-    `peak_bytes` is the highest value during the work, `before_bytes` the value when it began. Where the system
-    cannot reset its high-water mark, `peak_bytes` is that of the whole process life and `exact` is False.
-    """
-
-    before_bytes: int
-    peak_bytes: int
-    exact: bool
-
-
-def measure_peak_memory(run: Callable[[], object]) -> PeakMemory:
-    """Run the work here and now and report the resident memory it reached."""
-    exact = _reset_high_water_mark()
-    before = _current_bytes()
-    run()
-    return PeakMemory(before, high_water_bytes(), exact)
 
 
 def peak_memory_in_subprocess(work: Callable[..., object], *arguments: Any, timeout_s: float = 600.0) -> int:
@@ -87,7 +63,7 @@ def peak_memory_in_subprocess(work: Callable[..., object], *arguments: Any, time
 
 
 def high_water_bytes() -> int:
-    """Return the highest resident memory of this process since it began or since the last reset."""
+    """Return the highest resident memory of this process since it began."""
     if sys.platform == "linux":
         return _status_bytes("VmHWM")
     import resource
@@ -104,18 +80,6 @@ def _report_peak(sender: Connection, work: Callable[..., object], arguments: tup
     else:
         sender.send((high_water_bytes(), ""))
     sender.close()
-
-
-def _reset_high_water_mark() -> bool:
-    try:
-        _CLEAR_REFS.write_text(_RESET_PEAK)
-    except OSError:
-        return False
-    return True
-
-
-def _current_bytes() -> int:
-    return _status_bytes("VmRSS") if sys.platform == "linux" else high_water_bytes()
 
 
 def _status_bytes(field: str) -> int:

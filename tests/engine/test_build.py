@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
-from segpp_deploy.engine.manifest import Manifest
+from segpp_deploy.engine.manifest import Manifest, manifest_path
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.names import TargetName
@@ -38,9 +38,11 @@ def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, 
         "manifest": str(tmp_path / "out/a.engine.json"),
         "target": str(options.target),
         "precision": "fp32",
-        "build_seconds": result.build_seconds,
+        "build_seconds": result.manifest.build_seconds,
         "size_bytes": result.path.stat().st_size,
         "tried": True,
+        "notes": [],
+        "precision_record": None,
     }
     assert result.notes == ()
     assert sorted(path.name for path in result.path.parent.iterdir()) == ["a.engine", "a.engine.json"]
@@ -54,7 +56,7 @@ def test_float_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.engine", "b.onnx", "no-suffix", "x.b0.plan"])
 def test_the_engine_is_onnx_under_any_name(tmp_path: Path, name: str) -> None:
     result = run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / name, CPU)
-    assert result.manifest_path.name == name + ".json"
+    assert manifest_path(result.path).name == name + ".json"
     onnx.checker.check_model(onnx.load(str(result.path)))
 
 
@@ -240,4 +242,4 @@ def test_a_rebuilt_engine_replaces_both_files(built: BuildResult) -> None:
     source = write_tiny(built.path.parent / "tiny.onnx", replace(tiny_metadata(), checkpoint="other.pth"))
     run_build(source, built.path, CPU)
     assert verify_engine(built.path).metadata.checkpoint == "other.pth"
-    assert json.loads(built.manifest_path.read_text())["metadata"]["checkpoint"] == "other.pth"
+    assert json.loads(manifest_path(built.path).read_text())["metadata"]["checkpoint"] == "other.pth"

@@ -18,12 +18,12 @@ from tests.support.tiny_graphs import tiny_metadata
 
 def rewrite(built: BuildResult, change: Any, checksum: bool = True) -> None:
     """Change the manifest's values, with the checksum made right again or left as it was."""
-    values = json.loads(built.manifest_path.read_text())
+    values = json.loads(manifest_path(built.path).read_text())
     change(values)
     if checksum:
         values.pop("checksum", None)
         values["checksum"] = _checksum(values)
-    built.manifest_path.write_text(json.dumps(values))
+    manifest_path(built.path).write_text(json.dumps(values))
 
 
 def test_says_what_the_engine_is(built: BuildResult, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_says_what_the_engine_is(built: BuildResult, tmp_path: Path) -> None:
 
 
 def test_is_plain_json(built: BuildResult) -> None:
-    values = json.loads(built.manifest_path.read_text())
+    values = json.loads(manifest_path(built.path).read_text())
     assert values["target"] == "cpu"
     assert values["metadata"]["arch"] == "b0"
     assert values["runtime"]["cuda"] is None
@@ -51,7 +51,7 @@ def test_is_plain_json(built: BuildResult) -> None:
 def test_missing_engine_and_missing_manifest(built: BuildResult, tmp_path: Path) -> None:
     with pytest.raises(SegppError, match="No such file"):
         read_manifest(tmp_path / "other.engine")
-    built.manifest_path.unlink()
+    manifest_path(built.path).unlink()
     with pytest.raises(SegppError, match="has no manifest") as caught:
         read_manifest(built.path)
     assert f"-o {built.path}" in caught.value.fix
@@ -62,7 +62,7 @@ def test_an_export_or_a_manifest_is_no_engine(built: BuildResult, tmp_path: Path
         read_manifest(tmp_path / "tiny.onnx")
     assert f"build-engine {tmp_path / 'tiny.onnx'} -o {tmp_path / 'tiny.engine'}" in caught.value.fix
     with pytest.raises(SegppError, match="looks like a manifest") as caught:
-        read_manifest(built.manifest_path)
+        read_manifest(manifest_path(built.path))
     assert "tiny.engine" in caught.value.fix
 
 
@@ -70,7 +70,7 @@ def test_an_export_or_a_manifest_is_no_engine(built: BuildResult, tmp_path: Path
     "text", ["", "{", "not json", "[1]", "null", "\x00\xff", "[" * 100_000], ids=lambda text: text[:9] or "empty"
 )
 def test_not_json(built: BuildResult, text: str) -> None:
-    built.manifest_path.write_bytes(text.encode("latin-1"))
+    manifest_path(built.path).write_bytes(text.encode("latin-1"))
     with pytest.raises(SegppError, match=r"is not JSON|holds no mapping"):
         read_manifest(built.path)
 

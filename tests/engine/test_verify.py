@@ -23,7 +23,7 @@ def test_a_fresh_engine_passes_and_may_move(built: BuildResult, tmp_path: Path) 
     moved = tmp_path / "elsewhere" / "renamed.onnx"
     moved.parent.mkdir()
     shutil.copy(built.path, moved)
-    shutil.copy(built.manifest_path, manifest_path(moved))
+    shutil.copy(manifest_path(built.path), manifest_path(moved))
     assert verify_engine(moved) == built.manifest
 
 
@@ -41,7 +41,7 @@ def test_truncated_and_edited_engines(built: BuildResult) -> None:
 def record(built: BuildResult, **changes: Any) -> None:
     runtime = replace(built.manifest.runtime, **changes)
     manifest = built.manifest.model_copy(update={"runtime": runtime})
-    built.manifest_path.write_text(dump_manifest(manifest))
+    manifest_path(built.path).write_text(dump_manifest(manifest))
 
 
 def test_another_runtime_version(built: BuildResult) -> None:
@@ -114,7 +114,7 @@ def test_several_differences_stand_side_by_side(built: BuildResult) -> None:
 def test_an_engine_whose_runtime_is_not_there(built: BuildResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     manifest = built.manifest.model_copy(update={"target": TargetName.TENSORRT})
-    built.manifest_path.write_text(dump_manifest(manifest))
+    manifest_path(built.path).write_text(dump_manifest(manifest))
     with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\)") as caught:
         verify_engine(built.path)
     assert caught.value.fix == "pip install 'segpp-deploy[gpu]'"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate import latency
-from segpp_deploy.evaluate.latency import LatencyStats, measure_interleaved, measure_latency, percentile
+from segpp_deploy.evaluate.latency import LatencyStats, Run, measure_interleaved, percentile, take_turns
+from segpp_deploy.progress import Progress, no_progress
 
 
 class Clock:
@@ -40,28 +41,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def time_alone(run: Run, rounds: int, warmup: int, batch: int = 1, progress: Progress = no_progress) -> LatencyStats:
+    return measure_interleaved({"run": run}, rounds, warmup, progress).stats("run", batch)
+
+
 def test_warmup_is_not_counted(clock: Clock) -> None:
-    stats = measure_latency(clock.run_taking(500, 500, 1, 2, 3, 4), iterations=4, warmup=2)
+    stats = time_alone(clock.run_taking(500, 500, 1, 2, 3, 4), 4, 2)
     assert (stats.min, stats.median, stats.mean, stats.max, stats.samples) == (1, 2.5, 2.5, 4, 4)
 
 
 def test_throughput_counts_images(clock: Clock) -> None:
-    stats = measure_latency(clock.run_taking(20), iterations=3, warmup=0, batch=4)
+    stats = time_alone(clock.run_taking(20), 3, 0, batch=4)
     assert stats.throughput_ips == pytest.approx(200)
 
 
 def test_instant_run_does_not_divide_by_zero(clock: Clock) -> None:
-    assert measure_latency(clock.run_taking(0), 1, 0).throughput_ips == float("inf")
+    assert time_alone(clock.run_taking(0), 1, 0).throughput_ips == float("inf")
 
 
 def test_progress_reports_every_call_outside_the_timed_part(clock: Clock) -> None:
     seen = []
 
-    def progress(done: int, total: int) -> None:
+    def progress(step: str, done: int, total: int) -> None:
         seen.append((done, total))
         clock.now_ns += 10**9
 
-    stats = measure_latency(clock.run_taking(5), iterations=2, warmup=1, progress=progress)
+    stats = time_alone(clock.run_taking(5), 2, 1, progress=progress)
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert stats.max == 5
 
@@ -71,6 +76,19 @@ def test_order_alternates(clock: Clock) -> None:
     runs = {name: (lambda name=name: order.append(name)) for name in "abc"}
     measure_interleaved(runs, rounds=3, warmup=1)
     assert "".join(order) == "cba" + "abc" + "cba" + "abc"
+
+
+def test_timers_elsewhere_take_turns_too() -> None:
+    """What a timer says counts, not how long it took to say it."""
+    asked: list[str] = []
+
+    def timer(name: str, times: list[float]) -> float:
+        asked.append(name)
+        return times[len(asked) % 2]
+
+    timers = {"a": lambda: timer("a", [1.0, 1.0]), "b": lambda: timer("b", [4.0, 4.0])}
+    assert take_turns(timers, rounds=2, warmup=1).speedup("b", "a") == 4
+    assert "".join(asked) == "ba" + "ab" + "ba"
 
 
 def test_speedup_is_paired_by_round(clock: Clock) -> None:
@@ -95,7 +113,7 @@ def test_collector_is_held_and_restored(enabled: bool) -> None:
     try:
         gc.enable() if enabled else gc.disable()
         with pytest.raises(RuntimeError, match="broken run"):
-            measure_latency(failing, 1, 0)
+            time_alone(failing, 1, 0)
         assert states == [False]
         assert gc.isenabled() is enabled
     finally:
@@ -105,7 +123,7 @@ def test_collector_is_held_and_restored(enabled: bool) -> None:
 @pytest.mark.parametrize(("iterations", "warmup"), [(0, 0), (-1, 2), (1, -1)])
 def test_counts_must_make_sense(iterations: int, warmup: int) -> None:
     with pytest.raises(SegppError, match="cannot be measured"):
-        measure_latency(lambda: None, iterations, warmup)
+        time_alone(lambda: None, iterations, warmup)
 
 
 def test_percentile_is_linear_between_ranks() -> None:

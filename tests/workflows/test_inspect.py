@@ -8,6 +8,7 @@ import pytest
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Lowering, Size
+from segpp_deploy.engine.manifest import manifest_path
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.report.json_report import to_json
@@ -98,7 +99,7 @@ def test_damaged_engine_says_why_it_does_not_run(tmp_path: Path) -> None:
     result = run_inspect(str(built.path))
     assert not result.runs_here[0].works
     assert "build-engine" in result.runs_here[0].fix
-    built.manifest_path.unlink()
+    manifest_path(built.path).unlink()
     with pytest.raises(SegppError, match="has no manifest"):
         run_inspect(str(built.path))
 
