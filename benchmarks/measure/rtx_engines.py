@@ -95,7 +95,7 @@ def find_mistakes(result: BuildResult, needs: RuntimeFacts, graph: Path, size: S
         "layer types": (formats, {str(Precision.FP32)}),
         "source hash": (manifest.source_sha256, sha256_of(graph)),
         "engine hash": (manifest.engine_sha256, sha256_of(result.path)),
-        "size": (manifest.manifest.size_bytes, result.path.stat().st_size),
+        "size": (manifest.size_bytes, result.path.stat().st_size),
         "input": (manifest.input.shape, (1, *size.hw, 3)),
         "output": (manifest.output.shape, (1, *size.hw)),
     }

@@ -11,9 +11,11 @@ import onnx
 import pytest
 
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
+from segpp_deploy.engine.build import EngineOptions, build_graph
 from segpp_deploy.engine.manifest import Manifest, manifest_path
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
 from segpp_deploy.runtimes.onnxruntime.session import OnnxRuntimeSession
@@ -118,7 +120,8 @@ def test_openvino_bf16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP16, Precision.INT8])
 def test_precisions_the_target_lacks(tmp_path: Path, precision: Precision) -> None:
     with pytest.raises(SegppError, match=f"whose precision is fp32, in {precision}") as caught:
-        run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", BuildOptions(TargetName.CPU, precision))
+        graph = read_graph(write_tiny(tmp_path / "a.onnx"))
+        build_graph(graph, tmp_path / "a.engine", EngineOptions(TargetName.CPU, precision))
     assert "fp32" in caught.value.expected
 
 

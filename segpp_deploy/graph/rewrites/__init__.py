@@ -1,1 +1,1 @@
-"""Forms of a graph that one runtime takes, or runs faster; the function stays the same."""
+"""Rewrites of a graph into what one runtime takes, or runs faster; the function stays the same."""

@@ -3,7 +3,7 @@
 A pair of QuantizeLinear and DequantizeLinear stands right before the layer that it is for. Between tokens [B, N, C]
 and planes [B, C, H, W] that is behind a transposition, so ONNX Runtime would transpose floats, quantise, and transpose
 again for its channels-last integer convolutions. With bytes on both sides of the transpositions they cancel. One scale
-a tensor commutes with every change of layout. (Not for OpenVINO: see `graph/forms/openvino.py`.)
+a tensor commutes with every change of layout. (Not for OpenVINO: see `graph/rewrites/openvino.py`.)
 """
 
 from __future__ import annotations

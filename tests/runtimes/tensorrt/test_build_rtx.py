@@ -12,6 +12,7 @@ from segpp_deploy.config import Precision
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
+from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
@@ -32,7 +33,7 @@ trt = require("tensorrt_rtx")
 pytestmark = pytest.mark.usefixtures("no_gpu")
 
 
-def build(source: Path, progress: Any = None, **settings: Any) -> BuildResult:
+def build(source: Path, progress: Progress = no_progress, **settings: Any) -> BuildResult:
     options = BuildOptions(TargetName.TENSORRT_RTX, builder=BuilderOptions(**settings))
     return run_build(source, source.with_suffix(".engine"), options, progress)
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker, run_tracked
 
 NAMES = st.sampled_from(["build", "graph", "tactics", "reformats"])
@@ -48,8 +48,8 @@ def test_the_result_and_the_progress_reach_the_caller() -> None:
         tracker.complete("build", 0)
         return threading.current_thread().name
 
-    assert run_tracked(work, tracker, seen.append) == "engine-builder"
-    assert seen[-1] == 0.5
+    assert run_tracked(work, tracker, lambda *step: seen.append(step)) == "engine-builder"
+    assert seen[-1] == ("Compiling", 50, 100)
 
 
 def test_what_the_work_raises_reaches_the_caller() -> None:
@@ -57,7 +57,7 @@ def test_what_the_work_raises_reaches_the_caller() -> None:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        run_tracked(fail, BuildTracker(), lambda fraction: None)
+        run_tracked(fail, BuildTracker(), no_progress)
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, BrokenPipeError])
@@ -69,12 +69,11 @@ def test_an_interrupted_wait_stops_the_work_first(failure: type[BaseException]) 
             pass
         went_on.append("to its end")
 
-    def interrupt(fraction: float) -> None:
+    def interrupt(step: str, done: int, total: int) -> None:
         raise failure
 
-    report: Callable[[float], None] = interrupt
     with pytest.raises(failure):
-        run_tracked(work, tracker, report)
+        run_tracked(work, tracker, interrupt)
     assert went_on == ["to its end"]
 
 
@@ -93,5 +92,5 @@ def test_ctrl_c_while_waiting_stops_the_work_first(delay_seconds: float) -> None
         went_on.append("to its end")
 
     with pytest.raises(KeyboardInterrupt):
-        run_tracked(work, tracker, lambda fraction: None)
+        run_tracked(work, tracker, no_progress)
     assert went_on == ["to its end"]
