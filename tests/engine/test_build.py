@@ -119,8 +119,8 @@ def test_openvino_bf16(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("precision", [Precision.BF16, Precision.FP16, Precision.INT8])
 def test_precisions_the_target_lacks(tmp_path: Path, precision: Precision) -> None:
+    graph = read_graph(write_tiny(tmp_path / "a.onnx"))
     with pytest.raises(SegppError, match=f"whose precision is fp32, in {precision}") as caught:
-        graph = read_graph(write_tiny(tmp_path / "a.onnx"))
         build_graph(graph, tmp_path / "a.engine", EngineOptions(TargetName.CPU, precision))
     assert "fp32" in caught.value.expected
 
