@@ -13,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from segpp_deploy.tasks.segmentation.confusion import SegmentationResult
 
 from benchmarks import recording
 from benchmarks.measure import camvid, parity, portability, rtx_engines
@@ -23,6 +22,7 @@ from benchmarks.toolchain.rtx_builder import RtxRefusedError
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.target import RuntimeFacts
+from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
 from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
 from tests.support.requirements import require
 from tests.support.tensorrt_graphs import write_graph
@@ -136,8 +136,9 @@ def test_camvid_bars(
     mode: Preset, agreement: float, torch_miou: float, passed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def validate(options: ValidateOptions) -> SimpleNamespace:
-        reference = ReferenceComparison("torch", torch_miou, agreement, None)
-        return SimpleNamespace(segmentation=SegmentationResult(0.6, 0.9, {}, 1), reference=reference)
+        headline, share = Score("mIoU", torch_miou), (Score("pixel agreement", agreement),)
+        evaluation = Evaluation(Score("mIoU", 0.6), (Score("pixel accuracy", 0.9),), PerClass("IoU"), 1)
+        return SimpleNamespace(evaluation=evaluation, reference=ReferenceComparison("torch", headline, share))
 
     monkeypatch.setattr(camvid, "run_validate", validate)
     monkeypatch.setattr(camvid, "make_engine", lambda mode, folder: folder)

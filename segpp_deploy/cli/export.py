@@ -57,6 +57,12 @@ def export(
 
     options = ExportOptions(
         output=out,
+        mode=mode,
+        size=parse_size(size) if size else None,
+        batch=_parse_batch(batch),
+        input_kind=parse_choice(InputKind, input_kind, "input kind"),
+        output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
+        lowering=parse_choice(Lowering, lowering, "lowering"),
         source=parse_source(
             model,
             checkpoint,
@@ -65,12 +71,6 @@ def export(
             task=parse_choice(TaskName, task, "task") if task else None,
             num_outputs=num_classes,
         ),
-        mode=mode,
-        size=parse_size(size) if size else None,
-        batch=_parse_batch(batch),
-        input_kind=parse_choice(InputKind, input_kind, "input kind"),
-        output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
-        lowering=parse_choice(Lowering, lowering, "lowering"),
     )
     output = Output(json, quiet)
     output.note(f"Exporting to {out}")

@@ -75,14 +75,14 @@ def failing(
         (("--accuracy-gate", "nan", *GATE[2:]), "cpu", "no number of points"),
         (("--gate-data", "pictures", "--precision", "int8"), "cpu", "no use without --accuracy-gate"),
         ((*GATE, "--gate-images", "0"), "cpu", "--gate-images 0"),
-        (("--placement", "best"), "cpu", "measured"),
+        (("--int8-layers", "best"), "cpu", "faster"),
     ],
 )
 def test_refused(arguments: tuple[str, ...], target: str, part: str, failing: Failing) -> None:
     assert part in failing(*arguments, target=target)
 
 
-INT8 = ("--precision", "int8", "--calibration", "ranges.yaml", "--placement", "all")
+INT8 = ("--precision", "int8", "--calibration", "ranges.yaml", "--int8-layers", "all")
 
 
 @pytest.mark.parametrize(

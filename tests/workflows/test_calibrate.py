@@ -16,7 +16,6 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from segpp_deploy.data.processing import prepare
 
 from segpp_deploy.cli.calibrate import calibrate as command
 from segpp_deploy.cli.main import run_command
@@ -30,6 +29,7 @@ from segpp_deploy.config import (
     Preset,
     Size,
 )
+from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import read_image, write_image
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges, tensors_unsafe_in_fp16

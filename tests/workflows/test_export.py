@@ -14,7 +14,7 @@ from segpp_deploy.graph.exporting import export as graph_export
 from segpp_deploy.model.weights import download
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 from segpp_deploy.workflows.export.options import ExportOptions, parse_source
-from segpp_deploy.workflows.export.run import DEFAULT_SIZES, run_export
+from segpp_deploy.workflows.export.run import run_export
 
 CARD, WEIGHTS = "segformer_b0_scenes", Path("b0.pth")
 
@@ -61,7 +61,7 @@ def test_sizes_where_no_card_says_one(task: TaskName, tmp_path: Path, monkeypatc
     monkeypatch.setattr(graph_export, "trace", trace)
     with pytest.raises(KeyboardInterrupt) as caught:
         run_export(ExportOptions(tmp_path / "a.onnx", SeedSource(0, task=task)))
-    assert caught.value.args == (DEFAULT_SIZES[task].hw,)
+    assert caught.value.args == (TASKS[task].default_size.hw,)
 
 
 @pytest.mark.parametrize(

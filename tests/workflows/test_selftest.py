@@ -168,7 +168,7 @@ def test_result_tells_what_failed() -> None:
     result = SelftestResult("here", (good, bad))
     assert not result.passed
     assert result.summary() == "1 of 2 checks failed."
-    assert [row[3] for row in result.table().rows] == ["ok", "FAILED"]
+    assert [row[3] for row in result.tables()[0].rows] == ["ok", "FAILED"]
     document = result.to_dict()
     assert document["passed"] is False
     assert document["checks"][1]["passed"] is False
