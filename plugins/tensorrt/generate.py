@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from segpp_deploy.ops.declaration import DOMAIN, FLOATS, PLUGIN_VERSION, OpDeclaration, Tensor
-from segpp_deploy.ops.registry import DECLARATIONS
+from segpp_deploy.ops.registry import WITH_PLUGIN
 
 HEADER = Path(__file__).with_name("op_declarations.h")
 ELEMENT_TYPES = {FLOATS: "kFloat", ("int32",): "kInt32", ("uint8",): "kUint8"}
 
 
 def render_header() -> str:
-    """Return the text of the header: one constant `k<Name>` for each op."""
+    """Return the text of the header: one constant `k<Name>` for each op that has a plugin."""
     parts = [
         "// Generated from segpp_deploy/ops by generate.py: do not edit.",
         "#pragma once\n",
@@ -24,7 +24,7 @@ def render_header() -> str:
         "namespace segpp::declarations {\n",
         f'inline constexpr char kDomain[] = "{DOMAIN}";',
         f'inline constexpr char kPluginVersion[] = "{PLUGIN_VERSION}";\n',
-        *(_render_op(declaration) for declaration in DECLARATIONS.values()),
+        *(_render_op(declaration) for declaration in WITH_PLUGIN.values()),
         "}  // namespace segpp::declarations",
     ]
     return "\n".join(parts) + "\n"

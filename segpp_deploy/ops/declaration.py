@@ -36,7 +36,8 @@ class Tensor:
 class OpDeclaration:
     """The signature of a custom op in the ONNX domain `segpp`, shared by PyTorch, ONNX and TensorRT.
 
-    Attributes are required integers: no op needs another kind.
+    Attributes are required integers: no op needs another kind. Where a plugin computes the op in TensorRT, it takes its
+    declaration from here (`plugins/tensorrt/generate.py`).
     """
 
     name: str
@@ -44,6 +45,7 @@ class OpDeclaration:
     output: Tensor
     infer_shape: ShapeRule
     attributes: tuple[str, ...] = ()
+    has_plugin: bool = False
 
     @property
     def stem(self) -> str:

@@ -1,13 +1,26 @@
-"""All custom ops."""
+"""All custom ops: a line here is the op's stem, and everything else is found by it."""
 
 from __future__ import annotations
 
-from segpp_deploy.ops.declaration import OpDeclaration
-from segpp_deploy.ops.token_match import TOKEN_MATCH
-from segpp_deploy.ops.token_merge import TOKEN_MERGE
-from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
-from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
+import importlib
 
-DECLARATIONS: dict[str, OpDeclaration] = {
-    op.name: op for op in (TOKEN_MATCH, TOKEN_MERGE, TOKEN_UNMERGE, UPSAMPLE_ARGMAX)
-}
+from segpp_deploy.ops.declaration import OpDeclaration
+
+_STEMS = (
+    "token_match",
+    "token_merge",
+    "token_unmerge",
+    "upsample_argmax",
+)
+
+
+def _find_declaration(stem: str) -> OpDeclaration:
+    """Return the constant in the op's module that has the op's name."""
+    declaration: OpDeclaration = getattr(importlib.import_module(f"segpp_deploy.ops.{stem}"), stem.upper())
+    return declaration
+
+
+DECLARATIONS: dict[str, OpDeclaration] = {op.name: op for op in map(_find_declaration, _STEMS)}
+
+WITH_PLUGIN: dict[str, OpDeclaration] = {name: op for name, op in DECLARATIONS.items() if op.has_plugin}
+"""Those that TensorRT computes by a plugin; the others are lowered to their portable bodies for it too."""

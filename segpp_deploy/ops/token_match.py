@@ -16,6 +16,7 @@ TOKEN_MATCH = OpDeclaration(
     output=Tensor("row_of_token", ("int32",), "[B, N], values in [0, N - num_removed), every row hit"),
     infer_shape=lambda shapes, attributes: [*shapes[0][:2]],
     attributes=("grid_h", "grid_w", "stride_y", "stride_x", "num_removed"),
+    has_plugin=True,
 )
 
 

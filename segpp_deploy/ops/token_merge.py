@@ -12,6 +12,7 @@ TOKEN_MERGE = OpDeclaration(
     output=Tensor("merged", FLOATS, "[B, num_rows, C]"),
     infer_shape=lambda shapes, attributes: [shapes[0][0], attributes["num_rows"], shapes[0][2]],
     attributes=("num_rows",),
+    has_plugin=True,
 )
 
 

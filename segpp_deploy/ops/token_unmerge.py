@@ -15,6 +15,7 @@ TOKEN_UNMERGE = OpDeclaration(
     ),
     output=Tensor("restored", FLOATS, "[B, N, C]"),
     infer_shape=lambda shapes, attributes: [shapes[0][0], shapes[1][1], shapes[0][2]],
+    has_plugin=True,
 )
 
 

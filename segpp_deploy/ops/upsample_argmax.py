@@ -15,6 +15,7 @@ UPSAMPLE_ARGMAX = OpDeclaration(
     output=Tensor("labels", ("uint8",), "[B, height, width]"),
     infer_shape=lambda shapes, attributes: [shapes[0][0], attributes["height"], attributes["width"]],
     attributes=("height", "width"),
+    has_plugin=True,
 )
 
 

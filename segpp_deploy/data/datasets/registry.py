@@ -1,24 +1,30 @@
-"""`KIND:PATH` to data set."""
+"""`KIND:PATH` to data set: a line here is the kind, `open_KIND` in the module of that name opens it."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
-from segpp_deploy.data.datasets.ade20k import open_ade20k
 from segpp_deploy.data.datasets.base import AnyDataset, DatasetSpec
-from segpp_deploy.data.datasets.camvid import open_camvid
-from segpp_deploy.data.datasets.cityscapes import open_cityscapes
-from segpp_deploy.data.datasets.folder import open_folder
-from segpp_deploy.data.datasets.scenes import open_scenes
 from segpp_deploy.errors import SegppError, unknown_name_error
 
-OPENER_OF_KIND: dict[str, Callable[[DatasetSpec], AnyDataset]] = {
-    "ade20k": open_ade20k,
-    "camvid": open_camvid,
-    "cityscapes": open_cityscapes,
-    "folder": open_folder,
-    "scenes": open_scenes,
-}
+_KINDS = (
+    "ade20k",
+    "camvid",
+    "cityscapes",
+    "folder",
+    "scenes",
+)
+
+Opener = Callable[[DatasetSpec], AnyDataset]
+
+
+def _find_opener(kind: str) -> Opener:
+    opener: Opener = getattr(importlib.import_module(f"segpp_deploy.data.datasets.{kind}"), f"open_{kind}")
+    return opener
+
+
+OPENER_OF_KIND: dict[str, Opener] = {kind: _find_opener(kind) for kind in _KINDS}
 
 
 def parse_dataset(text: str, limit: int | None = None) -> AnyDataset:

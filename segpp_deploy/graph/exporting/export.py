@@ -22,7 +22,7 @@ from segpp_deploy.config import (
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import atomic_path, sha256_of
 from segpp_deploy.graph.exporting.deployable import Deployable
-from segpp_deploy.graph.exporting.lowering import lower_to_portable
+from segpp_deploy.graph.exporting.lowering import lower_to_portable, lower_without_plugin
 from segpp_deploy.graph.exporting.tracing import trace
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.rewrites.plugin import to_plugin_form
@@ -112,7 +112,10 @@ def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, Exp
     deployed = fold_model(model) if request.fold else model
     module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization)
     graph = trace(module, request.size.hw, request.batch)
-    graph = lower_to_portable(graph) if request.lowering is Lowering.PORTABLE else to_plugin_form(graph)
+    if request.lowering is Lowering.PORTABLE:
+        graph = lower_to_portable(graph)
+    else:
+        graph = to_plugin_form(lower_without_plugin(graph))
     passes.ClearMetadataAndDocStringPass()(graph)
     graph.producer_name, graph.producer_version = "segpp-deploy", __version__
     return graph, metadata

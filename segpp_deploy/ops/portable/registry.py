@@ -1,20 +1,23 @@
-"""The portable body of every custom op."""
+"""The portable body of every custom op: `lower_STEM` in the module of the op's stem."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 
 import onnx_ir as ir
 
-from segpp_deploy.ops.portable.token_match import lower_token_match
-from segpp_deploy.ops.portable.token_merge import lower_token_merge
-from segpp_deploy.ops.portable.token_unmerge import lower_token_unmerge
-from segpp_deploy.ops.portable.upsample_argmax import lower_upsample_argmax
+from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.portable.writer import Matches, NodeWriter
+from segpp_deploy.ops.registry import DECLARATIONS
 
-LOWERINGS: dict[str, Callable[[NodeWriter, ir.Node, Matches], ir.Value]] = {
-    "TokenMatch": lower_token_match,
-    "TokenMerge": lower_token_merge,
-    "TokenUnmerge": lower_token_unmerge,
-    "UpsampleArgmax": lower_upsample_argmax,
-}
+PortableBody = Callable[[NodeWriter, ir.Node, Matches], ir.Value]
+"""Writes the nodes that replace a custom node, and returns the value that replaces its output."""
+
+
+def _find_body(op: OpDeclaration) -> PortableBody:
+    body: PortableBody = getattr(importlib.import_module(f"segpp_deploy.ops.portable.{op.stem}"), f"lower_{op.stem}")
+    return body
+
+
+LOWERINGS: dict[str, PortableBody] = {name: _find_body(op) for name, op in DECLARATIONS.items()}
