@@ -13,6 +13,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting import export as graph_export
 from segpp_deploy.model.weights import download
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+from segpp_deploy.tasks.registry import TASKS
 from segpp_deploy.workflows.export.options import ExportOptions, parse_source
 from segpp_deploy.workflows.export.run import run_export
 
