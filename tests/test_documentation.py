@@ -15,7 +15,8 @@ import pytest
 from typer.main import get_command
 
 from benchmarks.pages import readme as readme_page
-from segpp_deploy.cli.main import COMMANDS, PROGRAM, _make_app, run_command
+from segpp_deploy.cli.main import COMMANDS, _make_app, run_command
+from segpp_deploy.commands import PROGRAM
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
