@@ -1,134 +1,162 @@
 """Our own command lines, spelled once: what errors and results suggest is written by these functions and no others.
 
 A suggestion is a `CommandText`: an error shows it only to who used the command line (`errors.SegppError`). It keeps its
-type where it is joined to other text with `+`; an f-string would lose it.
+type where it is joined to other text with `+`; an f-string would lose it. What a command needs and nobody knows yet is
+a placeholder in capitals.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from pathlib import Path
 
 from segpp_deploy.errors import CommandText
 
 PROGRAM = "segpp-deploy"
 
-MODEL = "model.onnx"
-ENGINE = "model.engine"
+MODEL = "MODEL"
+GRAPH = "MODEL.onnx"
+ENGINE = "MODEL.engine"
+DATASET = "DATASET"
+RANGES = "RANGES.yaml"
 
 
 def option(name: str, value: object = None) -> CommandText:
-    """Return one option as it is typed.
+    """Return one option as it is typed, alone or with a value.
 
     Example:
-        >>> option("size", "512x1024"), option("overlay")
-        ('--size 512x1024', '--overlay')
+        >>> print(option("size", "512x1024"))
+        --size 512x1024
     """
-    return CommandText(f"--{name}" if value is None else f"--{name} {value}")
+    return CommandText(f"--{name}" if value is None else f"--{name} {shlex.quote(str(value))}")
 
 
 def out(path: object) -> CommandText:
     """Return the option that names what is written.
 
     Example:
-        >>> out("a b.png")
-        "-o 'a b.png'"
+        >>> print(out("a b.png"))
+        -o 'a b.png'
     """
     return CommandText(f"-o {shlex.quote(str(path))}")
 
 
-def one_of(options: Iterable[CommandText], last: str = " or ") -> CommandText:
-    """Return several suggestions to choose from.
+def join(texts: Iterable[str], separator: str) -> str:
+    """Join texts to one that speaks of commands if one of them does.
 
     Example:
-        >>> one_of([option("precision", "fp32"), option("target", "cpu")])
-        '--precision fp32 or --target cpu'
+        >>> print(join([option("precision", "fp32"), option("target", "cpu")], " or "))
+        --precision fp32 or --target cpu
     """
-    return CommandText(last.join(options))
+    listed = list(texts)
+    joined = separator.join(listed)
+    return CommandText(joined) if any(isinstance(text, CommandText) for text in listed) else joined
 
 
-def command(*words: object, then: Iterable[CommandText] = ()) -> CommandText:
-    """Return a whole command; `then` is appended as it is.
+def help_of(command: str) -> CommandText:
+    """Return the command that explains another.
 
     Example:
-        >>> command("inspect", "my model.onnx")
-        "segpp-deploy inspect 'my model.onnx'"
+        >>> print(help_of("export"))
+        segpp-deploy export --help
     """
-    return CommandText(" ".join([shlex.join([PROGRAM, *map(str, words)]), *then]))
+    return _line(command, help=True)
 
 
-def help_of(name: str) -> CommandText:
-    """Return the command that explains another."""
-    return command(name, "--help")
-
-
-def export(*words: object, output: object = MODEL, **options: object) -> CommandText:
-    """Return an export, with the options that matter.
+def export(model: object = MODEL, path: object = GRAPH, /, **options: object) -> CommandText:
+    """Return an export to `path` of a model card; None leaves it to the options to name the weights.
 
     Example:
-        >>> export("segformer_b0_scenes", lowering="portable")
-        'segpp-deploy export segformer_b0_scenes --lowering portable -o model.onnx'
+        >>> print(export(lowering="portable"))
+        segpp-deploy export MODEL --lowering portable -o MODEL.onnx
     """
-    return command("export", *words, *_words(options), "-o", output)
+    return _line("export", *([] if model is None else [model]), **options) + " " + out(path)
 
 
-def build_engine(source: object = MODEL, output: object = ENGINE, *words: object, **options: object) -> CommandText:
-    """Return a build, with the options that matter.
+def build_engine(graph: object = GRAPH, path: object = ENGINE, /, **options: object) -> CommandText:
+    """Return the build of the engine `path`.
 
     Example:
-        >>> build_engine("fast.onnx", "fast.engine", target="cpu")
-        'segpp-deploy build-engine fast.onnx --target cpu -o fast.engine'
+        >>> print(build_engine("fast.onnx", "fast.engine", target="cpu"))
+        segpp-deploy build-engine fast.onnx --target cpu -o fast.engine
     """
-    return command("build-engine", source, *_words(options), *words, "-o", output)
+    return _line("build-engine", graph, **options) + " " + out(path)
 
 
-def calibrate(model: object = MODEL, data: str = "DATASET", output: object = "ranges.yaml") -> CommandText:
-    """Return a calibration."""
-    return command("calibrate", model, "--data", data, "-o", output)
+def calibrate(graph: object = GRAPH) -> CommandText:
+    """Return a calibration.
+
+    Example:
+        >>> print(calibrate("fast.onnx"))
+        segpp-deploy calibrate fast.onnx --data DATASET -o RANGES.yaml
+    """
+    return _line("calibrate", graph, data=DATASET) + " " + out(RANGES)
+
+
+def bench(*engines: object) -> CommandText:
+    """Return a benchmark of one engine or several.
+
+    Example:
+        >>> print(bench("original.engine", "fast.engine"))
+        segpp-deploy bench original.engine fast.engine
+    """
+    return _line("bench", *(engines or [ENGINE]))
+
+
+def inspect(file: object = GRAPH) -> CommandText:
+    """Return the command that describes a file.
+
+    Example:
+        >>> print(inspect())
+        segpp-deploy inspect MODEL.onnx
+    """
+    return _line("inspect", file)
+
+
+def demo(folder: object) -> CommandText:
+    """Return the demo.
+
+    Example:
+        >>> print(demo("demo-report"))
+        segpp-deploy demo --out demo-report
+    """
+    return _line("demo", out=folder)
 
 
 def doctor() -> CommandText:
-    """Return the command that describes the machine."""
-    return command("doctor")
+    """Return the command that describes the machine.
 
-
-def inspect(file: object = MODEL) -> CommandText:
-    """Return the command that describes a file."""
-    return command("inspect", file)
-
-
-def validate(engine: object = ENGINE, data: str = "DATASET") -> CommandText:
-    """Return a validation."""
-    return command("validate", engine, "--data", data)
-
-
-def bench(engine: object = ENGINE) -> CommandText:
-    """Return a benchmark."""
-    return command("bench", engine)
-
-
-def demo(output: Path) -> CommandText:
-    """Return the demo."""
-    return command("demo", "--out", output)
+    Example:
+        >>> print(doctor())
+        segpp-deploy doctor
+    """
+    return _line("doctor")
 
 
 def selftest(*, host: bool = False) -> CommandText:
-    """Return the self-test."""
-    return command("selftest", *(["--host"] if host else []))
-
-
-def build_plugins(*, arch: str = "", host: bool = False) -> CommandText:
-    """Return the build of the TensorRT plugins.
+    """Return the self-test, on the GPU or on the CPU.
 
     Example:
-        >>> build_plugins(arch="87,89")
-        'segpp-deploy plugins build --arch 87,89'
+        >>> print(selftest(host=True))
+        segpp-deploy selftest --host
     """
-    return command("plugins", "build", *(["--arch", arch] if arch else []), *(["--host"] if host else []))
+    return _line("selftest", host=host)
 
 
-def _words(options: dict[str, object]) -> list[str]:
-    """Return keyword arguments as options; None leaves one out."""
-    given = {name.replace("_", "-"): str(value) for name, value in options.items() if value is not None}
-    return [word for name, value in given.items() for word in (f"--{name}", value)]
+def build_plugins(arch: str | None = None, *, host: bool = False) -> CommandText:
+    """Return the build of the TensorRT plugins, for this machine's GPUs if no `arch` is named.
+
+    Example:
+        >>> print(build_plugins("87,89"))
+        segpp-deploy plugins build --arch 87,89
+    """
+    return _line("plugins build", arch=arch, host=host)
+
+
+def _line(command: str, /, *arguments: object, **options: object) -> CommandText:
+    """Return a command; options that are None or False are left out, and True is an option without a value."""
+    words = [PROGRAM, *command.split(), *map(str, arguments)]
+    for name, value in options.items():
+        if value is not None and value is not False:
+            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return CommandText(shlex.join(words))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, unknown_name_error
 
 
@@ -137,14 +138,15 @@ class Size:
         return self.height, self.width
 
 
-def require_pictures(option: str, count: int) -> None:
-    """Check how many pictures an option asks for.
+def require_pictures(name: str, count: int) -> None:
+    """Check how many pictures the option `name` asks for.
 
     Raises:
         SegppError: none.
     """
     if count < 1:
-        raise SegppError(f"{option} {count} leaves no picture.", "a number of at least 1.", f"{option} 64")
+        what = f"{commands.option(name, count)} leaves no picture."
+        raise SegppError(what, "a number of at least 1.", commands.option(name, 64))
 
 
 MAX_SIDE_PX = 8192
@@ -162,13 +164,15 @@ def parse_size(text: str) -> Size:
     """
     match = re.fullmatch(r"(\d+)[xX](\d+)", text.strip())
     if match is None:
-        raise SegppError(f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", "--size 512x1024")
+        raise SegppError(
+            f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", commands.option("size", "512x1024")
+        )
     size = Size(int(match[1]), int(match[2]))
     if not (32 <= size.height <= MAX_SIDE_PX and 32 <= size.width <= MAX_SIDE_PX):
         raise SegppError(
             f"Size {size} is out of range.",
             f"between 32 and {MAX_SIDE_PX} pixels a side (the encoder divides by 32).",
-            "--size 512x1024",
+            commands.option("size", "512x1024"),
         )
     return size
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 
 CACHE_VARIABLE = "SEGPP_CACHE"
@@ -56,7 +57,8 @@ def require_writable(target: Path) -> None:
     """
     target = Path(target)
     if target.is_dir():
-        raise SegppError(f"Cannot write {target}: it is a directory.", "a file name.", f"-o {target / 'NAME'}")
+        inside = commands.out(target / "NAME")
+        raise SegppError(f"Cannot write {target}: it is a directory.", "a file name.", inside)
     try:
         folder = next(parent for parent in target.absolute().parents if parent.exists())
         with tempfile.TemporaryFile(dir=folder):

@@ -1,7 +1,7 @@
 """What the documents say is true: commands parse or run, links lead somewhere, figures come from the recorded result.
 
 A block marked ```sh run is executed in a fresh directory that holds a picture, street.jpg. Every other `segpp-deploy`
-line in a sh block is parsed by the real command line, so its options exist.
+line in a sh block, or in a sentence, is parsed by the real command line, so its options exist.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 from benchmarks.pages import readme as readme_page
-from segpp_deploy.cli.main import COMMANDS, PROGRAM, _make_app, run_command
+from segpp_deploy.cli.main import COMMANDS, run_command
+from segpp_deploy.commands import PROGRAM
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
@@ -24,11 +24,13 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.target import Int8Use, TargetInfo
+from tests.support.command_lines import parse
 from tests.support.requirements import skip_or_fail
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(sh[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(rf"`({PROGRAM} [^`]*)`")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 
 
@@ -49,9 +51,15 @@ def relative(path: Path) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_commands_parse(document: Path) -> None:
-    app = get_command(_make_app())
     for arguments in commands_in(document, runnable=False):
-        app.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+        parse(arguments)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_commands_in_sentences_parse(document: Path) -> None:
+    for span in SPAN.findall(document.read_text()):
+        if "..." not in span:  # dots stand for what the sentence is not about
+            parse(shlex.split(span)[1:])
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from segpp_deploy import commands
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, names
 from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, TaskName, parse_choice, parse_size
@@ -83,5 +84,7 @@ def _parse_batch(text: str) -> int | None:
     if text == "dynamic":
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise SegppError(f"Batch {text!r} is neither a number nor 'dynamic'.", "1 or more, or dynamic.", "--batch 1")
+        raise SegppError(
+            f"Batch {text!r} is neither a number nor 'dynamic'.", "1 or more, or dynamic.", commands.option("batch", 1)
+        )
     return int(text)

@@ -24,9 +24,9 @@ from segpp_deploy.cli.plugins import plugins
 from segpp_deploy.cli.predict import predict
 from segpp_deploy.cli.selftest import selftest
 from segpp_deploy.cli.validate import validate
-from segpp_deploy.errors import unknown_name_error
+from segpp_deploy.commands import PROGRAM
+from segpp_deploy.errors import command_line, unknown_name_error
 
-PROGRAM = "segpp-deploy"
 COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "demo": demo,
     "export": export,
@@ -83,7 +83,8 @@ def run_command(arguments: Sequence[str]) -> int:
         warnings.filterwarnings("ignore")  # of the libraries below us; users get our errors only
         for variable, silent in _SILENT.items():
             os.environ.setdefault(variable, silent)
-    return run_guarded(lambda: _invoke(list(arguments) or ["--help"]))
+    with command_line():
+        return run_guarded(lambda: _invoke(list(arguments) or ["--help"]))
 
 
 def _invoke(arguments: list[str]) -> None:

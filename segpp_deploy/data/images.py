@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy import commands
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.image_header import (
     PNG_SIGNATURE,
@@ -102,7 +103,7 @@ def require_image_name(path: Path) -> Path:
         raise SegppError(
             f"Cannot write a picture named {path.name!r}.",
             f"a name ending in {', '.join(IMAGE_SUFFIXES)}.",
-            f"-o {path.with_suffix('.png')}",
+            commands.out(path.with_suffix(".png")),
         )
     return path
 
@@ -156,7 +157,7 @@ def require_labels_name(path: Path) -> Path:
         raise SegppError(
             f"Cannot write a label map named {path.name!r}.",
             "a name ending in .png (lossy formats would alter the indices).",
-            f"-o {path.with_suffix('.png')}",
+            commands.out(path.with_suffix(".png")),
         )
     return path
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from segpp_deploy import commands
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
@@ -83,7 +84,7 @@ def require_video_name(target: Path) -> Path:
         raise SegppError(
             f"Cannot write a video named {target.name!r}.",
             f"a name ending in {', '.join(_CODEC_OF_SUFFIX)}.",
-            f"-o {target.with_suffix('.mp4')}",
+            commands.out(target.with_suffix(".mp4")),
         )
     return target
 
@@ -100,7 +101,7 @@ class VideoWriter:
             raise SegppError(
                 f"Cannot start writing video {target}.",
                 "an encoder for that kind of file.",
-                f"-o {target.with_suffix('.avi')}",
+                commands.out(target.with_suffix(".avi")),
             )
 
     def write(self, rgb: ByteImage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -12,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from segpp_deploy import commands
 from segpp_deploy.config import Lowering, OutputKind, Precision
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import atomic_path, require_writable
 from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_spec
 from segpp_deploy.graph.graph_file import GraphFile
@@ -144,8 +144,9 @@ def check_output(source: Path, output: Path) -> None:
         SegppError: a directory, the source itself, or a suffix that stands for something else.
     """
     if output.is_dir() or manifest_path(output).is_dir():
-        raise SegppError(f"{output} or its manifest is a directory.", "a file name.", f"-o {output / 'model.engine'}")
-    suggestion = f"-o {shlex.quote(str(output.with_suffix('.engine')))}"
+        inside = commands.out(output / "model.engine")
+        raise SegppError(f"{output} or its manifest is a directory.", "a file name.", inside)
+    suggestion = commands.out(output.with_suffix(".engine"))
     if source.exists() and output.exists() and source.samefile(output):
         raise SegppError(f"The engine would overwrite its source {source}.", "another file name.", suggestion)
     if output.suffix in _FOREIGN_SUFFIXES:
@@ -185,17 +186,22 @@ def require_runnable(
         raise SegppError(
             f"The target {info.name} cannot run {source}, whose precision is {metadata.precision}, in {precision}.",
             f"one of: {', '.join(map(str, info.precisions))}, from a graph in fp32.",
-            f"--precision {Precision.FP32}",
+            commands.option("precision", Precision.FP32),
         )
     return precision
 
 
-def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) -> str:
-    words = ["segpp-deploy", "export"]
-    if metadata.checkpoint:
-        words += ["--checkpoint", metadata.checkpoint] if Path(metadata.checkpoint).suffix else [metadata.checkpoint]
-    words += ["--mode", metadata.mode, "--size", str(metadata.size), "--lowering", str(lowering), "-o", str(path)]
-    return shlex.join(words)
+def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) -> CommandText:
+    card, source = None, dict[str, object]()
+    weights = Path(metadata.checkpoint)
+    if metadata.seed is not None:
+        source = {"random_weights": metadata.seed, "arch": metadata.arch, "task": metadata.task}
+        source["num_classes"] = len(metadata.classes)
+    elif weights.suffix in ("", ".yaml", ".yml") and not weights.is_dir():
+        card = metadata.checkpoint
+    else:
+        source = {"checkpoint": metadata.checkpoint}
+    return commands.export(card, path, **source, mode=metadata.mode, size=metadata.size, lowering=lowering)
 
 
 def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:

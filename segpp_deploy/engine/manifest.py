@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, ValidationError
 
+from segpp_deploy import commands
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import require_file
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -86,15 +86,14 @@ class Manifest(BaseModel):
         """Return plain JSON values."""
         return self.model_dump(mode="json")
 
-    def rebuild_command(self, engine: Path) -> str:
+    def rebuild_command(self, engine: Path) -> CommandText:
         """Return the command that builds this engine again."""
-        words = ["segpp-deploy", "build-engine", self.source, "--target", str(self.target)]
         record = self.precision_record
-        if record is not None or self.precision is not self.metadata.precision:
-            words += ["--precision", str(self.precision)]
-        if record is not None:
-            words += record.to_words()
-        return shlex.join([*words, *self.builder.to_words(), "-o", str(engine)])
+        is_chosen = record is not None or self.precision is not self.metadata.precision
+        options = {} if record is None else record.to_options()
+        precision = self.precision if is_chosen else None
+        options |= self.builder.to_options()
+        return commands.build_engine(self.source, engine, target=self.target, precision=precision, **options)
 
 
 def manifest_path(engine: Path) -> Path:
@@ -120,7 +119,7 @@ def read_manifest(engine: Path) -> Manifest:
         SegppError: the engine or its manifest is missing, the manifest is not JSON, was edited, or comes from another
             version of this program.
     """
-    require_file(engine, "engine file", "segpp-deploy build-engine MODEL.onnx -o " + shlex.quote(str(engine)))
+    require_file(engine, "engine file", commands.build_engine(commands.GRAPH, engine))
     path = manifest_path(engine)
     if not path.exists():
         raise _missing_manifest(engine, path)
@@ -162,15 +161,12 @@ def _missing_manifest(engine: Path, path: Path) -> SegppError:
             f"{engine} looks like a manifest, not like an engine.", "the engine file.", f"Name {engine.stem} instead."
         )
     if engine.suffix == ".onnx":
-        built = shlex.join(["segpp-deploy", "build-engine", str(engine), "-o", str(engine.with_suffix(".engine"))])
-        return SegppError(f"{engine} has no manifest ({path.name}).", "an engine file.", f"Build an engine: {built}")
+        build = "Build an engine: " + commands.build_engine(engine, engine.with_suffix(".engine"))
+        return SegppError(f"{engine} has no manifest ({path.name}).", "an engine file.", build)
     return _bad_manifest(engine, f"{engine} has no manifest: {path} is missing.", None)
 
 
 def _bad_manifest(engine: Path, what: str, values: dict[str, Any] | None) -> SegppError:
-    words = ["segpp-deploy", "build-engine", str((values or {}).get("source") or "MODEL.onnx")]
-    target = (values or {}).get("target")
-    if target:
-        words += ["--target", str(target)]
-    command = shlex.join([*words, "-o", str(engine)])
-    return SegppError(what, "the manifest that build-engine wrote beside the engine.", f"Build it again: {command}")
+    known = values or {}
+    command = commands.build_engine(known.get("source") or commands.GRAPH, engine, target=known.get("target") or None)
+    return SegppError(what, "the manifest that build-engine wrote beside the engine.", "Build it again: " + command)

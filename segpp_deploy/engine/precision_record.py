@@ -122,14 +122,15 @@ class PrecisionRecord(_Frozen):
     int8_layers: Int8Layers = Int8Layers.FASTER
     speedup_over_fp32: float | None = None
 
-    def to_words(self) -> list[str]:
-        """Return the options of `build-engine` that lead here."""
-        words = []
+    def to_options(self) -> dict[str, str]:
+        """Return the options of `build-engine` that lead here, by name."""
+        options = {}
         if self.ranges is not None:
-            words += ["--calibration", self.ranges.source]
+            options["calibration"] = self.ranges.source
         if self.int8_layers is not Int8Layers.FASTER:
-            words += ["--int8-layers", str(self.int8_layers)]
+            options["int8-layers"] = str(self.int8_layers)
         if self.gate is not None:
-            words += ["--accuracy-gate", f"{self.gate.allowed_points:g}", "--gate-data", self.gate.data]
-            words += ["--gate-images", str(self.gate.images)]
-        return words
+            options["accuracy-gate"] = f"{self.gate.allowed_points:g}"
+            options["gate-data"] = self.gate.data
+            options["gate-images"] = str(self.gate.images)
+        return options

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.engine.manifest import Manifest, read_manifest
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.runtimes.registry import open_target
 from segpp_deploy.runtimes.target import RuntimeFacts, Target
@@ -53,7 +54,7 @@ def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts) -> No
         raise SegppError(
             f"{engine} was built for another runtime: {present.name} {'; '.join(differences)}.",
             _describe_needs(manifest),
-            f"Build it again: {manifest.rebuild_command(engine)}",
+            _advise(engine, manifest, present),
         )
 
 
@@ -69,9 +70,15 @@ def _compare(built: RuntimeFacts, here: RuntimeFacts) -> list[str]:
         wanted, present = ", ".join(built.compute_capabilities), ", ".join(here.compute_capabilities)
         found.append(f"compute capability {wanted}, here {present}")
     if built.plugin_sha256 and built.plugin_sha256 != here.plugin_sha256:
-        present = here.plugin_sha256[:_HASH_DIGITS] if here.plugin_sha256 else "none (segpp-deploy plugins build)"
+        present = here.plugin_sha256[:_HASH_DIGITS] if here.plugin_sha256 else "none"
         found.append(f"plugin library {built.plugin_sha256[:_HASH_DIGITS]}, here {present}")
     return found
+
+
+def _advise(engine: Path, manifest: Manifest, here: RuntimeFacts) -> CommandText:
+    rebuild = "Build it again: " + manifest.rebuild_command(engine)
+    lacks_plugins = manifest.runtime.plugin_sha256 and not here.plugin_sha256
+    return "Build the plugins: " + commands.build_plugins() + ". " + rebuild if lacks_plugins else rebuild
 
 
 def _describe_needs(manifest: Manifest) -> str:
@@ -89,5 +96,5 @@ def _check_file(engine: Path, manifest: Manifest) -> None:
     raise SegppError(
         f"{engine} is not the file that was built: it {what}.",
         f"the {manifest.size_bytes} bytes its manifest describes.",
-        f"Copy it again together with its manifest, or build it again: {manifest.rebuild_command(engine)}",
+        "Copy it again together with its manifest, or build it again: " + manifest.rebuild_command(engine),
     )

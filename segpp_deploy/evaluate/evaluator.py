@@ -114,7 +114,7 @@ class Evaluator(Generic[P, T]):
     def _require_target(self, example: Example[T]) -> T:
         if example.target is None:
             raise SegppError(
-                f"{self.dataset.name} has pictures without labels.", "a label for each.", "Choose another --data."
+                f"{self.dataset.name} has pictures without labels.", "a label for each.", "Choose another data set."
             )
         return example.target
 

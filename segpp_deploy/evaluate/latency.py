@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.progress import Progress, no_progress
 
@@ -146,7 +147,7 @@ def require_counts(iterations: int, warmup: int) -> None:
         raise SegppError(
             f"{iterations} timed and {warmup} warm-up runs cannot be measured.",
             "at least 1 timed and 0 warm-up runs.",
-            "--iterations 50 --warmup 5",
+            commands.option("iterations", 50) + " " + commands.option("warmup", 5),
         )
 
 

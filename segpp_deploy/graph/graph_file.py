@@ -8,12 +8,13 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file, sha256_of
 from segpp_deploy.graph.contract import TensorSpec, input_spec, output_spec
 from segpp_deploy.graph.metadata import ExportMetadata
 
-_EXPORT = "segpp-deploy export -o model.onnx"
+_EXPORT = commands.export()
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     Raises:
         SegppError: no such file, not ONNX, or truncated.
     """
-    require_file(path, "ONNX file written by `segpp-deploy export`", _EXPORT)
+    require_file(path, "ONNX file written by `export`", _EXPORT)
     try:
         model = onnx.load(str(path), format="protobuf", load_external_data=False)
     except DecodeError as error:
@@ -81,7 +82,7 @@ def _check_contract(path: Path, model: onnx.ModelProto, metadata: ExportMetadata
             raise SegppError(
                 f"The {kind} of {path} is {'; '.join(map(str, found)) or 'missing'}.",
                 f"{expected}, as its metadata says.",
-                f"The file was changed after the export; write it again: {_EXPORT}",
+                "The file was changed after the export; write it again: " + _EXPORT,
             )
 
 
@@ -92,7 +93,7 @@ def _load_external_weights(path: Path, model: onnx.ModelProto) -> None:
         raise SegppError(
             f"The weights of {path} lie in another file that cannot be read: {error}.",
             "the weights file beside the ONNX file, under the name it was written with.",
-            f"Copy both files together, or write it again: {_EXPORT}",
+            "Copy both files together, or write it again: " + _EXPORT,
         ) from error
 
 

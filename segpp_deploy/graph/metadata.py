@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.config import (
     Arch,
     ClassTable,
@@ -133,8 +134,8 @@ class ExportMetadata:
         except (KeyError, TypeError, ValueError) as error:
             raise SegppError(
                 f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
-                "the segpp.* properties that `segpp-deploy export` writes.",
-                "segpp-deploy export -o model.onnx",
+                "the segpp.* properties that `export` writes.",
+                commands.export(),
             ) from error
         return metadata
 
@@ -158,14 +159,14 @@ class ExportMetadata:
         except json.JSONDecodeError as error:
             raise SegppError(
                 f"The metadata of {where} is not JSON: {error}.",
-                "the segpp.* properties that `segpp-deploy export` writes.",
-                "segpp-deploy export -o model.onnx",
+                "the segpp.* properties that `export` writes.",
+                commands.export(),
             ) from error
         if not values:
             raise SegppError(
                 f"{where} holds no segpp.* metadata.",
-                "an ONNX file written by `segpp-deploy export`.",
-                "segpp-deploy export -o model.onnx",
+                "an ONNX file written by `export`.",
+                commands.export(),
             )
         return cls.from_dict(values, where)
 

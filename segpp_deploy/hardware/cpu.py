@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 
 MAX_THREADS = 1024
@@ -36,7 +37,8 @@ def require_threads(threads: int | None) -> int | None:
         SegppError: less than one, or so many that starting them would take the machine down.
     """
     if threads is not None and not 1 <= threads <= MAX_THREADS:
-        raise SegppError(f"{threads} threads cannot compute.", f"1 to {MAX_THREADS}.", f"--threads {physical_cores()}")
+        fitting = commands.option("threads", physical_cores())
+        raise SegppError(f"{threads} threads cannot compute.", f"1 to {MAX_THREADS}.", fitting)
     return threads
 
 

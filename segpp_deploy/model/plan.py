@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from segpp_deploy import commands
 from segpp_deploy.config import Preset
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.arch import SPATIAL_REDUCTION, reduced_grid, stage_grids
@@ -206,7 +207,7 @@ def backbone_size(plan: MergePlan, size_hw: tuple[int, int]) -> tuple[int, int]:
             raise SegppError(
                 f"Images of {size_hw[0]}x{size_hw[1]} pixels are too small for mode {plan.name!r}.",
                 "at least one key/value token in every stage: 32 pixels a side (64 with downsample).",
-                "--size 512x1024",
+                commands.option("size", "512x1024"),
             )
     return height, width
 

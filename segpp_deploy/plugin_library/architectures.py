@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 
 ALL = "all"
@@ -60,7 +61,7 @@ def require_supported(wanted: Sequence[str], supported: Sequence[str], compiler:
     raise SegppError(
         f"{compiler} cannot compile for {', '.join(f'sm_{name}' for name in missing)}.",
         f"one of: {', '.join(usable)}" + (f", or CUDA {needed} or newer." if needed else "."),
-        "pip install -U 'segpp-deploy[plugins]', or leave these out of --arch.",
+        "pip install -U 'segpp-deploy[plugins]', or leave these out of " + commands.option("arch") + ".",
     )
 
 
@@ -75,14 +76,14 @@ def native_architectures() -> tuple[str, ...]:
         raise SegppError(
             "No NVIDIA GPU was found here, so it is not known what to compile for.",
             "a GPU that nvidia-smi lists, a Jetson, or --arch.",
-            "segpp-deploy plugins build --arch 87 (Jetson Orin), --arch 89 (RTX 40), --arch all",
+            commands.build_plugins("87") + f" (Jetson Orin; 89: RTX 40, {ALL}: every one)",
         )
     usable = tuple(sorted({name for name in found if int(name) >= int(OLDEST)}, key=int))
     if not usable:
         raise SegppError(
             f"This machine's GPU has compute capability {format_capability(found[0])}.",
             f"{format_capability(OLDEST)} or newer (Turing).",
-            "Use another GPU, or the portable lowering: segpp-deploy build-engine --target cuda",
+            "Use another GPU, or a graph with the portable lowering: " + commands.build_engine(target="cuda"),
         )
     return usable
 
@@ -109,7 +110,7 @@ def _parse_architecture(word: str) -> str:
         raise SegppError(
             f"{word!r} is no architecture that the plugins can be compiled for.",
             f"a compute capability from {format_capability(OLDEST)} on, such as 87 or 8.7, or {ALL}.",
-            "segpp-deploy plugins build --arch 87 (Jetson Orin; 89: RTX 40, 90: H100, 110: Jetson Thor, 120: RTX 50)",
+            commands.build_plugins("87") + " (Jetson Orin; 89: RTX 40, 90: H100, 110: Jetson Thor, 120: RTX 50)",
         )
     return match[1] + match[2]
 

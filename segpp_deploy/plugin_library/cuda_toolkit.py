@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.plugin_library.architectures import require_supported
 from segpp_deploy.plugin_library.missing import PLUGINS_EXTRA, MissingToolError
@@ -217,7 +218,7 @@ def _require_driver(toolkit: CudaToolkit, newest_major: int | None) -> None:
             "a library built with it would not start.",
             f"nvcc of CUDA {newest_major}, or a newer driver.",
             f"Install the CUDA {newest_major} toolkit and set CUDA_HOME, or update the driver; to build for another "
-            "machine, name --arch.",
+            "machine, name " + commands.option("arch") + ".",
         )
 
 

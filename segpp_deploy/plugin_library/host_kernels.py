@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
@@ -17,7 +18,6 @@ from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
 from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
 from segpp_deploy.plugin_library.library import find_plugin_library
-from segpp_deploy.plugin_library.record import BUILD_COMMAND
 from segpp_deploy.plugin_library.sources import LibraryKind
 
 Array = NDArray[Any]
@@ -41,7 +41,7 @@ class HostKernels:
             raise SegppError(
                 f"The host build {library} cannot be loaded: {error}.",
                 "a library built on this machine.",
-                f"{BUILD_COMMAND} --host",
+                commands.build_plugins(host=True),
             ) from error
         self._library.segpp_last_finding.restype = ctypes.c_char_p
 
@@ -94,7 +94,7 @@ def open_host_kernels() -> HostKernels:
         raise SegppError(
             f"The host build {library.path} lies there without the library of its kernels.",
             "both, as `plugins build --host` leaves them.",
-            f"Delete {library.path.parent} and build again: {BUILD_COMMAND} --host",
+            f"Delete {library.path.parent} and build again: " + commands.build_plugins(host=True),
         )
     return HostKernels(library.kernels_path)
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segpp_deploy.errors import SegppError
+from segpp_deploy import commands
+from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import cache_folder, require_file, sha256_of
 from segpp_deploy.plugin_library.architectures import format_capability
-from segpp_deploy.plugin_library.record import BUILD_COMMAND, PluginRecord, read_record
+from segpp_deploy.plugin_library.record import PluginRecord, read_record
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
 
 LIBRARY_VARIABLE = "SEGPP_PLUGIN_LIBRARY"
@@ -60,7 +61,7 @@ class PluginLibrary:
         raise SegppError(
             f"The plugin library {self.path} was compiled for {held}, not for {compute_capability}.",
             f"a library for compute capability {compute_capability}.",
-            f"{BUILD_COMMAND} --arch {','.join(together)}",
+            commands.build_plugins(",".join(together)),
         )
 
 
@@ -77,7 +78,9 @@ def find_plugin_library(kind: LibraryKind = LibraryKind.CUDA) -> PluginLibrary:
     """
     chosen = os.environ.get(LIBRARY_VARIABLE)
     if chosen and kind is LibraryKind.CUDA:
-        return open_library(require_file(Path(chosen), f"plugin library ({LIBRARY_VARIABLE})", BUILD_COMMAND))
+        return open_library(
+            require_file(Path(chosen), f"plugin library ({LIBRARY_VARIABLE})", commands.build_plugins())
+        )
     source_sha256 = hash_sources(plugin_sources(), kind)
     found = sorted(_libraries(kind), key=lambda library: library.record.created, reverse=True)
     for library in found:
@@ -128,11 +131,11 @@ def _stale_error(library: PluginLibrary) -> SegppError:
         f"The plugin library is older than its sources: {library.path} was built by segpp-deploy "
         f"{record.tool_version} on {record.created[:10]}, and the sources changed since.",
         "a library built from the sources as they are.",
-        f"{_command(record.kind, record)} (or keep the old one: {LIBRARY_VARIABLE}={library.path})",
+        _command(record.kind, record) + f" (or keep the old one: {LIBRARY_VARIABLE}={library.path})",
     )
 
 
-def _command(kind: LibraryKind, record: PluginRecord | None = None) -> str:
+def _command(kind: LibraryKind, record: PluginRecord | None = None) -> CommandText:
     if kind is LibraryKind.HOST:
-        return f"{BUILD_COMMAND} --host"
-    return f"{BUILD_COMMAND} --arch {','.join(record.architectures)}" if record else BUILD_COMMAND
+        return commands.build_plugins(host=True)
+    return commands.build_plugins(",".join(record.architectures) if record else None)

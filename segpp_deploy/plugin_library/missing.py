@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 
 PLUGINS_EXTRA = "pip install 'segpp-deploy[plugins]'"
@@ -38,5 +39,5 @@ def join_missing(errors: Sequence[MissingToolError]) -> SegppError:
     return SegppError(
         f"To compile the plugins, {len(errors)} things are missing: {'; '.join(error.tool for error in errors)}.",
         " ".join(f"{error.tool}: {error.expected}" for error in errors),
-        "\n       ".join(dict.fromkeys(error.fix for error in errors)),
+        commands.join(dict.fromkeys(error.fix for error in errors), "\n       "),
     )

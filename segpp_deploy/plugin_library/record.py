@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.plugin_library.architectures import format_capability
 from segpp_deploy.plugin_library.sources import LibraryKind
 
 SCHEMA_VERSION: Final = 1
-BUILD_COMMAND = "segpp-deploy plugins build"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -92,11 +92,11 @@ def read_record(library: Path) -> PluginRecord:
         raise SegppError(
             f"The plugin library {library} has no record ({path.name}).",
             "the record that is written with the library and goes where it goes.",
-            BUILD_COMMAND,
+            commands.build_plugins(),
         ) from error
     except (OSError, ValueError, ValidationError) as error:
         raise SegppError(
             f"The plugin library's record {path} cannot be read.",
             "the record as `plugins build` wrote it.",
-            f"Delete it and build again: {BUILD_COMMAND}",
+            "Delete it and build again: " + commands.build_plugins(),
         ) from error

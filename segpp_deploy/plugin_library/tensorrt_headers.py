@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.plugin_library.missing import MissingToolError
 
@@ -22,8 +23,10 @@ _HEADER = "NvInfer.h"
 _VERSION_HEADER = "NvInferVersion.h"
 _SYSTEM = Path("/")
 _FIX = (
-    "Name a TensorRT you have with --tensorrt-root DIR; else: sudo apt install libnvinfer-headers-dev (NVIDIA's "
-    f"repository, JetPack), or pip install --no-deps {HEADERS_WHEEL} (it carries the headers)"
+    "Name a TensorRT you have with "
+    + commands.option("tensorrt-root", "DIR")
+    + "; else: sudo apt install libnvinfer-headers-dev (NVIDIA's "
+    + f"repository, JetPack), or pip install --no-deps {HEADERS_WHEEL} (it carries the headers)"
 )
 
 
@@ -51,7 +54,7 @@ def find_tensorrt_headers(root: Path | None = None) -> TensorRTHeaders:
     """
     named = root or (Path(os.environ[ROOT_VARIABLE]) if os.environ.get(ROOT_VARIABLE) else None)
     if named is not None:
-        origin = "--tensorrt-root" if root else ROOT_VARIABLE
+        origin = commands.option("tensorrt-root") if root else ROOT_VARIABLE
         for folder in _include_folders(named):
             if (folder / _HEADER).is_file():
                 return _describe(folder, origin)
@@ -59,7 +62,8 @@ def find_tensorrt_headers(root: Path | None = None) -> TensorRTHeaders:
     for folder, origin in _candidates():
         if (folder / _HEADER).is_file():
             return _describe(folder, origin)
-    looked_in = f"{_HEADER} below --tensorrt-root, {ROOT_VARIABLE}, /usr/include or /usr/local, or from pip."
+    asked = commands.option("tensorrt-root")
+    looked_in = f"{_HEADER} below {asked}, {ROOT_VARIABLE}, /usr/include or /usr/local, or from pip."
     raise MissingToolError("the TensorRT headers", looked_in, _FIX)
 
 

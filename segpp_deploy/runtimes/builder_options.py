@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.config import Choice
 from segpp_deploy.errors import SegppError
 
@@ -14,13 +15,13 @@ MAX_BATCH = 4096
 
 
 class BuilderOption(Choice):
-    """The options as the command line spells them."""
+    """The options, by the names that `build-engine` gives them."""
 
-    COMPUTE_CAPABILITY = "--compute-capability"
-    OPT_BATCH = "--opt-batch"
-    MAX_BATCH = "--max-batch"
-    WORKSPACE = "--workspace-mib"
-    TIMING_CACHE = "--timing-cache"
+    COMPUTE_CAPABILITY = "compute-capability"
+    OPT_BATCH = "opt-batch"
+    MAX_BATCH = "max-batch"
+    WORKSPACE = "workspace-mib"
+    TIMING_CACHE = "timing-cache"
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class BuilderOptions:
         timing_cache: file that keeps measured kernel times from build to build.
 
     Example:
-        >>> BuilderOptions(max_batch=4, workspace_mib=512).to_words()
-        ['--max-batch', '4', '--workspace-mib', '512']
+        >>> BuilderOptions(max_batch=4, workspace_mib=512).to_options()
+        {'max-batch': '4', 'workspace-mib': '512'}
     """
 
     compute_capabilities: tuple[str, ...] = ()
@@ -62,9 +63,9 @@ class BuilderOptions:
         """Smallest, best and largest batch of an engine with a dynamic batch."""
         return 1, self.opt_batch or 1, self.max_batch or max(DEFAULT_MAX_BATCH, self.opt_batch or 1)
 
-    def to_words(self) -> list[str]:
-        """Return the settings as words of a command line."""
-        return [word for option, value in self.given.items() for word in (str(option), value)]
+    def to_options(self) -> dict[str, str]:
+        """Return the settings as options of `build-engine`, by name."""
+        return {str(option): value for option, value in self.given.items()}
 
 
 def parse_compute_capabilities(words: list[str]) -> tuple[str, ...]:
@@ -83,7 +84,7 @@ def parse_compute_capabilities(words: list[str]) -> tuple[str, ...]:
             raise SegppError(
                 f"{part!r} is not a compute capability.",
                 "two numbers such as 8.9.",
-                f"{BuilderOption.COMPUTE_CAPABILITY} 8.9",
+                commands.option(BuilderOption.COMPUTE_CAPABILITY, 8.9),
             )
     return tuple(sorted(found, key=lambda part: tuple(map(int, part.split(".")))))
 
@@ -99,9 +100,9 @@ def check_builder_options(
     refused = [option for option in settings.given if option not in taken]
     if refused:
         raise SegppError(
-            f"{refused[0]} means nothing to the target {target}.",
-            f"one of its own options: {', '.join(map(str, taken)) or 'it has none'}.",
-            f"Leave {refused[0]} out.",
+            f"{commands.option(refused[0])} means nothing to the target {target}.",
+            f"one of its own options: {', '.join(map(commands.option, taken)) or 'it has none'}.",
+            "Leave " + commands.option(refused[0]) + " out.",
         )
     _require_range(BuilderOption.WORKSPACE, settings.workspace_mib, 1, 1 << 20)
     _require_range(BuilderOption.MAX_BATCH, settings.max_batch, 1, MAX_BATCH)
@@ -109,12 +110,13 @@ def check_builder_options(
     sized = [option for option in (BuilderOption.MAX_BATCH, BuilderOption.OPT_BATCH) if option in settings.given]
     if sized and batch is not None:
         raise SegppError(
-            f"The batch of this graph is fixed at {batch}, so {sized[0]} has nothing to choose.",
+            f"The batch of this graph is fixed at {batch}, so {commands.option(sized[0])} has nothing to choose.",
             "a graph with a dynamic batch.",
-            "segpp-deploy export --batch dynamic, then build-engine again",
+            commands.export(batch="dynamic") + ", then " + commands.build_engine(),
         )
 
 
 def _require_range(option: BuilderOption, value: int | None, least: int, most: int) -> None:
     if value is not None and not least <= value <= most:
-        raise SegppError(f"{option} {value} is out of range.", f"{least} to {most}.", f"{option} {least}")
+        what = f"{commands.option(option, value)} is out of range."
+        raise SegppError(what, f"{least} to {most}.", commands.option(option, least))

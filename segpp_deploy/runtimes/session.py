@@ -90,7 +90,7 @@ def _advise(images: NDArray[Any], spec: TensorSpec) -> str:
         return "Add the batch axis: images[None]."
     if images.dtype.name != spec.dtype:
         other = "uint8" if spec.dtype == "float32" else "float"
-        return f"Prepare the images for this input, or export with --input {other}."
+        return f"Prepare the images for this input, or export with {other} input."
     if images.ndim == len(spec.shape) and images.shape[1:] == spec.shape[1:]:
-        return "Fill the batch up, or export with --batch dynamic."
-    return "Resize the images, or export with another --size."
+        return "Fill the batch up, or export with a dynamic batch."
+    return "Resize the images, or export at another size."

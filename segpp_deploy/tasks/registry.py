@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segpp_deploy import commands
 from segpp_deploy.config import OutputKind, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.tasks.pose.task import PoseTask
@@ -24,6 +25,6 @@ def choose_output(asked: OutputKind | None, task: TaskName) -> OutputKind:
         raise SegppError(
             f"--output {asked} does not fit a {task} model.",
             f"one of: {', '.join(str(kind) for kind in allowed)}.",
-            f"--output {allowed[0]}",
+            commands.option("output", allowed[0]),
         )
     return asked

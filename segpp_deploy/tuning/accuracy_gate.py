@@ -111,7 +111,7 @@ class AccuracyGate:
             f"No engine passed the accuracy gate: {finding} {outcome.lost_points:.2f} points of "
             f"{outcome.engine.name} on {outcome.data}.",
             f"a loss of at most {outcome.allowed_points:g} points.",
-            f"Calibrate on more and more varied pictures, allow more points, or use --precision {Precision.FP32}.",
+            f"Calibrate on more and more varied pictures, allow more points, or build in {Precision.FP32}.",
         )
 
     def _find_sensitivity(self, choice: RecipeChoice) -> tuple[GroupSensitivity, ...]:

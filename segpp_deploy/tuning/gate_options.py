@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from segpp_deploy import commands
 from segpp_deploy.config import require_pictures
 from segpp_deploy.errors import SegppError
 
@@ -26,12 +27,12 @@ class GateOptions:
     images: int = GATE_IMAGES
 
     def __post_init__(self) -> None:
-        require_pictures("--gate-images", self.images)
+        require_pictures("gate-images", self.images)
         if not (math.isfinite(self.points) and self.points >= 0):
             raise SegppError(
                 f"--accuracy-gate {self.points:g} is no number of points.",
                 "the points of accuracy the engine may lose, 0 or more.",
-                "--accuracy-gate 1.0",
+                commands.option("accuracy-gate", 1.0),
             )
 
 
@@ -47,12 +48,15 @@ def parse_gate(points: float | None, data: str | None, images: int = GATE_IMAGES
         raise SegppError(
             "--accuracy-gate needs pictures to judge on.",
             "held-out pictures that calibration did not see, best with labels.",
-            "--gate-data camvid:DIR#val, --gate-data scenes:40, or a directory of pictures",
+            commands.option("gate-data", "camvid:DIR#val")
+            + ", "
+            + commands.option("gate-data", "scenes:40")
+            + ", or a directory of pictures",
         )
     if points is None:
         raise SegppError(
             "--gate-data has no use without --accuracy-gate.",
             "the points of accuracy that the engine may lose on those pictures.",
-            "--accuracy-gate 1.0, or leave --gate-data out",
+            commands.option("accuracy-gate", 1.0) + ", or leave " + commands.option("gate-data") + " out",
         )
     return GateOptions(points, data, images)

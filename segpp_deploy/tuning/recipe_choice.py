@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
+from segpp_deploy import commands
 from segpp_deploy.config import Int8Layers, Precision
 from segpp_deploy.engine.precision_record import KeptLayers, KeptReason, RangesUsed
 from segpp_deploy.errors import SegppError
@@ -91,7 +92,7 @@ def _choose_half(
         if names
     )
     if ranges is None:
-        notes = (*notes, "Whether values overflow in fp16 was not checked; --calibration does it.")
+        notes = (*notes, "Whether values overflow in fp16 was not checked; calibration does it.")
     if unsafe:
         notes = (*notes, f"Float32 keeps {len(unsafe)} tensors that could overflow in fp16; the manifest lists them.")
     return RecipeChoice(PrecisionRecipe(Precision.FP16, keep_fp32=unsafe), layers, used, kept, notes=notes)
@@ -137,7 +138,10 @@ def _keep_faster(choice: RecipeChoice, bench: CandidateBench, progress: Progress
         raise SegppError(
             f"On this machine, int8 makes no kind of layers faster on the target {bench.target}.",
             "a CPU with integer instructions (AVX-512 VNNI, AMX, Arm dot product).",
-            f"--precision {Precision.FP32}, or --int8-layers {Int8Layers.ALL} to build it nevertheless",
+            commands.option("precision", Precision.FP32)
+            + ", or "
+            + commands.option("int8-layers", Int8Layers.ALL)
+            + " to build it nevertheless",
         )
     kept = list(choice.kept)
     for cost in costs:
@@ -175,5 +179,5 @@ def _ranges_missing(graph: GraphFile) -> SegppError:
     return SegppError(
         "int8 needs to know the range of every tensor.",
         "a range file, a data set or a directory of pictures like those the engine will see.",
-        f"segpp-deploy calibrate {graph.path} --data DATASET -o ranges.yaml, then --calibration ranges.yaml",
+        commands.calibrate(graph.path) + ", then " + commands.option("calibration", commands.RANGES),
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import (
     ByteImage,
@@ -113,7 +114,7 @@ def run_predict(options: PredictOptions, progress: Progress = no_progress) -> Pr
             raise SegppError(
                 f"A {predictor.task.name} model gives no label of a pixel.",
                 "a segmentation model.",
-                "Leave --labels-png out.",
+                "Leave " + commands.option("labels-png") + " out.",
             )
         start = time.perf_counter()
         if is_video:
@@ -149,11 +150,12 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
             raise SegppError(
                 f"{options.out} is one file, but several are to be written.",
                 "a directory.",
-                f"-o {options.out.with_suffix('')}",
+                commands.out(options.out.with_suffix("")),
             )
         overlay = labels = options.out
     if source.resolve() in (overlay.resolve(), labels.resolve()):
-        raise SegppError(f"The output would replace the input {source}.", "another place.", "-o predictions")
+        elsewhere = commands.out("predictions")
+        raise SegppError(f"The output would replace the input {source}.", "another place.", elsewhere)
     return PredictedFile(source, overlay if options.overlay else None, labels if options.labels_png else None)
 
 

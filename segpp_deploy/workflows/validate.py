@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.config import Choice, Inference
 from segpp_deploy.data.datasets import AnyDataset, parse_dataset, require_class_count, require_task
 from segpp_deploy.errors import SegppError
@@ -175,6 +176,6 @@ def _open_reference(options: ValidateOptions, metadata: ExportMetadata) -> Predi
         raise SegppError(
             f"{options.engine} has {expected} classes, {options.against} has {got}.",
             "two engines of the same task.",
-            "Choose another engine after --against.",
+            "Choose another engine after " + commands.option("against") + ".",
         )
     return reference

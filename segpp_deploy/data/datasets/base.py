@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, TaskName
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
@@ -40,7 +41,7 @@ class DatasetSpec:
             raise SegppError(
                 f"Data set kind {self.kind!r} needs a path.",
                 f"{self.kind}:PATH, where PATH is the directory of the data set.",
-                f"--data {self.kind}:PATH",
+                commands.option("data", f"{self.kind}:PATH"),
             )
         # no shell expands the ~ in KIND:~/PATH
         return require_directory(Path(self.path).expanduser(), self.kind)
@@ -157,7 +158,7 @@ def require_class_count(dataset: AnyDataset, num_classes: int) -> None:
         raise SegppError(
             f"The model has {num_classes} classes, data set {dataset.name} has {len(dataset.classes)}.",
             "a model trained for the classes of the data set.",
-            f"Choose another --data, or a model with {len(dataset.classes)} classes.",
+            f"Choose another data set, or a model with {len(dataset.classes)} classes.",
         )
 
 
@@ -171,7 +172,7 @@ def require_task(dataset: AnyDataset, task: TaskName) -> None:
         raise SegppError(
             f"The model's task is {task}, data set {dataset.name} is for {dataset.task}.",
             f"a data set for {task}.",
-            "Choose another --data.",
+            "Choose another data set.",
         )
 
 
@@ -181,6 +182,6 @@ def require_directory(path: Path, kind: str) -> Path:
         raise SegppError(
             f"{path} is not a directory." if path.exists() else f"No such directory: {path}.",
             f"a directory of the {kind} layout.",
-            f"Check the path in --data {kind}:PATH.",
+            "Check the path in " + commands.option("data", f"{kind}:PATH") + ".",
         )
     return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 
+from segpp_deploy import commands
 from segpp_deploy.data.datasets.base import AnyDataset, DatasetSpec
 from segpp_deploy.errors import SegppError, unknown_name_error
 
@@ -42,11 +43,11 @@ def parse_dataset(text: str, limit: int | None = None) -> AnyDataset:
         3
     """
     if limit is not None and limit < 1:
-        raise SegppError(f"--limit {limit} leaves no sample.", "a number of at least 1.", "--limit 10")
+        raise SegppError(f"--limit {limit} leaves no sample.", "a number of at least 1.", commands.option("limit", 10))
     kind, _, rest = text.partition(":")
     opener = OPENER_OF_KIND.get(kind)
     if opener is None:
-        raise unknown_name_error("data set kind", kind, OPENER_OF_KIND, f"--data {text}")
+        raise unknown_name_error("data set kind", kind, OPENER_OF_KIND, commands.option("data", text))
     path, mark, split = rest.rpartition("#")
     spec = DatasetSpec(kind, path, split or None) if mark else DatasetSpec(kind, rest)
     return opener(spec).first(limit)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from segpp_deploy import commands
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, Sample
 from segpp_deploy.data.datasets.labels import LabelFile
 from segpp_deploy.data.images import ByteImage
@@ -29,7 +30,7 @@ def open_scenes(spec: DatasetSpec) -> Dataset[ByteImage]:
         raise SegppError(
             f"'scenes:{text}' is not a number of scenes.",
             "scenes or scenes:N with N at least 1, and no split but #train.",
-            "--data scenes:50",
+            commands.option("data", "scenes:50"),
         )
     name, first_seed = f"scenes:{count}", HELD_OUT_SEED
     if spec.split is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, TaskName
 from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample, parse_dataset
 from segpp_deploy.data.images import list_images, read_image
@@ -47,7 +48,7 @@ def select_pictures(data: str, count: int, task: TaskName, classes: ClassTable) 
         SegppError: count below 1, no such data, or none in it.
     """
     if count < 1:
-        raise SegppError(f"--images {count} leaves no image.", "a number of at least 1.", "--images 64")
+        raise SegppError(f"--images {count} leaves no image.", "a number of at least 1.", commands.option("images", 64))
     kind = data.partition(":")[0].partition("#")[0]
     if kind == _SCENES or (":" in data and not Path(data).is_dir()):
         return _select_samples(parse_dataset(data), count, task, classes)

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes import common as passes
 
-from segpp_deploy import __version__
+from segpp_deploy import __version__, commands
 from segpp_deploy.config import (
     ClassTable,
     InputKind,
@@ -148,11 +148,11 @@ def _check_request(model: SegFormer, request: ExportRequest) -> None:
         raise SegppError(
             f"{len(request.classes)} class names were given for a model with {outputs} outputs.",
             f"{outputs} names, or none.",
-            f"--num-classes {outputs}, or a model card that fits the checkpoint.",
+            commands.option("num-classes", outputs) + ", or a model card that fits the checkpoint.",
         )
     if request.output_kind is OutputKind.LABELS and outputs > MAX_CLASSES:
         raise SegppError(
             f"Labels are written as uint8, but the model has {outputs} classes.",
             f"at most {MAX_CLASSES} classes.",
-            "--output logits",
+            commands.option("output", OutputKind.LOGITS),
         )

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, unknown_name_error
 from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
 
@@ -157,7 +158,7 @@ class _Quantizer:
             raise SegppError(
                 f"The tensor {name!r} of layer {layer.name} has {found}.",
                 "a finite range above 0 for every tensor that a quantised layer reads.",
-                "Calibrate again: segpp-deploy calibrate MODEL.onnx --data DATASET -o RANGES.yaml",
+                "Calibrate again: " + commands.calibrate(),
             )
         return largest
 

@@ -13,6 +13,7 @@ import onnx_ir as ir
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from segpp_deploy import commands
 from segpp_deploy.config import Arch, CalibrationMethod
 from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, write_text
@@ -26,8 +27,8 @@ HALF_SAFE_MAX = LARGEST_HALF / 4  # other images than the calibration's, and the
 UNIT_RANGE = 1.0  # for tensors that were zero everywhere: any scale represents that
 
 _ROUND_UP = decimal.Context(prec=6, rounding=decimal.ROUND_CEILING)
-_CALIBRATE = "segpp-deploy calibrate MODEL.onnx --data DATASET -o RANGES.yaml"
-_HEADER = "# Written by `segpp-deploy calibrate`; the checksum covers everything below it.\n"
+_CALIBRATE = commands.calibrate()
+_HEADER = f"# Written by `{commands.PROGRAM} calibrate`; the checksum covers everything below it.\n"
 
 
 class _Frozen(BaseModel):
@@ -162,7 +163,7 @@ def read_ranges(path: Path) -> CalibrationRanges:
         raise SegppError(
             f"{path} has the schema version {content.get('schema_version')}.",
             f"version {SCHEMA_VERSION}, which this segpp-deploy reads.",
-            f"Calibrate again: {_CALIBRATE}",
+            "Calibrate again: " + _CALIBRATE,
         )
     try:
         ranges = CalibrationRanges.model_validate(content)
@@ -226,4 +227,4 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 
 def _not_ranges(path: Path, why: str) -> SegppError:
-    return SegppError(f"{path} {why}.", "a range file as `segpp-deploy calibrate` wrote it.", _CALIBRATE)
+    return SegppError(f"{path} {why}.", "a range file as `calibrate` wrote it.", _CALIBRATE)

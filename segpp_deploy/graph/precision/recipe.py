@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import onnx
 import onnx_ir as ir
 
+from segpp_deploy import commands
 from segpp_deploy.config import Precision
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.graph.precision.half import to_fp16
@@ -83,7 +84,7 @@ def _unknown_error(names: tuple[str, ...]) -> SegppError:
     return SegppError(
         f"fp16 must leave layers or tensors in float32 that the graph does not have: {some_names(names)}.",
         "names of this graph: ranges of the same export, at its size and with its batch, input and output.",
-        "segpp-deploy calibrate MODEL.onnx --data DATASET -o RANGES.yaml",
+        commands.calibrate(),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
 from segpp_deploy.files import require_file
 from segpp_deploy.model.weights.card_schema import ModelCard
@@ -47,7 +48,7 @@ def load_card(name_or_path: str) -> ModelCard:
         SegppError: no such card (the message suggests the closest name), or a field is wrong.
     """
     if name_or_path.endswith(CARD_SUFFIXES):
-        fix = "segpp-deploy export --help lists how to name a model."
+        fix = commands.help_of("export") + " lists how to name a model."
         return _read_card(require_file(Path(name_or_path), "model card (YAML)", fix))
     for folder in card_folders():
         path = folder / f"{name_or_path}.yaml"
@@ -82,7 +83,7 @@ def resolve_card_checkpoint(card: ModelCard, tell: Callable[[str], None] = keep_
 
 def _own_weights(card: ModelCard) -> str:
     where = f"Download them from {card.checkpoint.page} and g" if card.checkpoint.page else "G"
-    return f"{where}ive your own weights: segpp-deploy export {card.name} --checkpoint FILE"
+    return f"{where}ive your own weights: " + commands.export(card.name, checkpoint="FILE")
 
 
 def _read_card(path: Path) -> ModelCard:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from segpp_deploy import commands
 from segpp_deploy.config import Arch, ClassTable, Normalization, Preset, TaskName
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.model.arch import ARCH_SPECS
@@ -147,8 +148,8 @@ def _check_wish(option: str, found: str, wanted: str | None, where: str) -> None
     if wanted is not None and wanted != found:
         raise SegppError(
             f"The weights in {where} say {option} {found}; {wanted} was asked for.",
-            f"--{option} {found}, or none: it is read from the weights.",
-            f"--{option} {found}",
+            f"{commands.option(option, found)}, or none: it is read from the weights.",
+            commands.option(option, found),
         )
 
 

@@ -10,10 +10,13 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import CACHE_VARIABLE, atomic_path, cache_folder, require_writable, sha256_of, write_text
 
 TIMEOUT_S = 30.0
+
+_CHECKPOINT = commands.option("checkpoint") + "."
 
 
 def cached_path(name: str, url: str) -> Path:
@@ -53,7 +56,8 @@ def _require_cache(target: Path) -> None:
     try:
         require_writable(target)
     except SegppError as error:
-        fix = f"Name another in the environment variable {CACHE_VARIABLE}, or give the weights with --checkpoint FILE."
+        elsewhere = f"Name another in the environment variable {CACHE_VARIABLE}, or give the weights with "
+        fix = elsewhere + commands.option("checkpoint", "FILE") + "."
         raise SegppError(error.what, "a directory that downloads can be kept in.", fix) from error
 
 
@@ -74,7 +78,7 @@ def _download(url: str, target: Path) -> None:
                 raise SegppError(
                     f"{url} answered with a web page.",
                     "the file itself.",
-                    "Open the address in a browser, download the file, and give it with --checkpoint.",
+                    "Open the address in a browser, download the file, and give it with " + _CHECKPOINT,
                 )
             with open(target, "wb") as stream:
                 shutil.copyfileobj(response, stream)
@@ -84,7 +88,7 @@ def _download(url: str, target: Path) -> None:
         raise SegppError(
             f"{url} could not be downloaded: {reason}.",
             "a network connection to that server.",
-            "Download the file on another machine and give it with --checkpoint.",
+            "Download the file on another machine and give it with " + _CHECKPOINT,
         ) from error
 
 

@@ -12,12 +12,19 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file, sha256_of
 from segpp_deploy.model.weights.safe_pickle import load_pickle
 
 KIND = "checkpoint (.safetensors, .pth, .pt, .bin, or a Hugging Face directory)"
-FIX = "Give the file with --checkpoint, or name a model card (segpp-deploy export --help lists them)."
+FIX = (
+    "Give the file with "
+    + commands.option("checkpoint")
+    + ", or name a model card; "
+    + commands.help_of("export")
+    + " lists them."
+)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
 _PREFIXES = ("module.", "model.", "net.", "_orig_mod.")  # DataParallel, Lightning, torch.compile
 _MAX_HEADER_BYTES = 100 << 20  # safetensors' own limit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.nvidia_gpu import has_nvidia_gpu
 from segpp_deploy.runtimes.names import TargetName
@@ -19,7 +20,8 @@ class CudaTarget(CpuTarget):
 
     def __init__(self) -> None:
         if not has_nvidia_gpu():
-            raise SegppError("No NVIDIA GPU was found.", "an NVIDIA GPU with its driver.", f"--target {TargetName.CPU}")
+            elsewhere = commands.option("target", TargetName.CPU)
+            raise SegppError("No NVIDIA GPU was found.", "an NVIDIA GPU with its driver.", elsewhere)
         if str(self.provider) not in import_runtime(self.info).get_available_providers():
             raise SegppError(
                 "The installed ONNX Runtime cannot use NVIDIA GPUs.",

@@ -9,7 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from segpp_deploy.config import Choice
+from segpp_deploy import commands
+from segpp_deploy.config import Choice, Lowering
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import INPUT_NAME
 from segpp_deploy.hardware.cpu import has_byte_products, physical_cores
@@ -72,7 +73,7 @@ def run_onnxruntime(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
         raise SegppError(
             f"ONNX Runtime failed while it ran the graph: {_first_line(error)}",
             "a graph that runs, and enough memory for its activations.",
-            "Use a smaller --size or --batch, or export the graph again.",
+            "Use a smaller size or batch, or export the graph again.",
         ) from error
     return outputs
 
@@ -98,13 +99,13 @@ def load_onnxruntime(source: EngineSource, options: LoadOptions) -> Any:
         raise SegppError(
             f"ONNX Runtime cannot load {describe_source(source)}: {_first_line(error)}",
             "a graph with the portable lowering that is whole.",
-            "segpp-deploy export --lowering portable, then build-engine again",
+            commands.export(lowering=Lowering.PORTABLE) + ", then " + commands.build_engine(),
         ) from error
     if str(options.provider) not in session.get_providers():  # it falls back to the CPU in silence
         raise SegppError(
             "ONNX Runtime found no working CUDA device and would compute on the CPU.",
             "an NVIDIA GPU, its driver, and the CUDA and cuDNN libraries that this ONNX Runtime asks for.",
-            "segpp-deploy doctor shows what is missing; --target cpu computes on the CPU.",
+            commands.doctor() + " shows what is missing; on the CPU: " + commands.option("target", TargetName.CPU),
         )
     return session
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import Precision
+from segpp_deploy import commands
+from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.cpu import physical_cores
 from segpp_deploy.runtimes.openvino.info import OPENVINO
@@ -56,7 +57,7 @@ def load_openvino(source: EngineSource, settings: EngineSettings, profile: bool 
         raise SegppError(
             f"OpenVINO cannot load {describe_source(source)}: {_reason(error)}",
             "a graph with the portable lowering that is whole.",
-            "segpp-deploy export --lowering portable, then build-engine again",
+            commands.export(lowering=Lowering.PORTABLE) + ", then " + commands.build_engine(),
         ) from error
 
 
@@ -73,7 +74,7 @@ def run_openvino(request: Any, image: NDArray[Any]) -> NDArray[Any]:
         raise SegppError(
             f"OpenVINO failed while it ran the graph: {_reason(error)}",
             "a graph that runs, and enough memory for it.",
-            "Use a smaller --size or --batch, or export the graph again.",
+            "Use a smaller size or batch, or export the graph again.",
         ) from error
 
 
@@ -102,7 +103,7 @@ def _check_precision(core: Any, precision: Precision) -> None:
         raise SegppError(
             "This CPU cannot compute in bfloat16.",
             "a CPU with AVX-512 BF16 or AMX.",
-            "segpp-deploy build-engine --target openvino --precision fp32 ...",
+            commands.build_engine(target=OPENVINO.name, precision=Precision.FP32),
         )
 
 

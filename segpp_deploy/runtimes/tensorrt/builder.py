@@ -60,8 +60,7 @@ def build_plan(job: BuildJob, progress: Progress) -> tuple[bytes, LayerTypes]:
         raise trt.error(
             f"{trt.info.runtime} {trt.version} cannot build {job.graph.path}",
             "a graph that fits the GPU and its memory.",
-            "Use a smaller --size, another --workspace-mib, or a newer version; docs/debugging.md says how to look "
-            "further.",
+            "Use a smaller size, another workspace, or a newer version; docs/debugging.md says how to look further.",
         )
     cache = job.settings.builder.timing_cache
     if cache is not None:

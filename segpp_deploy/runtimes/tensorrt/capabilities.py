@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu
 from segpp_deploy.runtimes.builder_options import BuilderOption
+from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 
 _TURING = "7.5"  # cannot share an engine with newer GPUs, and has no float32 matrix products in TensorRT-RTX
@@ -33,12 +35,16 @@ def choose_capabilities(trt: TensorRt, requested: tuple[str, ...], gpu: NvidiaGp
         raise SegppError(
             f"{trt.info.runtime} {trt.version} does not build for compute capability {', '.join(unknown)}.",
             f"one or several of: {', '.join(known)}.",
-            f"Choose {BuilderOption.COMPUTE_CAPABILITY} {known[-1]}, or --target tensorrt on that GPU.",
+            "Choose "
+            + commands.option(BuilderOption.COMPUTE_CAPABILITY, known[-1])
+            + ", or "
+            + commands.option("target", TargetName.TENSORRT)
+            + " on that GPU.",
         )
     if _TURING in chosen and len(chosen) > 1:
         raise SegppError(
             f"One engine cannot serve compute capability {_TURING} (Turing) and newer ones.",
             "Turing alone, or Ampere and newer.",
-            f"Build a second engine with {BuilderOption.COMPUTE_CAPABILITY} {_TURING}",
+            "Build a second engine with " + commands.option(BuilderOption.COMPUTE_CAPABILITY, _TURING),
         )
     return chosen

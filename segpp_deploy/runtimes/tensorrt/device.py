@@ -90,8 +90,8 @@ class Device:
         is_memory = error == getattr(self._cuda.cudaError_t, _OUT_OF_MEMORY)
         raise SegppError(
             f"CUDA failed: {describe_error(self._cuda, error)}.",
-            "a GPU with enough free memory." if is_memory else "a GPU that works; segpp-deploy doctor describes it.",
-            "Close other programs that use the GPU, or export with a smaller --size or batch."
+            "a GPU with enough free memory." if is_memory else "a GPU that works.",
+            "Close other programs that use the GPU, or export with a smaller size or batch."
             if is_memory
             else "Run it again; if it fails each time, build the engine again on this machine.",
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
@@ -14,7 +15,7 @@ from segpp_deploy.runtimes.tensorrt.api import TensorRt
 from segpp_deploy.runtimes.tensorrt.network import tensor_spec
 from segpp_deploy.runtimes.tensorrt.plugins import load_plugins
 
-REBUILD = "Build the engine again on this machine: segpp-deploy build-engine MODEL.onnx -o MODEL.engine"
+REBUILD = "Build the engine again on this machine: " + commands.build_engine()
 
 
 @dataclass(frozen=True)

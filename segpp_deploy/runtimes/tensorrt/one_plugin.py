@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
 from segpp_deploy.ops.declaration import DOMAIN, PLUGIN_VERSION, OpDeclaration
@@ -20,7 +21,7 @@ from segpp_deploy.runtimes.tensorrt.plugins import load_plugins
 
 Array = NDArray[Any]
 
-_REPORT = "Run `segpp-deploy doctor`, and report what it says together with this."
+_REPORT = "Report this, together with what the machine looks like: " + commands.doctor()
 
 
 class OnePluginNetworks:
@@ -111,7 +112,7 @@ def create_plugin(trt: TensorRt, op: OpDeclaration, attributes: Mapping[str, int
         raise SegppError(
             f"The plugin library registered no creator for {DOMAIN}::{op.name} version {PLUGIN_VERSION}.",
             "a library built from the sources of this version.",
-            "segpp-deploy plugins build",
+            commands.build_plugins(),
         )
     values = {name: np.array([value], np.int32) for name, value in attributes.items()}  # fields only point at these
     fields = [api.PluginField(name, value, api.PluginFieldType.INT32) for name, value in values.items()]

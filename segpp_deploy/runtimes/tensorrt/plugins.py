@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
 from segpp_deploy.plugin_library.library import PluginLibrary, find_plugin_library
@@ -30,7 +31,7 @@ def load_plugins(trt: TensorRt, compute_capability: str) -> PluginLibrary:
         raise SegppError(
             f"{trt.info.runtime} runs no plugins.",
             "a graph with the portable lowering.",
-            "segpp-deploy export MODEL --lowering portable -o model.onnx",
+            commands.export(lowering=Lowering.PORTABLE),
         )
     library = find_plugin_library()
     library.require_runs_on(compute_capability)
@@ -58,5 +59,5 @@ def _register(trt: TensorRt, library: PluginLibrary) -> None:
             f"{trt.info.runtime} {trt.version} cannot load the plugin library {library.path}, which was built with "
             f"the headers of {built_with}",
             f"a library built with the headers of {trt.version}.",
-            "segpp-deploy plugins build",
+            commands.build_plugins(),
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
@@ -86,7 +87,7 @@ class EngineRunner:
             raise SegppError(
                 f"The engine takes at most {self._loaded.max_batch} images at once, not {batch}.",
                 f"1 to {self._loaded.max_batch} images.",
-                f"segpp-deploy build-engine --max-batch {batch} builds one for more.",
+                commands.build_engine(max_batch=batch) + " builds one for more.",
             )
         np.copyto(self._input.host_view(batch), images)
         if batch != self._batch:

@@ -86,5 +86,5 @@ def _no_access(path: Path, error: OSError) -> SegppError:
     return SegppError(
         f"The timing cache {path} cannot be opened: {error.strerror or error}.",
         "a file in a directory you may write to.",
-        "Name another file with --timing-cache, or leave it out.",
+        "Name another file, or build without a timing cache.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.segformer import SegFormer
@@ -39,7 +40,9 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
                 f"The weights found for {near} are not the ones it was exported from (SHA-256 "
                 f"{loaded.sha256[:12]}.., exported {metadata.checkpoint_sha256[:12]}..).",
                 f"the checkpoint {metadata.checkpoint!r} as it was at export.",
-                "Export again from the new weights, or name the old ones with --checkpoint FILE.",
+                "Export again from the new weights, or name the old ones with "
+                + commands.option("checkpoint", "FILE")
+                + ".",
             )
         model = loaded.model
     model.plan = metadata.plan
@@ -61,5 +64,9 @@ def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:
     raise SegppError(
         f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.{reason}",
         "the PyTorch weights, to compare the engine with.",
-        "Say where they are with --checkpoint FILE, or leave the comparison out with --against none.",
+        "Say where they are with "
+        + commands.option("checkpoint", "FILE")
+        + ", or leave the comparison out with "
+        + commands.option("against", "none")
+        + ".",
     )

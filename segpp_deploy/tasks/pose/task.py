@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
 from segpp_deploy.data.datasets.keypoints import Keypoints
 from segpp_deploy.data.geometry.crop import Box
@@ -34,7 +35,11 @@ class PoseTask:
             SegppError: windows, which would cut persons apart.
         """
         if inference is Inference.SLIDE:
-            raise SegppError("Sliding windows would cut persons apart.", "boxes of whole persons.", "--inference whole")
+            raise SegppError(
+                "Sliding windows would cut persons apart.",
+                "boxes of whole persons.",
+                commands.option("inference", Inference.WHOLE),
+            )
 
     def views(self, image: ByteImage, box: Box | None, inference: Inference, metadata: ExportMetadata) -> PersonCrop:
         """Show the crop around the box."""
@@ -72,7 +77,11 @@ class PoseTask:
         Raises:
             SegppError: always.
         """
-        raise SegppError("A pose model gives no label of a pixel.", "a segmentation model.", "Leave --labels-png out.")
+        raise SegppError(
+            "A pose model gives no label of a pixel.",
+            "a segmentation model.",
+            "Leave " + commands.option("labels-png") + " out.",
+        )
 
     def draw(self, image: ByteImage, prediction: Pose, classes: ClassTable, *, legend: bool = True) -> ByteImage:
         """Draw the keypoints, with their names where a legend is wanted."""

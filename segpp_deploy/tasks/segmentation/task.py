@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX
 from segpp_deploy.data.geometry.crop import Box
@@ -37,7 +38,11 @@ class SegmentationTask:
             raise SegppError(
                 f"Sliding-window inference cannot use an engine that puts out {metadata.output_kind}.",
                 "an engine whose output is logits (overlapping windows are averaged before the argmax).",
-                "segpp-deploy export ... --output logits, then build-engine again; or --inference whole",
+                commands.export(output=OutputKind.LOGITS)
+                + ", then "
+                + commands.build_engine()
+                + "; or "
+                + commands.option("inference", Inference.WHOLE),
             )
 
     def views(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from segpp_deploy import __version__
+from segpp_deploy import __version__, commands
 from segpp_deploy.config import CalibrationMethod, Lowering, Precision
 from segpp_deploy.data.datasets.selection import select_pictures
 from segpp_deploy.errors import SegppError
@@ -54,7 +54,7 @@ def compare_methods(
         raise SegppError(
             f"{graph.path} is in {graph.metadata.precision}.",
             "the float32 graph that `export` writes.",
-            "segpp-deploy export -o model.onnx",
+            commands.export(),
         )
     metadata = graph.metadata
     chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes)

@@ -161,5 +161,5 @@ def _not_finite(tensor: str, images: Sequence[str]) -> SegppError:
     return SegppError(
         f"The tensor {tensor!r} holds NaN or infinite values for {' or '.join(images)}.",
         "finite activations on every calibration image.",
-        "Check the weights (`segpp-deploy validate`), or leave the image out.",
+        "Check the weights, or leave the image out.",
     )

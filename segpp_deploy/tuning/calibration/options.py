@@ -30,7 +30,7 @@ class CalibrationOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        require_pictures("--images", self.images)
+        require_pictures("images", self.images)
 
     @property
     def source(self) -> str:

@@ -59,7 +59,7 @@ class ImageSurvey:
             raise SegppError(
                 f"All {found} calibration images are of one colour, e.g. black.",
                 "pictures like those the engine will see.",
-                "Choose another --data.",
+                "Choose other pictures.",
             )
         checks = (self._few(), self._one_colour(), self._copies() or self._alike(), self._missing_classes())
         return tuple(check for check in checks if check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.engine.verify import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import describe_environment
@@ -84,6 +85,6 @@ def _profile(engine: Path, options: BenchOptions, progress: Progress) -> tuple[O
 
 def _check_options(options: BenchOptions) -> None:
     if not options.engines:
-        raise SegppError("No engine was named.", "one or more engine files.", "segpp-deploy bench model.engine")
+        raise SegppError("No engine was named.", "one or more engine files.", commands.bench())
     require_counts(options.iterations, options.warmup)
     require_threads(options.threads)

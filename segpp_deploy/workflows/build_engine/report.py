@@ -141,7 +141,7 @@ def write_report(report: PrecisionReport, folder: Path) -> None:
 
 def describe_speedup(speedup: float, precision: Precision) -> str:
     """Return a sentence on how fast an engine is beside float32."""
-    slow = "" if speedup >= 1 else f" Use --precision {Precision.FP32}, unless it is for another machine."
+    slow = "" if speedup >= 1 else f" Build in {Precision.FP32}, unless it is for another machine."
     return f"In {precision} it runs {speedup:.2f} times as fast as in float32 on this machine.{slow}"
 
 

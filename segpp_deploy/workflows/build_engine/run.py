@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.data.datasets.selection import DIRECTORY, Selection, select_pictures
 from segpp_deploy.engine.build import (
@@ -187,7 +188,7 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
         raise SegppError(
             f"The target {info.name} does not compute in {rewrites_to}.",
             f"one of: {', '.join(map(str, info.precisions))}.",
-            f"--precision {info.precisions[-1]}, or another --target.",
+            commands.option("precision", info.precisions[-1]) + ", or another " + commands.option("target") + ".",
         )
     metadata = graph.metadata if rewrites_to is None else graph.metadata.with_precision(rewrites_to)
     resolve_settings(metadata, graph.path, _engine_options(options))
@@ -201,13 +202,13 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
 
 def _refuse_unused(graph: GraphFile, options: BuildOptions, wanted: Precision) -> None:
     """Options that change nothing are mistakes."""
-    unused = {"--calibration": options.calibration is not None}
+    unused = {commands.option("calibration"): options.calibration is not None}
     if options.gate is None and wanted is graph.metadata.precision:
-        unused["--report"] = options.report_dir is not None
+        unused[commands.option("report")] = options.report_dir is not None
     for option, is_given in unused.items():
         if is_given:
             raise SegppError(
                 f"{option} has no use for an engine in {wanted}.",
                 f"--precision {Precision.FP16} or {Precision.INT8}.",
-                f"Leave {option} out, or choose a precision.",
+                "Leave " + option + " out, or choose a precision.",
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, Preset
 from segpp_deploy.data.datasets import IGNORE_INDEX, Dataset
 from segpp_deploy.data.images import ByteImage, write_image
@@ -61,7 +62,7 @@ def write_report(result: DemoResult, folder: Path) -> None:
         ChartPoint(row.candidate.mode, row.latency_ms, 100 * row.headline.value, is_baseline=index == 0)
         for index, row in enumerate(result.rows)
     ]
-    commands = (f"segpp-deploy demo --out {folder}", f"segpp-deploy bench {folder}/engines/*.engine")
+    engines = [folder / "engines" / f"{row.candidate.mode}.engine" for row in result.rows]
     sections = [
         Section("Merge modes", "Attention pairs are those of the unmerged model = 100 %.", table),
         Section(
@@ -70,7 +71,7 @@ def write_report(result: DemoResult, folder: Path) -> None:
         ),
         Section("What the modes see", picture=Picture((folder / "overlay.jpg").read_bytes(), PICTURE_CAPTION)),
         Section("This machine", table=_environment_table(result)),
-        Section("Once more", commands=commands),
+        Section("Once more", commands=(commands.demo(folder), commands.bench(*engines))),
     ]
     title = f"{result.model}: merge modes on this machine"
     write_text(result.html, render_page(title, lead, sections))

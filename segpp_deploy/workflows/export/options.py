@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segpp_deploy import commands
 from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
@@ -66,7 +67,7 @@ def parse_source(
             raise SegppError(
                 "Random weights and a checkpoint or card exclude each other.",
                 "one source of weights.",
-                "Leave out --random-weights, or the checkpoint.",
+                "Leave out " + commands.option("random-weights") + ", or the checkpoint.",
             )
         plain = SeedSource(seed)
         return SeedSource(seed, arch or plain.arch, task or plain.task, num_outputs or plain.num_outputs)
@@ -77,6 +78,6 @@ def parse_source(
         raise SegppError(
             "No model was named.",
             "a model card, a checkpoint, or --random-weights.",
-            "segpp-deploy export segformer_b0_scenes -o model.onnx, or --checkpoint FILE",
+            commands.export("segformer_b0_scenes") + ", or " + commands.option("checkpoint", "FILE"),
         )
     return CheckpointSource(checkpoint, expected)

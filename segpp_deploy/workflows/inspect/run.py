@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 from onnx import ModelProto
 
+from segpp_deploy import commands
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.engine.build import require_runnable
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
@@ -78,7 +78,7 @@ def _unknown(what: str) -> SegppError:
     return SegppError(
         what,
         "an exported .onnx, an engine, a checkpoint, a plan or model card (.yaml), or the name of a mode or card.",
-        "segpp-deploy inspect model.onnx",
+        commands.inspect(),
     )
 
 
@@ -153,8 +153,7 @@ def _read_checkpoint(file: str, size: Size) -> InspectResult:
         "classes": list(loaded.classes.names) if loaded.classes else None,
         "normalization": asdict(loaded.normalization) if loaded.normalization else None,
     }
-    next_step = shlex.join(["segpp-deploy", "export", "--checkpoint", file, "-o", "model.onnx"])
-    return InspectResult(file, FileKind.CHECKPOINT, facts, next_step=next_step)
+    return InspectResult(file, FileKind.CHECKPOINT, facts, next_step=commands.export(None, checkpoint=file))
 
 
 def _read_plan(file: str, size: Size) -> InspectResult:
@@ -171,8 +170,7 @@ def _read_plan(file: str, size: Size) -> InspectResult:
 
 def _read_card(file: str, size: Size) -> InspectResult:
     facts = load_card(file).model_dump(mode="json")
-    next_step = shlex.join(["segpp-deploy", "export", file, "-o", "model.onnx"])
-    return InspectResult(file, FileKind.CARD, facts, next_step=next_step)
+    return InspectResult(file, FileKind.CARD, facts, next_step=commands.export(file))
 
 
 def _try(subject: str, check: Callable[[], object]) -> RunsHere:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from segpp_deploy import commands
 from segpp_deploy.config import Lowering, Preset, Size
 from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample
 from segpp_deploy.data.scenes import generate_scene
@@ -165,7 +166,7 @@ def require_device() -> str:
         raise SegppError(
             f"The self-test cannot run here. {' '.join(error.what for error in missing)}",
             "an NVIDIA GPU, TensorRT, and the plugin library built for them.",
-            f"{'; '.join(error.fix.rstrip('.') for error in missing)}. Without a GPU: segpp-deploy selftest --host",
+            f"{'; '.join(error.fix.rstrip('.') for error in missing)}. Without a GPU: " + commands.selftest(host=True),
         )
     trt, gpu, library = found
     library.require_runs_on(gpu.compute_capability)
