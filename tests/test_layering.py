@@ -17,10 +17,10 @@ BASE = frozenset({"errors", "config", "files", "progress", "commands"})
 EDGES: dict[str, str] = {
     # the base modules: each may import those before it
     "errors": "",
-    "config": "errors",
-    "files": "errors",
-    "progress": "",
     "commands": "errors",
+    "config": "commands errors",
+    "files": "commands errors",
+    "progress": "",
     # what is computed
     "ops": "",
     "ops/portable": "ops",

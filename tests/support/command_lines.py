@@ -29,11 +29,15 @@ def options_of(*words: str) -> set[str]:
 
 def command_names() -> list[str]:
     """Return the words after which a command is known."""
-    return list(get_command(_make_app()).commands)
+    return list(_program().commands)
+
+
+def _program() -> Any:
+    return get_command(_make_app())
 
 
 def _find(arguments: Sequence[str]) -> tuple[Any, str, list[str]]:
-    command, name, rest = get_command(_make_app()), "", list(arguments)
+    command, name, rest = _program(), "", list(arguments)
     while rest and rest[0] in getattr(command, "commands", {}):
         name = rest.pop(0)
         command = command.commands[name]
