@@ -27,7 +27,7 @@ from benchmarks.recording import Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size, default_class_table
 from segpp_deploy.evaluate.latency import measure_interleaved
-from segpp_deploy.graph.exporting.export import ExportRequest, export_graph
+from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.arch import LayerNormEps
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.plan import PRESETS
@@ -152,9 +152,9 @@ def export_plainly(model: nn.Module, path: Path) -> None:
     torch.onnx.export(model, (torch.zeros(1, 3, *SIZE.hw),), path, dynamo=True, input_names=["image"], verbose=False)
 
 
-def request() -> ExportRequest:
+def request() -> GraphOptions:
     """Float image to logits, as the plain export."""
-    return ExportRequest(
+    return GraphOptions(
         size=SIZE,
         batch=1,
         input_kind=InputKind.FLOAT,

@@ -17,14 +17,14 @@ from segpp_deploy.config import (
     Size,
     default_class_table,
 )
-from segpp_deploy.graph.exporting.export import ExportedGraph, ExportRequest, export_graph
+from segpp_deploy.graph.exporting.export import ExportedGraph, GraphOptions, export_graph
 from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.segformer import SegFormer
 
 Array = npt.NDArray[np.generic]
 
 
-def request(size: Size, outputs: int, **changes: object) -> ExportRequest:
+def request(size: Size, outputs: int, **changes: object) -> GraphOptions:
     """An export request with float input, logits output, batch 1."""
     values: dict[str, object] = {
         "batch": 1,
@@ -36,7 +36,7 @@ def request(size: Size, outputs: int, **changes: object) -> ExportRequest:
         "checkpoint": "test weights",
         "checkpoint_sha256": "0" * 64,
     }
-    return ExportRequest(size=size, **{**values, **changes})  # type: ignore[arg-type]
+    return GraphOptions(size=size, **{**values, **changes})  # type: ignore[arg-type]
 
 
 def export(model: SegFormer, plan: MergePlan | Preset, target: Path, size: Size, **changes: object) -> ExportedGraph:

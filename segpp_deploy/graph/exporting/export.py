@@ -25,7 +25,7 @@ from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.exporting.lowering import lower_to_portable, lower_without_plugin
 from segpp_deploy.graph.exporting.tracing import trace
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.graph.rewrites.plugin import to_plugin_form
+from segpp_deploy.graph.rewrites.plugin import rewrite_for_plugins
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.segformer import SegFormer
@@ -33,7 +33,7 @@ from segpp_deploy.ops.upsample_argmax import MAX_CLASSES
 
 
 @dataclass(frozen=True)
-class ExportRequest:
+class GraphOptions:
     """What to export a model as.
 
     Args:
@@ -80,7 +80,7 @@ class ExportedGraph:
     notes: tuple[str, ...]
 
 
-def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> ExportedGraph:
+def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
     """Write `model` with its plan (`model.plan`) as an ONNX file.
 
     Args:
@@ -102,7 +102,7 @@ def export_graph(model: SegFormer, request: ExportRequest, target: Path) -> Expo
     return ExportedGraph(target, metadata, digest, explain_plan(model.plan, request.size.hw))
 
 
-def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, ExportMetadata]:
+def build_graph(model: SegFormer, request: GraphOptions) -> tuple[ir.Model, ExportMetadata]:
     """Return the ONNX graph in memory and its metadata, without writing anything.
 
     Raises:
@@ -115,13 +115,13 @@ def build_graph(model: SegFormer, request: ExportRequest) -> tuple[ir.Model, Exp
     if request.lowering is Lowering.PORTABLE:
         graph = lower_to_portable(graph)
     else:
-        graph = to_plugin_form(lower_without_plugin(graph))
+        graph = rewrite_for_plugins(lower_without_plugin(graph))
     passes.ClearMetadataAndDocStringPass()(graph)
     graph.producer_name, graph.producer_version = "segpp-deploy", __version__
     return graph, metadata
 
 
-def _describe(model: SegFormer, request: ExportRequest) -> ExportMetadata:
+def _describe(model: SegFormer, request: GraphOptions) -> ExportMetadata:
     return ExportMetadata(
         arch=model.spec.arch,
         task=model.spec.task,
@@ -142,7 +142,7 @@ def _describe(model: SegFormer, request: ExportRequest) -> ExportMetadata:
     )
 
 
-def _check_request(model: SegFormer, request: ExportRequest) -> None:
+def _check_request(model: SegFormer, request: GraphOptions) -> None:
     outputs = model.spec.num_outputs
     if len(request.classes) != outputs:
         raise SegppError(

@@ -36,7 +36,7 @@ class LabelsChannelsLast(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=tail is not None)
 
 
-def to_onnxruntime_form(model: onnx.ModelProto) -> onnx.ModelProto:
+def rewrite_for_onnxruntime(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the rewritten copy of `model`; the model itself where nothing applies."""
     pipeline = ir.passes.Sequential(
         LabelsChannelsLast(),

@@ -14,7 +14,7 @@ from onnx_ir.passes import common as passes
 from segpp_deploy.graph.rewrites.labels_in_phases import LabelsInPhases
 
 
-def to_openvino_form(model: onnx.ModelProto) -> onnx.ModelProto:
+def rewrite_for_openvino(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the rewritten copy of `model`; the model itself where nothing applies."""
     pipeline = ir.passes.Sequential(LabelsInPhases(), passes.RemoveUnusedNodesPass())
     result = pipeline(ir.from_proto(model))

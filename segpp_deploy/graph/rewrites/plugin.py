@@ -27,7 +27,7 @@ class CastUint8OfPlugins(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=bool(nodes))
 
 
-def to_plugin_form(model: ir.Model) -> ir.Model:
+def rewrite_for_plugins(model: ir.Model) -> ir.Model:
     """Rewrite `model` in place and infer the shapes of the new tensors."""
     return ir.passes.Sequential(CastUint8OfPlugins(), passes.ShapeInferencePass())(model).model
 

@@ -36,9 +36,11 @@ class CpuTarget:
 
     def compile(self, graph: GraphFile, settings: EngineSettings, progress: Progress) -> CompiledEngine:
         """Return the graph in ONNX Runtime's form."""
-        from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form  # slow to load; only building needs it
+        from segpp_deploy.graph.rewrites.onnxruntime import (
+            rewrite_for_onnxruntime,  # slow to load; only building needs it
+        )
 
-        return CompiledEngine(serialize_onnx(to_onnxruntime_form(graph.model)), self._facts, settings)
+        return CompiledEngine(serialize_onnx(rewrite_for_onnxruntime(graph.model)), self._facts, settings)
 
     def can_run(self, compiled: CompiledEngine) -> bool:
         """Return True: ONNX runs anywhere."""

@@ -33,9 +33,9 @@ class OpenVinoTarget:
 
     def compile(self, graph: GraphFile, settings: EngineSettings, progress: Progress) -> CompiledEngine:
         """Return the graph in OpenVINO's form."""
-        from segpp_deploy.graph.rewrites.openvino import to_openvino_form  # slow to load; only building needs it
+        from segpp_deploy.graph.rewrites.openvino import rewrite_for_openvino  # slow to load; only building needs it
 
-        return CompiledEngine(serialize_onnx(to_openvino_form(graph.model)), self._facts, settings)
+        return CompiledEngine(serialize_onnx(rewrite_for_openvino(graph.model)), self._facts, settings)
 
     def can_run(self, compiled: CompiledEngine) -> bool:
         """Return True: where the CPU lacks a precision, loading says so."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.engine.manifest import Manifest, manifest_path
+from segpp_deploy.engine.precision_record import GateOutcome
 from segpp_deploy.report.numbers import format_score
 from segpp_deploy.report.tables import Table
 from segpp_deploy.workflows.build_engine.report import PrecisionReport
@@ -27,6 +28,12 @@ class BuildResult:
     manifest: Manifest
     notes: tuple[str, ...]
     report: PrecisionReport | None = None
+
+    @property
+    def gate(self) -> GateOutcome | None:
+        """How the accuracy gate went; None without one."""
+        record = self.manifest.precision_record
+        return None if record is None else record.gate
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `build-engine --json`."""
@@ -51,10 +58,9 @@ class BuildResult:
     def summary(self) -> str:
         """Return one line, or two with an accuracy gate."""
         written = f"Wrote {self.path} ({self.manifest.size_bytes / 2**20:.1f} MiB) and its manifest"
-        record = self.manifest.precision_record
-        if record is None or record.gate is None:
+        gate = self.gate
+        if gate is None:
             return written
-        gate = record.gate
         return (
             f"{written}\n{gate.engine.name} {format_score(gate.engine)}, float32 {format_score(gate.reference)} on "
             f"{gate.images} pictures of {gate.data}: {gate.lost_points:.2f} of {gate.allowed_points:g} points lost"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from segpp_deploy.files import require_writable
-from segpp_deploy.graph.exporting.export import ExportRequest, export_graph
+from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.plan_file import load_plan
 from segpp_deploy.model.weights.cards import keep_quiet
 from segpp_deploy.model.weights.loading import load_source
@@ -26,7 +26,7 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
     source = load_source(options.source, tell)
     source.model.plan = plan
     task = source.model.spec.task
-    request = ExportRequest(
+    request = GraphOptions(
         size=options.size or source.size or TASKS[task].default_size,
         batch=options.batch,
         input_kind=options.input_kind,

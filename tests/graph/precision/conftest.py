@@ -12,7 +12,7 @@ from segpp_deploy.config import InputKind, Lowering, Normalization, OutputKind, 
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.exporting.lowering import lower_to_portable
 from segpp_deploy.graph.exporting.tracing import trace
-from segpp_deploy.graph.rewrites.plugin import to_plugin_form
+from segpp_deploy.graph.rewrites.plugin import rewrite_for_plugins
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS
@@ -34,6 +34,6 @@ def make_graph() -> GraphMaker:
             module = Deployable(model, InputKind.UINT8, OutputKind.LABELS, Normalization())
             traced[preset] = ir.to_proto(trace(module, SIZE.hw, 1))
         graph = ir.from_proto(traced[preset])
-        return lower_to_portable(graph) if lowering is Lowering.PORTABLE else to_plugin_form(graph)
+        return lower_to_portable(graph) if lowering is Lowering.PORTABLE else rewrite_for_plugins(graph)
 
     return make

@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from segpp_deploy.config import OutputKind, Preset, Size
-from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form
+from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.model.dialects import Dialect
 from tests.support.exporting import export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
@@ -27,7 +27,7 @@ def test_labels_stay_the_same(batch: int | None, tmp_path: Path) -> None:
         output_kind=OutputKind.LABELS,
         batch=batch,
     ).path
-    rewritten = to_onnxruntime_form(onnx.load(path))
+    rewritten = rewrite_for_onnxruntime(onnx.load(path))
     onnx.checker.check_model(rewritten, full_check=True)
     assert "TopK" not in {node.op_type for node in rewritten.graph.node}
     assert [entry.key for entry in rewritten.metadata_props] == [entry.key for entry in onnx.load(path).metadata_props]
@@ -40,4 +40,4 @@ def test_labels_stay_the_same(batch: int | None, tmp_path: Path) -> None:
 
 def test_logits_graphs_stay_untouched(tmp_path: Path) -> None:
     model = onnx.load(export(random_model(Dialect.MMSEG), Preset.ORIGINAL, tmp_path / "m.onnx", SIZE).path)
-    assert to_onnxruntime_form(model) is model
+    assert rewrite_for_onnxruntime(model) is model

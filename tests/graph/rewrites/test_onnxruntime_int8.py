@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segpp_deploy.config import Preset
 from segpp_deploy.graph.precision.layers import find_layers
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS, quantize
-from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form
+from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.graph.rewrites.onnxruntime_int8 import RUNTIME_DOMAIN
 
 Array = NDArray[np.float32]
@@ -90,7 +90,7 @@ def count_ops(model: onnx.ModelProto) -> Counter[str]:
 )
 def test_the_function_stays(body: str, shape: tuple[int, ...], products: int, most_steps: float) -> None:
     pairs = quantized(make_graph(body, shape))
-    form = to_onnxruntime_form(pairs)
+    form = rewrite_for_onnxruntime(pairs)
     onnx.checker.check_model(form)
     x = np.random.default_rng(1).uniform(-RANGE, RANGE, shape).astype(np.float32)
     np.testing.assert_allclose(run(form, x), run(pairs, x), rtol=0, atol=most_steps * STEP)
@@ -101,13 +101,13 @@ def test_the_function_stays(body: str, shape: tuple[int, ...], products: int, mo
 
 
 def test_activations_that_linear_layers_share_are_quantised_once() -> None:
-    form = to_onnxruntime_form(quantized(make_graph(SHARED_INPUT, TOKENS)))
+    form = rewrite_for_onnxruntime(quantized(make_graph(SHARED_INPUT, TOKENS)))
     assert count_ops(form)["QuantizeLinear"] == 1
     assert count_ops(form)["DequantizeLinear"] == 0  # integer products read the integers
 
 
 def test_values_behind_a_relu_take_the_whole_range_and_its_input_none() -> None:
-    form = ir.from_proto(to_onnxruntime_form(quantized(make_graph(CHAIN, PLANES))))
+    form = ir.from_proto(rewrite_for_onnxruntime(quantized(make_graph(CHAIN, PLANES))))
     constants = {name: value.const_value for name, value in form.graph.initializers.items()}
     found = {}
     for node in form.graph:
@@ -122,14 +122,14 @@ def test_values_behind_a_relu_take_the_whole_range_and_its_input_none() -> None:
 @pytest.mark.parametrize("body", [LINEAR, CHAIN])
 def test_float_graphs_stay_as_they_are(body: str) -> None:
     model = make_graph(body, TOKENS if body is LINEAR else PLANES)
-    assert to_onnxruntime_form(model) is model
+    assert rewrite_for_onnxruntime(model) is model
 
 
 def test_a_linear_layer_that_stays_in_float() -> None:
     model = make_graph(SHARED_INPUT, TOKENS)
     graph = ir.from_proto(model)
     first = find_layers(graph)[0].name
-    form = to_onnxruntime_form(ir.to_proto(quantize(graph, {"x": RANGE}, [first]).model))
+    form = rewrite_for_onnxruntime(ir.to_proto(quantize(graph, {"x": RANGE}, [first]).model))
     assert count_ops(form)["MatMulIntegerToFloat"] == count_ops(form)["MatMul"] == 1
 
 
@@ -144,7 +144,7 @@ def test_every_layer_of_the_demo_model_computes_in_integers(
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.log_severity_level = 3
-    form = to_onnxruntime_form(graph)
+    form = rewrite_for_onnxruntime(graph)
     onnxruntime.InferenceSession(form.SerializeToString(), options, providers=["CPUExecutionProvider"])
     counts = count_ops(onnx.load(tmp_path / "optimized.onnx"))
     assert counts["MatMulIntegerToFloat"] == kinds["MatMul"]

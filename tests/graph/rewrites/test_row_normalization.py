@@ -9,7 +9,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from segpp_deploy.graph.rewrites.onnxruntime import to_onnxruntime_form
+from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.graph.rewrites.row_normalization import NormalizeRows
 from tests.graph.rewrites.test_onnxruntime_int8 import quantized
 
@@ -53,7 +53,7 @@ def test_the_same_bits_from_rows(batch: str) -> None:
 
 
 def test_bytes_are_transposed_then() -> None:
-    form = to_onnxruntime_form(normalizing())
+    form = rewrite_for_onnxruntime(normalizing())
     order = [node.op_type for node in form.graph.node]
     assert order.index("QuantizeLinear") < order.index("Transpose")
 
