@@ -179,7 +179,7 @@ def test_an_engine_that_does_not_build_fails(tmp_path: Path, monkeypatch: pytest
         raise SegppError("TensorRT-RTX cannot build it: TopK.")
 
     monkeypatch.setattr(rtx_engines, "export", lambda *_, **__: None)
-    monkeypatch.setattr(rtx_engines, "build_engine", refuse)
+    monkeypatch.setattr(rtx_engines, "run_build", refuse)
     model = SimpleNamespace(spec=SimpleNamespace(arch="b0"))
     row = rtx_engines.measure(model, Preset.HQ, Size(64, 96), tmp_path, RuntimeFacts("tensorrt_rtx", "1.7"))  # type: ignore[arg-type]
     assert not row["passed"]
