@@ -32,11 +32,36 @@ class Comparison:
     agreement: tuple[Score, ...]
 
 
+KEPT_BYTES = 512 << 20
+"""Loaded samples of so many bytes stay in memory while many predictors are compared with one reference."""
+
+
+class _Samples(Generic[T]):
+    """Loads samples, and keeps those that have room."""
+
+    def __init__(self, num_outputs: int, most_bytes: int = 0) -> None:
+        self._num_outputs = num_outputs
+        self._room = most_bytes
+        self._kept: dict[str, Example[T]] = {}
+
+    def load(self, samples: Sequence[Sample[T]]) -> list[Example[T]]:
+        """Return loaded samples."""
+        return [self._kept.get(sample.name) or self._load(sample) for sample in samples]
+
+    def _load(self, sample: Sample[T]) -> Example[T]:
+        example = sample.load(self._num_outputs)
+        size = example.image.nbytes + int(getattr(example.target, "nbytes", 0))
+        if size <= self._room:
+            self._room -= size
+            self._kept[sample.name] = example
+        return example
+
+
 class Evaluator(Generic[P, T]):
     """Judges predictors on a data set.
 
     Args:
-        dataset: the samples; only a batch of them is in memory at a time.
+        dataset: the samples; a batch of them is in memory at a time, or `KEPT_BYTES` where a reference is kept.
         progress: told about each batch.
     """
 
@@ -51,7 +76,7 @@ class Evaluator(Generic[P, T]):
             SegppError: a sample cannot be read, or has no target of the model's classes.
         """
         metric = predictor.task.metric(predictor.metadata.classes)
-        for examples, found in self._run(predictor, step):
+        for examples, found in self._run(predictor, step, _samples_for(predictor)):
             for example, prediction in zip(examples, found, strict=True):
                 metric.update(prediction, self._require_target(example))
         return metric.evaluate()
@@ -65,7 +90,7 @@ class Evaluator(Generic[P, T]):
         task, classes = predictor.task, predictor.metadata.classes
         mine, theirs = task.metric(classes), task.metric(classes)
         agreement = task.agreement(reference.metadata, predictor.metadata)
-        for examples, found in self._run(predictor, step):
+        for examples, found in self._run(predictor, step, _samples_for(predictor)):
             expected = reference.predict(*_pictures(examples))
             for example, ours, other in zip(examples, found, expected, strict=True):
                 target = self._require_target(example)
@@ -85,7 +110,8 @@ class Evaluator(Generic[P, T]):
         """
         metric = reference.task.metric(reference.metadata.classes)
         kept: list[P] = []
-        for examples, found in self._run(reference, step):
+        samples: _Samples[T] = _Samples(len(reference.metadata.classes), KEPT_BYTES)
+        for examples, found in self._run(reference, step, samples):
             for example, prediction in zip(examples, found, strict=True):
                 target = example.target
                 metric.update(
@@ -99,14 +125,16 @@ class Evaluator(Generic[P, T]):
                 "pictures whose labels name classes of the model, or a directory of pictures without labels.",
                 "Choose other pictures.",
             )
-        return KeptReference(self, reference, kept, evaluation)
+        return KeptReference(self, reference, samples, kept, evaluation)
 
-    def _run(self, predictor: Predictor[P], step: str) -> Iterator[tuple[list[Example[T]], list[P]]]:
+    def _run(
+        self, predictor: Predictor[P], step: str, loaded: _Samples[T]
+    ) -> Iterator[tuple[list[Example[T]], list[P]]]:
         """Yield a batch of samples with what was predicted for them."""
         name, total, done = step or f"Evaluating on {self.dataset.name}", len(self.dataset), 0
         self._progress(name, 0, total)
         for samples in chunks(self.dataset, predictor.batch):
-            examples = load_examples(samples, predictor)
+            examples = loaded.load(samples)
             yield examples, predictor.predict(*_pictures(examples))
             done += len(samples)
             self._progress(name, done, total)
@@ -123,20 +151,26 @@ class KeptReference(Generic[P, T]):
     """A reference's predictions for a whole data set; made by `Evaluator.keep`."""
 
     def __init__(
-        self, evaluator: Evaluator[P, T], reference: Predictor[P], predictions: Sequence[P], evaluation: Evaluation
+        self,
+        evaluator: Evaluator[P, T],
+        reference: Predictor[P],
+        samples: _Samples[T],
+        predictions: Sequence[P],
+        evaluation: Evaluation,
     ) -> None:
         self.dataset = evaluator.dataset
         self.evaluation = evaluation
         self._evaluator = evaluator
         self._task = reference.task
         self._metadata = reference.metadata
+        self._samples = samples
         self._predictions = predictions
 
     def compare(self, predictor: Predictor[P], step: str = "") -> Comparison:
         """Score a predictor on all samples and say how far it agrees with the reference."""
         metric, agreement = self._task.metric(self._metadata.classes), self._agreement(predictor)
         references = iter(self._predictions)
-        for examples, found in self._evaluator._run(predictor, step):
+        for examples, found in self._evaluator._run(predictor, step, self._samples):
             for example, prediction in zip(examples, found, strict=True):
                 reference, target = next(references), example.target
                 agreement.update(reference, prediction)
@@ -148,7 +182,7 @@ class KeptReference(Generic[P, T]):
         kept = {sample.name: prediction for sample, prediction in zip(self.dataset, self._predictions, strict=True)}
         agreement = self._agreement(predictor)
         for samples in chunks(self.dataset.spread(count), predictor.batch):
-            found = predictor.predict(*_pictures(load_examples(samples, predictor)))
+            found = predictor.predict(*_pictures(self._samples.load(samples)))
             for sample, prediction in zip(samples, found, strict=True):
                 agreement.update(kept[sample.name], prediction)
         return agreement.scores()[0]
@@ -157,9 +191,8 @@ class KeptReference(Generic[P, T]):
         return self._task.agreement(self._metadata, predictor.metadata)
 
 
-def load_examples(samples: Sequence[Sample[T]], predictor: Predictor[Any]) -> list[Example[T]]:
-    """Load samples for a predictor's classes."""
-    return [sample.load(len(predictor.metadata.classes)) for sample in samples]
+def _samples_for(predictor: Predictor[Any]) -> _Samples[Any]:
+    return _Samples(len(predictor.metadata.classes))
 
 
 def _pictures(examples: Sequence[Example[Any]]) -> tuple[list[Any], list[Any]]:

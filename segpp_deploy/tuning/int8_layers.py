@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from segpp_deploy.evaluate.latency import measure_interleaved
+from segpp_deploy.evaluate.predictor import chunks
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
@@ -18,6 +19,9 @@ from segpp_deploy.tuning.candidates import CandidateBench
 
 ROUNDS = 7
 WARMUP = 2
+AT_ONCE = 3
+"""So many engines are loaded beside the one that is compared with: more would not fit for the largest models."""
+
 WORTH = 1.02
 """A kind is left out only if that makes the engine at least 2 % faster: less is noise."""
 
@@ -38,15 +42,16 @@ def measure_kinds(
 ) -> tuple[KindCost, ...]:
     """Take each kind of layers out of the recipe in turn and return the kinds, the costliest first.
 
-    Two engines are loaded at a time and take turns, so that a machine that slows down slows both.
+    A few engines are loaded at a time and take turns, so that a machine that slows down slows all of them.
     """
     members = _quantized_by_kind(layers, recipe)
-    costs = []
+    costs: list[KindCost] = []
     with bench.open(recipe) as everything:
-        for index, (kind, names) in enumerate(members.items()):
-            progress(_STEP, index, len(members))
-            with bench.open(recipe.without(names)) as without:
-                costs.append(KindCost(kind, compare_speed(everything, without)))
+        for kinds in chunks(members, AT_ONCE):
+            progress(_STEP, len(costs), len(members))
+            with ExitStack() as opened:
+                without = [opened.enter_context(bench.open(recipe.without(members[kind]))) for kind in kinds]
+                costs += map(KindCost, kinds, compare_speeds(everything, without))
     progress(_STEP, len(members), len(members))
     return tuple(sorted(costs, key=lambda cost: -cost.speedup_without))
 
@@ -89,6 +94,12 @@ def _quantized_by_kind(layers: Sequence[Layer], recipe: PrecisionRecipe) -> dict
 
 def compare_speed(baseline: Session, other: Session) -> float:
     """Return how many times faster `other` is than `baseline`: the median ratio of calls that take turns."""
+    return compare_speeds(baseline, [other])[0]
+
+
+def compare_speeds(baseline: Session, others: Sequence[Session]) -> list[float]:
+    """Return how many times faster each of `others` is than `baseline`; all of them take turns."""
     images = noise_images(baseline.metadata)
-    runs = {"baseline": partial(baseline.run, images), "other": partial(other.run, images)}
-    return measure_interleaved(runs, rounds=ROUNDS, warmup=WARMUP).speedup("baseline", "other")
+    runs = {str(index): partial(session.run, images) for index, session in enumerate([baseline, *others])}
+    measured = measure_interleaved(runs, rounds=ROUNDS, warmup=WARMUP)
+    return [measured.speedup("0", str(index)) for index in range(1, len(runs))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from segpp_deploy.data.datasets.selection import open_pictures
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import write_image
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluate import evaluator as evaluator_module
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor
 from tests.workflows.fake_session import SMALL, BrightnessSession, make_metadata
@@ -121,3 +123,20 @@ def test_keypoints_beside_label_maps() -> None:
         evaluator.evaluate(
             Predictor(BrightnessSession(make_metadata(OutputKind.HEATMAPS, num_classes=3, task=TaskName.POSE)))
         )
+
+
+@pytest.mark.parametrize(("room", "loads"), [(2**20, PICTURES), (0, 3 * PICTURES)])
+def test_samples_that_have_room_are_loaded_once(room: int, loads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def load(name: str) -> np.ndarray:
+        seen.append(name)
+        return picture()
+
+    monkeypatch.setattr(evaluator_module, "KEPT_BYTES", room)
+    target = LabelFile("labels", truth)
+    samples = tuple(Sample(str(i), partial(load, str(i)), target) for i in range(PICTURES))
+    kept = Evaluator[Any, Any](Dataset("data", samples)).keep(Predictor(BrightnessSession(make_metadata())))
+    for _ in range(2):
+        assert kept.compare(Predictor(BrightnessSession(make_metadata()))).evaluation.headline.value == 1
+    assert len(seen) == loads

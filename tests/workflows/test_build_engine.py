@@ -153,7 +153,9 @@ def test_layers_that_are_slower_in_int8_are_left_out(
     build: Callable[..., BuildResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ratios = iter([1.5, *[0.9] * 20])
-    monkeypatch.setattr("segpp_deploy.tuning.int8_layers.compare_speed", lambda *_: next(ratios))
+    monkeypatch.setattr(
+        "segpp_deploy.tuning.int8_layers.compare_speeds", lambda baseline, others: [next(ratios) for _ in others]
+    )
     made = build(int8_layers=Int8Layers.FASTER)
     record = made.manifest.precision_record
     assert record is not None
