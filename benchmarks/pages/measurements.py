@@ -12,6 +12,7 @@ from benchmarks.measure import (
     calibration_methods,
     camvid,
     cpu_ratios,
+    gate_time,
     int8_speed,
     memory,
     parity,
@@ -44,6 +45,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     precision_accuracy,
     int8_speed,
     precision_portability,
+    gate_time,
     memory,
     mutations,
 )
