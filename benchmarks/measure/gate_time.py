@@ -1,7 +1,7 @@
 """How long `build-engine` takes to an int8 engine behind an accuracy gate, beside an earlier commit of this repository.
 
-Both checkouts take turns, each in a process of its own, and build the demo model at 256x512 with recorded ranges, judged
-on 24 scenes. The earlier commit wrote, hashed and loaded an engine file for every candidate.
+Both checkouts take turns, each in a process of its own, and build the demo model at 256x512 with recorded ranges,
+judged on 24 scenes. The earlier commit wrote, hashed and loaded an engine file for every candidate.
 
     python -m benchmarks.measure.gate_time                     (a quarter of an hour)
     python -m benchmarks.measure.gate_time --rounds 1          a quick look; nothing is recorded
@@ -48,7 +48,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         earlier = folder / "earlier"
-        if subprocess.run(["git", "-C", str(ROOT), "worktree", "add", "--detach", str(earlier), EARLIER]).returncode:
+        added = ["git", "-C", str(ROOT), "worktree", "add", "--detach", str(earlier), EARLIER]
+        if subprocess.run(added, check=False).returncode:
             parser.error(f"commit {EARLIER} is not in this clone; fetch its history")
         try:
             rows = measure(earlier, folder, arguments.rounds)
@@ -114,9 +115,9 @@ def make_tables(recorded: list[Row]) -> list[Table]:
 
 SECTION = Section(
     "Building behind an accuracy gate",
-    "SegFormer-B0, mode fast, {size}, in int8 for ONNX Runtime, judged on {scenes} scenes with {points} points to lose: "
-    "whole processes of this commit and of `{earlier}`, which wrote a file for every candidate, in turns ({rounds} "
-    "rounds). Bar: {most} of the earlier time.",
+    "SegFormer-B0, mode fast, {size}, in int8 for ONNX Runtime, judged on {scenes} scenes with {points} points to "
+    "lose: whole processes of this commit and of `{earlier}`, which wrote a file for every candidate, in turns "
+    "({rounds} rounds). Bar: {most} of the earlier time.",
     make_tables,
     ("onnx", "onnxruntime"),
     names_cpu_features=True,
