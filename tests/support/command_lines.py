@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from segpp_deploy.cli.main import _make_app
+from segpp_deploy.cli.main import COMMANDS, _make_app
 
 
 def parse(arguments: Sequence[str]) -> None:
@@ -29,11 +29,12 @@ def options_of(*words: str) -> set[str]:
 
 def command_names() -> list[str]:
     """Return the words after which a command is known."""
-    return list(get_command(_make_app()).commands)
+    return list(COMMANDS)
 
 
 def _find(arguments: Sequence[str]) -> tuple[Any, str, list[str]]:
-    command, name, rest = get_command(_make_app()), "", list(arguments)
+    command: Any = get_command(_make_app())
+    name, rest = "", list(arguments)
     while rest and rest[0] in getattr(command, "commands", {}):
         name = rest.pop(0)
         command = command.commands[name]
