@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.main import get_command
 
-from segpp_deploy.cli.main import COMMANDS, _make_app
+from segpp_deploy.cli.main import _make_app
 
 
 def parse(arguments: Sequence[str]) -> None:
@@ -29,12 +29,15 @@ def options_of(*words: str) -> set[str]:
 
 def command_names() -> list[str]:
     """Return the words after which a command is known."""
-    return list(COMMANDS)
+    return list(_program().commands)
+
+
+def _program() -> Any:
+    return get_command(_make_app())
 
 
 def _find(arguments: Sequence[str]) -> tuple[Any, str, list[str]]:
-    command: Any = get_command(_make_app())
-    name, rest = "", list(arguments)
+    command, name, rest = _program(), "", list(arguments)
     while rest and rest[0] in getattr(command, "commands", {}):
         name = rest.pop(0)
         command = command.commands[name]
