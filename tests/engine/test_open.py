@@ -95,12 +95,12 @@ def test_any_memory_layout(build_tiny: Build, target: TargetName) -> None:
     ("images", "got", "fix"),
     [
         (np.zeros((64, 96, 3), np.uint8), r"uint8 \[64, 96, 3\]", "batch axis"),
-        (np.zeros((1, 64, 96, 3), np.float32), "float32", "--input float"),
-        (np.zeros((1, 3, 64, 96), np.uint8), r"\[1, 3, 64, 96\]", "--size"),
-        (np.zeros((1, 64, 97, 3), np.uint8), r"\[1, 64, 97, 3\]", "--size"),
-        (np.zeros((2, 64, 96, 3), np.uint8), r"\[2, 64, 96, 3\]", "--batch dynamic"),
-        (np.zeros((0, 64, 96, 3), np.uint8), r"\[0, 64, 96, 3\]", "--batch dynamic"),
-        (np.zeros((), np.uint8), r"\[\]", "--size"),
+        (np.zeros((1, 64, 96, 3), np.float32), "float32", "export with float input"),
+        (np.zeros((1, 3, 64, 96), np.uint8), r"\[1, 3, 64, 96\]", "export at another size"),
+        (np.zeros((1, 64, 97, 3), np.uint8), r"\[1, 64, 97, 3\]", "export at another size"),
+        (np.zeros((2, 64, 96, 3), np.uint8), r"\[2, 64, 96, 3\]", "export with a dynamic batch"),
+        (np.zeros((0, 64, 96, 3), np.uint8), r"\[0, 64, 96, 3\]", "export with a dynamic batch"),
+        (np.zeros((), np.uint8), r"\[\]", "export at another size"),
     ],
 )
 def test_images_that_do_not_fit(

@@ -18,11 +18,15 @@ ALL = tuple(BuilderOption)
 FULL = BuilderOptions(("8.9", "12.0"), 2, 4, 512, Path("times.cache"))
 
 
-def test_words_of_all_settings() -> None:
-    assert " ".join(FULL.to_words()) == (
-        "--compute-capability 8.9,12.0 --opt-batch 2 --max-batch 4 --workspace-mib 512 --timing-cache times.cache"
-    )
-    assert BuilderOptions().to_words() == []
+def test_all_settings_as_options() -> None:
+    assert FULL.to_options() == {
+        "compute-capability": "8.9,12.0",
+        "opt-batch": "2",
+        "max-batch": "4",
+        "workspace-mib": "512",
+        "timing-cache": "times.cache",
+    }
+    assert BuilderOptions().to_options() == {}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +65,8 @@ def test_capabilities_are_sorted_and_named_once() -> None:
     ],
 )
 def test_other_targets_take_none(name: TargetName, settings: BuilderOptions) -> None:
-    with pytest.raises(SegppError, match=f"{settings.to_words()[0]} means nothing to the target {name}") as caught:
+    (option,) = settings.to_options()
+    with pytest.raises(SegppError, match=f"--{option} means nothing to the target {name}") as caught:
         check_builder_options(settings, TARGETS[name].builder_options, name, None)
     assert "it has none" in caught.value.expected
 

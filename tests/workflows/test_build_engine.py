@@ -168,7 +168,7 @@ def test_layers_that_are_slower_in_int8_are_left_out(
     assert made.report is not None
     assert "Where int8 pays" in made.report.markdown()
     assert "0.90 times as fast as in float32" in made.report.markdown()
-    assert any("Use --precision fp32" in note for note in made.notes)
+    assert any("Build in fp32" in note for note in made.notes)
     assert any("By its profile, convolutions and products took" in note for note in made.notes)
 
 

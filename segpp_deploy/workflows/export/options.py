@@ -78,6 +78,6 @@ def parse_source(
         raise SegppError(
             "No model was named.",
             "a model card, a checkpoint, or --random-weights.",
-            commands.export("segformer_b0_scenes") + ", or " + commands.option("checkpoint", "FILE"),
+            commands.export("segformer_b0_scenes", "model.onnx") + ", or " + commands.option("checkpoint", "FILE"),
         )
     return CheckpointSource(checkpoint, expected)

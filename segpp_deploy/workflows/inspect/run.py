@@ -153,7 +153,9 @@ def _read_checkpoint(file: str, size: Size) -> InspectResult:
         "classes": list(loaded.classes.names) if loaded.classes else None,
         "normalization": asdict(loaded.normalization) if loaded.normalization else None,
     }
-    return InspectResult(file, FileKind.CHECKPOINT, facts, next_step=commands.export(None, checkpoint=file))
+    return InspectResult(
+        file, FileKind.CHECKPOINT, facts, next_step=commands.export(None, "model.onnx", checkpoint=file)
+    )
 
 
 def _read_plan(file: str, size: Size) -> InspectResult:
@@ -170,7 +172,7 @@ def _read_plan(file: str, size: Size) -> InspectResult:
 
 def _read_card(file: str, size: Size) -> InspectResult:
     facts = load_card(file).model_dump(mode="json")
-    return InspectResult(file, FileKind.CARD, facts, next_step=commands.export(file))
+    return InspectResult(file, FileKind.CARD, facts, next_step=commands.export(file, "model.onnx"))
 
 
 def _try(subject: str, check: Callable[[], object]) -> RunsHere:

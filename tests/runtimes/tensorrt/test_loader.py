@@ -99,7 +99,7 @@ def test_tensorrt_rtx_has_no_plugins(cuda: FakeCuda, engine: Path, library: Simp
     assert plugins.plugin_hash(trt) is None
     with pytest.raises(SegppError, match="TensorRT-RTX runs no plugins") as caught:
         load_engine(trt, engine, needs_plugins=True)
-    assert caught.value.fix == "segpp-deploy export MODEL --lowering portable -o model.onnx"
+    assert caught.value.fix == "segpp-deploy export MODEL --lowering portable -o MODEL.onnx"
 
 
 def test_the_hash_of_the_plugin_library(

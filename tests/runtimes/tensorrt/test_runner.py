@@ -95,7 +95,7 @@ def test_too_little_gpu_memory(cuda: FakeCuda, tmp_path: Any) -> None:
     cuda.memory_bytes = HEIGHT * WIDTH * 3 - 1
     with pytest.raises(SegppError, match="CUDA failed: out of memory") as caught:
         open_runner(FakeTensorRt(cuda), tmp_path)
-    assert "--size" in caught.value.fix
+    assert "smaller size" in caught.value.fix
     assert not cuda.live
 
 
