@@ -81,6 +81,7 @@ def main() -> int:
     run_command = importlib.import_module(f"{PACKAGE}.cli.main").run_command
     folder = Path(str(importlib.import_module(PACKAGE).__file__)).parent
     assert folder.parent == root, f"{PACKAGE} was loaded from {folder}"
+    run_command(arguments)  # once unwatched, so that what modules do while they load does not count
     paths = CallPaths(folder)
     sys.setprofile(paths.note)
     try:

@@ -9,7 +9,8 @@ from typing import Any
 
 from segpp_deploy import commands
 from segpp_deploy.config import Choice, Inference
-from segpp_deploy.data.datasets import AnyDataset, parse_dataset, require_class_count, require_task
+from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
+from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 
 from segpp_deploy import commands
 from segpp_deploy.data.datasets.base import AnyDataset, DatasetSpec
 from segpp_deploy.errors import SegppError, unknown_name_error
 
-_KINDS = (
+KINDS = (
     "ade20k",
     "camvid",
     "cityscapes",
     "folder",
     "scenes",
 )
-
-Opener = Callable[[DatasetSpec], AnyDataset]
-
-
-def _find_opener(kind: str) -> Opener:
-    opener: Opener = getattr(importlib.import_module(f"segpp_deploy.data.datasets.{kind}"), f"open_{kind}")
-    return opener
-
-
-OPENER_OF_KIND: dict[str, Opener] = {kind: _find_opener(kind) for kind in _KINDS}
 
 
 def parse_dataset(text: str, limit: int | None = None) -> AnyDataset:
@@ -45,9 +34,15 @@ def parse_dataset(text: str, limit: int | None = None) -> AnyDataset:
     if limit is not None and limit < 1:
         raise SegppError(f"--limit {limit} leaves no sample.", "a number of at least 1.", commands.option("limit", 10))
     kind, _, rest = text.partition(":")
-    opener = OPENER_OF_KIND.get(kind)
-    if opener is None:
-        raise unknown_name_error("data set kind", kind, OPENER_OF_KIND, commands.option("data", text))
+    if kind not in KINDS:
+        raise unknown_name_error("data set kind", kind, KINDS, commands.option("data", text))
     path, mark, split = rest.rpartition("#")
     spec = DatasetSpec(kind, path, split or None) if mark else DatasetSpec(kind, rest)
-    return opener(spec).first(limit)
+    return _open(spec).first(limit)
+
+
+def _open(spec: DatasetSpec) -> AnyDataset:
+    """Load the module of a kind, and no other's, and open the data set."""
+    module = importlib.import_module(f"segpp_deploy.data.datasets.{spec.kind}")
+    dataset: AnyDataset = getattr(module, f"open_{spec.kind}")(spec)
+    return dataset

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, TaskName
-from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample, parse_dataset
+from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample
+from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.images import list_images, read_image
 from segpp_deploy.errors import SegppError
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from segpp_deploy.config import Preset
-from segpp_deploy.data.datasets import AnyDataset, parse_dataset
+from segpp_deploy.data.datasets import AnyDataset
+from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.evaluate.evaluator import Evaluator
 from segpp_deploy.evaluate.predictor import Predictor

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpp_deploy.data.datasets import parse_dataset
+from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.errors import SegppError
 
 Write = Callable[..., Path]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpp_deploy.data.datasets import parse_dataset
 from segpp_deploy.data.datasets.ade20k import ADE20K_CLASSES
 from segpp_deploy.data.datasets.camvid import CAMVID_CLASSES
 from segpp_deploy.data.datasets.cityscapes import CITYSCAPES_CLASSES
+from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.errors import SegppError
 
 Write = Callable[..., Path]

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.data.datasets import parse_dataset
-from segpp_deploy.data.datasets.registry import OPENER_OF_KIND
+from segpp_deploy.data.datasets.registry import KINDS, parse_dataset
 from segpp_deploy.errors import SegppError
 
 
@@ -19,7 +18,7 @@ def test_unknown_kind(text: str, suggestion: str) -> None:
     with pytest.raises(SegppError, match="Unknown data set kind") as caught:
         parse_dataset(text)
     assert caught.value.fix == f"Did you mean {suggestion!r}?"
-    assert all(kind in caught.value.expected for kind in OPENER_OF_KIND)
+    assert all(kind in caught.value.expected for kind in KINDS)
 
 
 @pytest.mark.parametrize("kind", ["ade20k", "camvid", "cityscapes", "folder"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from segpp_deploy.config import Size
-from segpp_deploy.data.datasets import parse_dataset, scenes
+from segpp_deploy.data.datasets import scenes
+from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, Scene, generate_scene
 from segpp_deploy.errors import SegppError
 
