@@ -1,4 +1,4 @@
-"""From an engine file to something that runs, through its manifest."""
+"""From an engine file to something that runs, once it is known to be whole and to fit the runtime and the GPU here."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from segpp_deploy import commands
 from segpp_deploy.engine.manifest import Manifest, read_manifest
-from segpp_deploy.engine.verify import find_target
+from segpp_deploy.errors import CommandText, SegppError
+from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.runtimes.registry import open_target
 from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
+from segpp_deploy.runtimes.target import RuntimeFacts, Target
+
+_HASH_DIGITS = 12  # enough to tell two libraries apart
 
 
 class Engine:
@@ -66,3 +72,89 @@ def _load(engine: Path, options: SessionOptions) -> tuple[Manifest, ProfiledSess
     manifest = read_manifest(engine)
     target = find_target(engine, manifest)
     return manifest, target.load(engine, manifest.metadata, manifest.settings, options)
+
+
+def verify_engine(engine: Path) -> Manifest:
+    """Return an engine's manifest after checking the file, the runtime and the GPU, before anything loads the file.
+
+    Raises:
+        SegppError: what `read_manifest` raises; the file was cut short or changed; its runtime or its GPU is missing
+            or differs from what it was built for. The message names each difference and the command that builds it
+            again.
+    """
+    manifest = read_manifest(engine)
+    find_target(engine, manifest)
+    return manifest
+
+
+def find_target(engine: Path, manifest: Manifest) -> Target:
+    """Return the target that loads an engine, after checking what `verify_engine` checks once the manifest is read.
+
+    Raises:
+        SegppError: see `verify_engine`.
+    """
+    _check_file(engine, manifest)
+    target = open_target(manifest.target)
+    check_runtime(engine, manifest, target.runtime_facts())
+    try:
+        target.require_device()
+    except SegppError as error:
+        raise SegppError(f"{engine} cannot run here: {error.what}", _describe_needs(manifest), error.fix) from error
+    return target
+
+
+def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts) -> None:
+    """Compare what an engine needs with what is here. The driver may differ: newer ones run older engines.
+
+    Raises:
+        SegppError: something differs that matters.
+    """
+    differences = _compare(manifest.runtime, present)
+    if differences:
+        raise SegppError(
+            f"{engine} was built for another runtime: {present.name} {'; '.join(differences)}.",
+            _describe_needs(manifest),
+            _advise(engine, manifest, present),
+        )
+
+
+def _compare(built: RuntimeFacts, here: RuntimeFacts) -> list[str]:
+    """Describe each difference; what is not known on one side (no GPU, CUDA of the system) is no difference."""
+    found = []
+    if (built.name, built.version) != (here.name, here.version):
+        name = f"{built.name} " if built.name != here.name else ""
+        found.append(f"version {name}{built.version}, here {here.version}")
+    if built.cuda and here.cuda and built.cuda != here.cuda:
+        found.append(f"cuda {built.cuda}, here {here.cuda}")
+    if built.compute_capabilities and not set(here.compute_capabilities) <= set(built.compute_capabilities):
+        wanted, present = ", ".join(built.compute_capabilities), ", ".join(here.compute_capabilities)
+        found.append(f"compute capability {wanted}, here {present}")
+    if built.plugin_sha256 and built.plugin_sha256 != here.plugin_sha256:
+        present = here.plugin_sha256[:_HASH_DIGITS] if here.plugin_sha256 else "none"
+        found.append(f"plugin library {built.plugin_sha256[:_HASH_DIGITS]}, here {present}")
+    return found
+
+
+def _advise(engine: Path, manifest: Manifest, here: RuntimeFacts) -> CommandText:
+    rebuild = "Build it again: " + manifest.rebuild_command(engine)
+    lacks_plugins = manifest.runtime.plugin_sha256 and not here.plugin_sha256
+    return "Build the plugins: " + commands.build_plugins() + ". " + rebuild if lacks_plugins else rebuild
+
+
+def _describe_needs(manifest: Manifest) -> str:
+    runtime = manifest.runtime
+    gpus = ", ".join(runtime.compute_capabilities)
+    needs = f" and an NVIDIA GPU of compute capability {gpus}" if gpus else ""
+    return f"{runtime.name} {runtime.version}{needs}, as when it was built."
+
+
+def _check_file(engine: Path, manifest: Manifest) -> None:
+    size = engine.stat().st_size
+    if size == manifest.size_bytes and sha256_of(engine) == manifest.engine_sha256:
+        return
+    what = "was changed" if size == manifest.size_bytes else f"has {size} bytes"
+    raise SegppError(
+        f"{engine} is not the file that was built: it {what}.",
+        f"the {manifest.size_bytes} bytes its manifest describes.",
+        "Copy it again together with its manifest, or build it again: " + manifest.rebuild_command(engine),
+    )

@@ -13,7 +13,7 @@ import pytest
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
 from segpp_deploy.engine.build import EngineOptions, build_graph
 from segpp_deploy.engine.manifest import Manifest, manifest_path
-from segpp_deploy.engine.verify import verify_engine
+from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.runtimes.names import TargetName

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from segpp_deploy.config import InputKind, OutputKind
-from segpp_deploy.engine import verify
+from segpp_deploy.engine import open as verify
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.names import TargetName

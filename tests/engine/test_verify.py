@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from segpp_deploy.engine.manifest import dump_manifest, manifest_path
-from segpp_deploy.engine.verify import check_runtime, verify_engine
+from segpp_deploy.engine.open import check_runtime, verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.engine.verify import verify_engine
+from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluate.environment import describe_environment
 from segpp_deploy.evaluate.latency import require_counts, take_turns

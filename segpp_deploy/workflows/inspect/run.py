@@ -14,7 +14,7 @@ from segpp_deploy import commands
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.engine.build import require_runnable
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
-from segpp_deploy.engine.verify import verify_engine
+from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.graph_file import graph_tensor, load_model, read_graph

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from segpp_deploy.config import Normalization, Size
 from segpp_deploy.data.geometry.slide import Window, cut, windows
 from segpp_deploy.errors import SegppError
-from segpp_deploy.tasks.segmentation.labels import SlideAccumulator
+from segpp_deploy.tasks.segmentation.prediction import SlideAccumulator
 
 
 def test_cityscapes_windows() -> None:

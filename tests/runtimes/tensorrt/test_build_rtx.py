@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from segpp_deploy.config import Precision
-from segpp_deploy.engine.open import open_session
-from segpp_deploy.engine.verify import verify_engine
+from segpp_deploy.engine.open import open_session, verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from segpp_deploy.config import Lowering, OutputKind
-from segpp_deploy.engine.verify import verify_engine
+from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName

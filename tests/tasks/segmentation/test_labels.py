@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segpp_deploy.config import OutputKind, Size
-from segpp_deploy.tasks.segmentation import labels as labels_module
-from segpp_deploy.tasks.segmentation.labels import argmax_lowest, labels_from_output, resize_logits_rows
+from segpp_deploy.tasks.segmentation import prediction as labels_module
+from segpp_deploy.tasks.segmentation.prediction import argmax_lowest, labels_from_output, resize_logits_rows
 from tests.data.geometry.test_whole import torch_resize
 
 SIDES = st.integers(1, 40)
