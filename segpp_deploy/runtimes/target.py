@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.errors import SegppError
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.builder_options import BuilderOption, BuilderOptions
 from segpp_deploy.runtimes.names import TargetName

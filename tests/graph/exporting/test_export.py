@@ -28,6 +28,7 @@ from tests.support.tiny_graphs import tiny_metadata
 SIZE = Size(128, 192)
 RAGGED = Size(136, 200)
 LOGIT_BAR = 1e-4
+ROUNDING = 5e-6  # of logits in the tens; CPUs add in other orders
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,9 @@ def test_portable_graph_equals_pytorch(plan: MergePlan, model: SegFormer, tmp_pa
         pictures = smooth_pictures(RAGGED, batch)
         with torch.inference_mode():
             expected = model(pictures).numpy()
-        np.testing.assert_allclose(run_onnxruntime(result.path, pictures.numpy()), expected, atol=LOGIT_BAR)
+        np.testing.assert_allclose(
+            run_onnxruntime(result.path, pictures.numpy()), expected, atol=LOGIT_BAR, rtol=ROUNDING
+        )
 
 
 def test_linear_heads_and_deeper_backbones(tmp_path: Path) -> None:
@@ -52,7 +55,7 @@ def test_linear_heads_and_deeper_backbones(tmp_path: Path) -> None:
     pictures = smooth_pictures(SIZE)
     with torch.inference_mode():
         expected = model(pictures).numpy()
-    np.testing.assert_allclose(run_onnxruntime(result.path, pictures.numpy()), expected, atol=LOGIT_BAR)
+    np.testing.assert_allclose(run_onnxruntime(result.path, pictures.numpy()), expected, atol=LOGIT_BAR, rtol=ROUNDING)
 
 
 @pytest.mark.parametrize("preset", [Preset.FAST, Preset.DOWNSAMPLE])

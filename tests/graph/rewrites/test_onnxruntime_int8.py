@@ -19,6 +19,7 @@ from segpp_deploy.graph.precision.layers import find_layers
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS, quantize
 from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.graph.rewrites.onnxruntime_int8 import RUNTIME_DOMAIN
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime
 
 Array = NDArray[np.float32]
 RANGE = 4.0
@@ -69,8 +70,8 @@ def quantized(model: onnx.ModelProto, outputs: bool = True) -> onnx.ModelProto:
 
 
 def run(model: onnx.ModelProto, x: Array) -> Array:
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    output: Array = session.run(None, {"x": x})[0]
+    """Compute as engines do: with exact kernels where the CPU's own would saturate."""
+    output: Array = load_onnxruntime(model.SerializeToString(), LoadOptions()).run(None, {"x": x})[0]
     return output
 
 

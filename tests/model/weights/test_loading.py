@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from random_models import random_model
 from safetensors.torch import save_file
 
 from segpp_deploy.config import Arch, Normalization, TaskName, default_class_table
@@ -16,6 +15,7 @@ from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.weights.cards import load_card
 from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, SeedSource
+from tests.support.random_models import random_model
 
 CARD = "segformer_b0_scenes"
 
