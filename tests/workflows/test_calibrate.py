@@ -298,7 +298,7 @@ def test_a_runtime_that_gives_up(model: Path, pictures: Path, monkeypatch: pytes
             raise RuntimeError("no\nmemory")
 
     monkeypatch.setattr(calibrator, "load_onnxruntime", lambda *arguments: Broken())
-    with pytest.raises(SegppError, match="failed during the calibration: no memory"):
+    with pytest.raises(SegppError, match="ONNX Runtime failed while it ran the graph: no memory"):
         run(model, pictures)
 
 

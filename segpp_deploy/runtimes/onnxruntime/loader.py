@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segpp_deploy import commands
 from segpp_deploy.config import Choice, Lowering
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.graph.contract import INPUT_NAME
 from segpp_deploy.hardware.cpu import has_byte_products, physical_cores
 from segpp_deploy.runtimes.names import TargetName
@@ -71,7 +71,7 @@ def run_onnxruntime(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
         outputs: list[NDArray[Any]] = session.run(None, {INPUT_NAME: image})
     except Exception as error:  # the binding's exceptions have no common base of their own
         raise SegppError(
-            f"ONNX Runtime failed while it ran the graph: {_first_line(error)}",
+            f"ONNX Runtime failed while it ran the graph: {one_line(error)}",
             "a graph that runs, and enough memory for its activations.",
             "Use a smaller size or batch, or export the graph again.",
         ) from error
