@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.evaluate.environment import describe_environment
+from segpp_deploy.evaluation.environment import describe_environment
 from segpp_deploy.files import write_text
 
 Row = dict[str, Any]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from segpp_deploy.data.datasets import Dataset, Sample
     from segpp_deploy.engine.open import Engine
     from segpp_deploy.errors import CheckFailedError, SegppError
-    from segpp_deploy.evaluate.predictor import Predictor
+    from segpp_deploy.evaluation.predictor import Predictor
     from segpp_deploy.runtimes.names import TargetName
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ _HOME_OF = {
     **dict.fromkeys(("Dataset", "Sample"), "data.datasets"),
     "Engine": "engine.open",
     **dict.fromkeys(("CheckFailedError", "SegppError"), "errors"),
-    "Predictor": "evaluate.predictor",
+    "Predictor": "evaluation.predictor",
     "TargetName": "runtimes.names",
 }
 

@@ -50,23 +50,23 @@ EDGES: dict[str, str] = {
     "tasks": "tasks/pose tasks/protocol tasks/segmentation",
     # engines, and what is measured of them
     "engine": "graph hardware runtimes tasks/protocol",
-    "evaluate": "data data/datasets data/geometry engine graph hardware runtimes tasks tasks/protocol",
-    "tuning/calibration": "data data/datasets data/geometry evaluate graph graph/exporting graph/precision "
+    "evaluation": "data data/datasets data/geometry engine graph hardware runtimes tasks tasks/protocol",
+    "tuning/calibration": "data data/datasets data/geometry evaluation graph graph/exporting graph/precision "
     "runtimes/onnxruntime tasks",
-    "tuning": "engine evaluate graph graph/exporting graph/precision runtimes tasks/protocol tuning/calibration",
+    "tuning": "engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol tuning/calibration",
     # what users see
     "report": "model tasks/protocol",
-    "workflows": "data data/datasets evaluate graph graph/precision report runtimes/torch tasks/protocol "
+    "workflows": "data data/datasets evaluation graph graph/precision report runtimes/torch tasks/protocol "
     "tuning/calibration",
-    "workflows/bench": "engine evaluate hardware report runtimes",
-    "workflows/build_engine": "data/datasets engine evaluate graph graph/precision plugin_library report runtimes "
+    "workflows/bench": "engine evaluation hardware report runtimes",
+    "workflows/build_engine": "data/datasets engine evaluation graph graph/precision plugin_library report runtimes "
     "tasks tuning tuning/calibration",
     "workflows/export": "graph graph/exporting model model/weights report tasks",
-    "workflows/demo": "data data/datasets evaluate graph model model/weights report runtimes runtimes/torch "
+    "workflows/demo": "data data/datasets evaluation graph model model/weights report runtimes runtimes/torch "
     "tasks/segmentation tuning workflows/bench workflows/build_engine workflows/export",
-    "workflows/doctor": "evaluate hardware plugin_library report runtimes",
+    "workflows/doctor": "evaluation hardware plugin_library report runtimes",
     "workflows/inspect": "engine graph model model/weights report runtimes",
-    "workflows/selftest": "data/datasets data/scenes evaluate hardware model model/weights ops plugin_library report "
+    "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration workflows workflows/bench workflows/build_engine "
     "workflows/demo workflows/doctor workflows/export workflows/inspect workflows/selftest",

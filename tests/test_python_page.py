@@ -65,3 +65,11 @@ def test_errors_speak_of_commands_only_where_one_was_used() -> None:
         segpp_deploy.export("x.onnx", "segformer_b0_scenes", size="12")
     assert "--" not in str(caught.value)
     assert "Fix" not in str(caught.value)
+
+
+def test_no_public_name_is_a_modules() -> None:
+    """A module that is imported becomes an attribute of the package, in the place of a function of that name."""
+    package = Path(segpp_deploy.__file__).parent
+    assert [
+        name for name in segpp_deploy.__all__ if (package / name).exists() or (package / f"{name}.py").exists()
+    ] == []

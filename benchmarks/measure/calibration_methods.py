@@ -22,8 +22,8 @@ from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import CalibrationMethod, Precision, Preset, Size
 from segpp_deploy.data.datasets import AnyDataset
 from segpp_deploy.data.datasets.registry import parse_dataset
-from segpp_deploy.evaluate.evaluator import Evaluator
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.qdq import QUANTIZABLE_KINDS
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of

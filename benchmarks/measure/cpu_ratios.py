@@ -26,7 +26,7 @@ from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size, default_class_table
-from segpp_deploy.evaluate.latency import measure_interleaved
+from segpp_deploy.evaluation.latency import measure_interleaved
 from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.arch import LayerNormEps
 from segpp_deploy.model.dialects import Dialect, to_dialect

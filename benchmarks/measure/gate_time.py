@@ -21,7 +21,7 @@ from benchmarks.arguments import make_parser
 from benchmarks.recording import ROOT, Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Preset, Size
-from segpp_deploy.evaluate.latency import take_turns
+from segpp_deploy.evaluation.latency import take_turns
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.report.tables import Table
 from segpp_deploy.workflows.export.options import ExportOptions

@@ -23,7 +23,7 @@ from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, Int8Layers, OutputKind, Precision, Preset, Size
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.evaluate.latency import measure_interleaved
+from segpp_deploy.evaluation.latency import measure_interleaved
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table

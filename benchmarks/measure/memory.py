@@ -16,7 +16,7 @@ from benchmarks.arguments import parse_parts
 from benchmarks.recording import Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size
-from segpp_deploy.evaluate.worker import start_worker
+from segpp_deploy.evaluation.worker import start_worker
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.names import TargetName

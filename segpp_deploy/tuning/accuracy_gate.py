@@ -8,8 +8,8 @@ from typing import Any
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason
 from segpp_deploy.errors import CheckFailedError
-from segpp_deploy.evaluate.evaluator import KeptReference
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.evaluator import KeptReference
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.tuning.candidates import CandidateBench

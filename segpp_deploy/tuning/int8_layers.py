@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
-from segpp_deploy.evaluate.latency import measure_interleaved
-from segpp_deploy.evaluate.predictor import chunks
+from segpp_deploy.evaluation.latency import measure_interleaved
+from segpp_deploy.evaluation.predictor import chunks
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe

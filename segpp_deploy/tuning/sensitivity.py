@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segpp_deploy.evaluate.evaluator import KeptReference
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.evaluator import KeptReference
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.precision.layers import Layer
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress

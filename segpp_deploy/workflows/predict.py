@@ -29,7 +29,7 @@ from segpp_deploy.data.video import (
     require_video_name,
 )
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.predictor import Predictor, chunks
+from segpp_deploy.evaluation.predictor import Predictor, chunks
 from segpp_deploy.files import require_writable
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.tables import Table

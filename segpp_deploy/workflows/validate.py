@@ -12,8 +12,8 @@ from segpp_deploy.config import Choice, Inference
 from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
 from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.evaluator import Evaluator
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.numbers import format_agreement, format_percent, format_score

@@ -12,7 +12,7 @@ import pytest
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import CheckFailedError
-from segpp_deploy.evaluate.evaluator import Comparison
+from segpp_deploy.evaluation.evaluator import Comparison
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.worker import profile_engine, start_worker
+from segpp_deploy.evaluation.worker import profile_engine, start_worker
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions

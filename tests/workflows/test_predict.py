@@ -10,7 +10,7 @@ from segpp_deploy.config import OutputKind, Size, TaskName
 from segpp_deploy.data.images import read_labels, write_image
 from segpp_deploy.data.video import open_video_writer, probe_video
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate import predictor
+from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.workflows.predict import PredictOptions, run_predict
 from tests.workflows.fake_session import BrightnessSession, make_metadata

@@ -10,7 +10,7 @@ import pytest
 from segpp_deploy.config import Inference, OutputKind, Size
 from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate import predictor
+from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate

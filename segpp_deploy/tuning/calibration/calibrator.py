@@ -18,7 +18,7 @@ from segpp_deploy.data.datasets import Sample
 from segpp_deploy.data.datasets.selection import Selection
 from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.predictor import chunks
+from segpp_deploy.evaluation.predictor import chunks
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.observe import (
     EXTREMES,

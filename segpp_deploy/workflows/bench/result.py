@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.engine.manifest import Manifest
-from segpp_deploy.evaluate.environment import Environment
-from segpp_deploy.evaluate.latency import InterleavedLatency, LatencyStats
+from segpp_deploy.evaluation.environment import Environment
+from segpp_deploy.evaluation.latency import InterleavedLatency, LatencyStats
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.session import OperationTime
 

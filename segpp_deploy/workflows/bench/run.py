@@ -8,9 +8,9 @@ from pathlib import Path
 from segpp_deploy import commands
 from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.environment import describe_environment
-from segpp_deploy.evaluate.latency import require_counts, take_turns
-from segpp_deploy.evaluate.worker import profile_engine, start_worker
+from segpp_deploy.evaluation.environment import describe_environment
+from segpp_deploy.evaluation.latency import require_counts, take_turns
+from segpp_deploy.evaluation.worker import profile_engine, start_worker
 from segpp_deploy.files import require_writable, write_text
 from segpp_deploy.hardware.cpu import physical_cores, require_threads
 from segpp_deploy.progress import Progress, no_progress

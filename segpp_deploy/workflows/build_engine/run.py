@@ -19,8 +19,8 @@ from segpp_deploy.engine.build import (
 )
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.evaluator import Evaluator
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers

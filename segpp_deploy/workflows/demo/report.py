@@ -12,7 +12,7 @@ from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, Preset
 from segpp_deploy.data.datasets import IGNORE_INDEX, Dataset
 from segpp_deploy.data.images import ByteImage, write_image
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import write_text
 from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
 from segpp_deploy.report.extra import import_report_library

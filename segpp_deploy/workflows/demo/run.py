@@ -9,8 +9,8 @@ from segpp_deploy.config import Preset
 from segpp_deploy.data.datasets import AnyDataset
 from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.images import write_image, write_labels
-from segpp_deploy.evaluate.evaluator import Evaluator
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.arch import ARCH_SPECS

@@ -8,7 +8,7 @@ from typing import Any
 
 from segpp_deploy.config import Precision
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.environment import Environment, describe_environment
+from segpp_deploy.evaluation.environment import Environment, describe_environment
 from segpp_deploy.hardware.cpu import physical_cores
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.names import TargetName

@@ -15,9 +15,9 @@ from segpp_deploy.config import Lowering, Preset, Size
 from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.environment import describe_environment
-from segpp_deploy.evaluate.evaluator import Evaluator
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.environment import describe_environment
+from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate import latency
-from segpp_deploy.evaluate.latency import LatencyStats, Run, measure_interleaved, percentile, take_turns
+from segpp_deploy.evaluation import latency
+from segpp_deploy.evaluation.latency import LatencyStats, Run, measure_interleaved, percentile, take_turns
 from segpp_deploy.progress import Progress, no_progress
 
 

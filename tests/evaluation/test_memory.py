@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from segpp_deploy.evaluate import memory
-from segpp_deploy.evaluate.memory import high_water_bytes
+from segpp_deploy.evaluation import memory
+from segpp_deploy.evaluation.memory import high_water_bytes
 
 MIB = 2**20
 HOLD_AND_RELEASE = """
-from segpp_deploy.evaluate.memory import high_water_bytes
+from segpp_deploy.evaluation.memory import high_water_bytes
 before = high_water_bytes()
 held = bytearray(b"x") * (200 << 20)
 del held

@@ -6,7 +6,7 @@ import pytest
 from segpp_deploy.config import Inference, OutputKind, Size, TaskName
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation.predictor import Predictor
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.memory import high_water_bytes
+from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
 from segpp_deploy.runtimes.session import OperationTime, ProfiledSession, SessionOptions

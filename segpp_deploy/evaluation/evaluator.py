@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from segpp_deploy.data.datasets import Dataset, Example, Sample
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate.predictor import Predictor, chunks
+from segpp_deploy.evaluation.predictor import Predictor, chunks
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
 from segpp_deploy.tasks.protocol.task import Agreement

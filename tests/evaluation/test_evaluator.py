@@ -17,9 +17,9 @@ from segpp_deploy.data.datasets.selection import open_pictures
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import write_image
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluate import evaluator as evaluator_module
-from segpp_deploy.evaluate.evaluator import Evaluator
-from segpp_deploy.evaluate.predictor import Predictor
+from segpp_deploy.evaluation import evaluator as evaluator_module
+from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.predictor import Predictor
 from tests.workflows.fake_session import SMALL, BrightnessSession, make_metadata
 
 HEIGHT, WIDTH = SMALL.hw

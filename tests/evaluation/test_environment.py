@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.evaluate import environment
-from segpp_deploy.evaluate.environment import describe_environment, parse_gpu_table
+from segpp_deploy.evaluation import environment
+from segpp_deploy.evaluation.environment import describe_environment, parse_gpu_table
 
 
 def test_describes_this_machine() -> None:
@@ -35,7 +35,7 @@ def test_says_nothing_about_host_or_user() -> None:
 
 def test_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from segpp_deploy.evaluate.environment import describe_environment; describe_environment();"
+        "import sys; from segpp_deploy.evaluation.environment import describe_environment; describe_environment();"
         "print([m for m in ('torch','onnx','onnxruntime','openvino','numpy','cv2') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
