@@ -6,12 +6,12 @@ import codecs
 import contextlib
 import io
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from rich.progress import Progress as ProgressBar
     from rich.progress import TaskID
 
@@ -28,30 +28,23 @@ class Output:
     json: bool = False
     quiet: bool = False
 
-    def result(self, data: Mapping[str, Any], *people: RenderableType) -> None:
-        """Print the command's result: `data` under --json, else the renderables in `people`."""
+    def show(self, result: CommandResult) -> None:
+        """Print what a command returned: its notes to stderr; to stdout JSON, or its tables and its summary."""
+        for note in result.notes:
+            self.note(note)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a name that stdout cannot show is no reason to fail
         if self.json:
             from segpp_deploy.report.json_report import to_json
 
-            print(to_json(data, ascii_only=not _is_utf8(sys.stdout.encoding)))
-            return
-        console = _console(sys.stdout.isatty())
-        for item in people:
-            console.print(item, highlight=False, soft_wrap=isinstance(item, str), markup=False, crop=False)
-
-    def show(self, result: CommandResult) -> None:
-        """Print what a command returned: its notes to stderr, then JSON, or its tables and its summary."""
-        for note in result.notes:
-            self.note(note)
-        if self.json:
-            self.result(result.to_dict())
+            print(to_json(result.to_dict(), ascii_only=not _is_utf8(sys.stdout.encoding)))
             return
         from segpp_deploy.report.tables import to_rich
 
         summary = result.summary()
-        self.result({}, *(to_rich(table) for table in result.tables()), *([summary] if summary else []))
+        console = _console(sys.stdout.isatty())
+        for item in (*map(to_rich, result.tables()), *([summary] if summary else [])):
+            console.print(item, highlight=False, soft_wrap=isinstance(item, str), markup=False, crop=False)
 
     def note(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""

@@ -60,5 +60,4 @@ def build(
     output = Output(json, quiet)
     with output.progress() as progress:
         result = build_plugin_library(options, progress)
-    verb = "Already built:" if result.reused else "Built"
-    output.result(result.to_dict(), f"{verb} {result.library.path} ({result.library.record.describe()})")
+    output.show(result)

@@ -59,6 +59,20 @@ class PluginBuildResult:
     library: PluginLibrary
     reused: bool
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing besides."""
+        return ()
+
+    def tables(self) -> tuple[()]:
+        """Return none: a library was built."""
+        return ()
+
+    def summary(self) -> str:
+        """Say where the library is and what it is for."""
+        verb = "Already built:" if self.reused else "Built"
+        return f"{verb} {self.library.path} ({self.library.record.describe()})"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `plugins build --json`."""
         kernels = self.library.kernels_path

@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from segpp_deploy.cli import console
 from segpp_deploy.cli.console import Output
-from segpp_deploy.report.tables import Column, Table, to_rich
+from segpp_deploy.report.tables import Column, Table
 
-TABLE = to_rich(Table("", (Column("mode", False),), (("[fast]",),)))
+TABLE = Table("", (Column("mode", False),), (("[fast]",),))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command might return."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    shown: tuple[Table, ...] = ()
+    text: str = ""
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self.values)
+
+    def tables(self) -> tuple[Table, ...]:
+        return self.shown
+
+    def summary(self) -> str:
+        return self.text
 
 
 def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,14 +45,14 @@ def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) ->
         progress("Step one", 0, 2)
         progress("Step one", 2, 2)
         progress("Step two", 1, 1)
-    output.result({"path": Path("a"), "miou": float("nan")}, TABLE)
+    output.show(Result({"path": Path("a"), "miou": float("nan")}, (TABLE,), notes=("Note.",)))
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"path": "a", "miou": None}
-    assert captured.err == "working\nStep one\nStep two\n"
+    assert captured.err == "working\nStep one\nStep two\nNote.\n"
 
 
 def test_people_get_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    Output().result({}, TABLE, "Wrote [a].onnx " + "x" * 300)
+    Output().show(Result(shown=(TABLE,), text="Wrote [a].onnx " + "x" * 300))
     out = capsys.readouterr().out
     assert "[fast]" in out
     assert "Wrote [a].onnx " + "x" * 300 + "\n" in out  # neither wrapped nor read as markup
@@ -41,7 +63,7 @@ def test_quiet_keeps_the_result_only(capsys: pytest.CaptureFixture[str]) -> None
     output.note("working")
     with output.progress() as progress:
         progress("Step", 0, 1)
-    output.result({}, "done")
+    output.show(Result(text="done", notes=("Note.",)))
     assert capsys.readouterr() == ("done\n", "")
 
 
@@ -51,10 +73,10 @@ def test_quiet_keeps_the_result_only(capsys: pytest.CaptureFixture[str]) -> None
 def test_names_that_stdout_cannot_show(encoding: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     monkeypatch.setattr(console.sys, "stdout", stream)
-    Output(json=True).result({"path": name})
+    Output(json=True).show(Result({"path": name}))
     stream.seek(0)
     assert json.loads(stream.read()) == {"path": name}
-    Output().result({}, name, to_rich(Table("", (Column("name", False),), ((name,),))))
+    Output().show(Result(shown=(Table("", (Column("name", False),), ((name,),)),), text=name))
 
 
 def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
