@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,15 +107,27 @@ class Dataset(Generic[T]):
 
     Args:
         name: as the user would write it.
-        samples: in a fixed order.
+        samples: in a fixed order, each with a name of its own.
         task: whose predictions its targets judge.
         classes: names of the classes or keypoints its targets speak of; None where the data set does not say.
+
+    Raises:
+        SegppError: two samples have the same name.
     """
 
     name: str
     samples: tuple[Sample[T], ...]
     task: TaskName = TaskName.SEG
     classes: ClassTable | None = None
+
+    def __post_init__(self) -> None:
+        repeated = [name for name, count in Counter(sample.name for sample in self.samples).items() if count > 1]
+        if repeated:  # what is remembered of a sample goes by its name
+            raise SegppError(
+                f"Data set {self.name} has several samples called {repeated[0]!r}.",
+                "another name for each.",
+                "Name samples after their files, folders included.",
+            )
 
     def __len__(self) -> int:
         return len(self.samples)

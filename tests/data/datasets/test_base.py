@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,12 +59,17 @@ def test_size_mismatch() -> None:
 
 
 def test_dataset_is_a_sequence_of_samples() -> None:
-    samples = tuple(sample(stored(0, 0, 0, 0, 0, i)) for i in range(5))
+    samples = tuple(replace(sample(stored(0, 0, 0, 0, 0, i)), name=f"street {i}") for i in range(5))
     dataset = Dataset("d", samples)
     assert (len(dataset), list(dataset)) == (5, list(samples))
     assert list(dataset.first(2)) == list(samples[:2])
     assert dataset.first(None) is dataset
     assert len(dataset.first(9)) == 5
+
+
+def test_names_are_unique() -> None:
+    with pytest.raises(SegppError, match="Data set d has several samples called 'street'"):
+        Dataset("d", (sample(stored(0, 0, 0, 0, 0, 0)),) * 2)
 
 
 def test_class_count() -> None:
