@@ -29,7 +29,7 @@ PACKAGE = Path(commands.__file__).parent
 OPTION = re.compile(r"(?<![\w-])(?:--(?:[a-z][a-z-]*|$)|-o(?= ))")
 COMMAND = re.compile(rf"{commands.PROGRAM} (?:{'|'.join(command_names())})\b")
 OTHER_PROGRAMS = {
-    "evaluate/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
+    "evaluation/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/build.py": {"--build", "--parallel", "--target"},  # cmake
     "plugin_library/build_tools.py": {"--version"},  # compilers, cmake, ninja

@@ -12,12 +12,17 @@ import onnx_ir as ir
 from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.engine.build import EngineOptions, resolve_settings
 from segpp_deploy.graph.graph_file import GraphFile
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.half_emulation import emulate_half
-from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe, RecipeKey, apply_recipe
 from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.registry import TARGETS, open_target
 from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
+from segpp_deploy.runtimes.target import CompiledEngine
+
+KEPT_BYTES = 128 << 20
+"""Compiled candidates of so many bytes stay in memory: the float32 graph and the chosen recipe are opened repeatedly."""
 
 
 class CandidateBench:
@@ -36,10 +41,16 @@ class CandidateBench:
         self.is_own_target = self.target is target
         self._threads = threads
         self._source = graph
+        self._compiled: dict[RecipeKey | None, tuple[ExportMetadata, CompiledEngine]] = {}
+
+    @cached_property
+    def graph_bytes(self) -> int:
+        """The size of the float32 graph."""
+        return self._source.model.ByteSize()
 
     @contextmanager
     def open(self, recipe: PrecisionRecipe | None, *, profile: bool = False) -> Iterator[ProfiledSession]:
-        """Compile and load a candidate; nothing of it is kept afterwards.
+        """Compile and load a candidate; at most its engine stays in memory afterwards (`KEPT_BYTES`).
 
         Args:
             recipe: how to rewrite the graph; None for the float32 graph.
@@ -49,11 +60,24 @@ class CandidateBench:
             yield session
 
     def _load(self, recipe: PrecisionRecipe | None, options: SessionOptions) -> ProfiledSession:
-        graph, target = self._rewritten(recipe), open_target(self.target)
+        key = None if recipe is None else recipe.key
+        if key not in self._compiled:
+            self._make_room()
+            self._compiled[key] = self._compile(recipe)
+        metadata, compiled = self._compiled[key]
+        return open_target(self.target).load(compiled.data, metadata, compiled.settings, options)
+
+    def _compile(self, recipe: PrecisionRecipe | None) -> tuple[ExportMetadata, CompiledEngine]:
+        graph = self._rewritten(recipe)
         precision = None if recipe is None or recipe.rewrites_graph else recipe.precision
         settings = resolve_settings(graph.metadata, graph.path, EngineOptions(self.target, precision, self._threads))
-        compiled = target.compile(graph, settings, no_progress)
-        return target.load(compiled.data, graph.metadata, settings, options)
+        return graph.metadata, open_target(self.target).compile(graph, settings, no_progress)
+
+    def _make_room(self) -> None:
+        """Forget the candidates that were compiled first until the others leave room for one more."""
+        largest = max((len(compiled.data) for _, compiled in self._compiled.values()), default=0)
+        while self._compiled and (len(self._compiled) + 1) * largest > KEPT_BYTES:
+            del self._compiled[next(iter(self._compiled))]
 
     @cached_property
     def _graph(self) -> GraphFile:

@@ -19,8 +19,9 @@ from segpp_deploy.tuning.candidates import CandidateBench
 
 ROUNDS = 7
 WARMUP = 2
-AT_ONCE = 3
-"""So many engines are loaded beside the one that is compared with: more would not fit for the largest models."""
+MOST_AT_ONCE = 6
+BYTES_AT_ONCE = 1 << 30
+"""So many engines, of graphs of so many bytes, are loaded beside the one they are compared with."""
 
 WORTH = 1.02
 """A kind is left out only if that makes the engine at least 2 % faster: less is noise."""
@@ -47,7 +48,7 @@ def measure_kinds(
     members = _quantized_by_kind(layers, recipe)
     costs: list[KindCost] = []
     with bench.open(recipe) as everything:
-        for kinds in chunks(members, AT_ONCE):
+        for kinds in chunks(members, min(MOST_AT_ONCE, max(1, BYTES_AT_ONCE // bench.graph_bytes))):
             progress(_STEP, len(costs), len(members))
             with ExitStack() as opened:
                 without = [opened.enter_context(bench.open(recipe.without(members[kind]))) for kind in kinds]

@@ -11,8 +11,8 @@ import pytest
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, import_runtime, open_target, resolve_auto
-from segpp_deploy.runtimes.target import TargetInfo
+from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.target import TargetInfo, import_runtime
 
 
 def test_every_name_has_facts() -> None:

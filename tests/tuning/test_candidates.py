@@ -19,6 +19,7 @@ from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
+from segpp_deploy.tuning import candidates
 from segpp_deploy.tuning.candidates import CandidateBench
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
@@ -96,6 +97,7 @@ from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tuning import candidates
 from segpp_deploy.tuning.candidates import CandidateBench
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -127,3 +129,25 @@ def test_no_file_is_written(small_graph: SmallGraphs, tmp_path: Path) -> None:
     assert [line.split()[:2] for line in shown.splitlines()] == [[], ["open", "seen.txt"]], (
         "but for what is written last"
     )
+
+
+def test_what_was_compiled_is_loaded_again_while_there_is_room(
+    small_graph: SmallGraphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[int] = []
+
+    def compile_once_more(self: CpuTarget, *arguments: Any) -> Any:
+        compiled.append(len(compiled))
+        return original(self, *arguments)
+
+    original = CpuTarget.compile
+    monkeypatch.setattr(CpuTarget, "compile", compile_once_more)
+    bench = CandidateBench(small_graph(Lowering.PORTABLE), TargetName.CPU, 1)
+    for _ in range(2):
+        with bench.open(None):
+            pass
+    assert len(compiled) == 1
+    monkeypatch.setattr(candidates, "KEPT_BYTES", 0)
+    with bench.open(PrecisionRecipe(Precision.FP32)), bench.open(None):
+        pass
+    assert len(compiled) == 3

@@ -34,6 +34,8 @@ def milliseconds(recipe: PrecisionRecipe | None) -> float:
 
 
 class TimedBench:
+    graph_bytes = 400 << 20  # two at a time
+
     @contextmanager
     def open(self, recipe: PrecisionRecipe | None) -> Iterator[float]:
         yield milliseconds(recipe)

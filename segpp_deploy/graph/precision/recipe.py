@@ -18,6 +18,9 @@ from segpp_deploy.graph.precision.qdq import quantize
 REWRITTEN = (Precision.FP16, Precision.INT8)
 
 
+RecipeKey = tuple[Precision, Precision, int, frozenset[str], tuple[str, ...], bool]
+
+
 @dataclass(frozen=True)
 class PrecisionRecipe:
     """How to rewrite an export.
@@ -38,6 +41,11 @@ class PrecisionRecipe:
     layers: frozenset[str] = frozenset()
     keep_fp32: tuple[str, ...] = ()
     outputs: bool = False
+
+    @property
+    def key(self) -> RecipeKey:
+        """What tells recipes apart that share their ranges; those count by identity, as `replace` keeps them."""
+        return self.precision, self.rest, id(self.ranges), self.layers, self.keep_fp32, self.outputs
 
     @property
     def rewrites_graph(self) -> bool:
