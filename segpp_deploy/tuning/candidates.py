@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import onnx_ir as ir
@@ -22,7 +22,16 @@ from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
 from segpp_deploy.runtimes.target import CompiledEngine
 
 KEPT_BYTES = 128 << 20
-"""Compiled candidates of so many bytes stay in memory: the float32 graph and the chosen recipe are opened repeatedly."""
+"""Compiled candidates of so many bytes stay in memory: the float32 graph and the chosen recipe are opened often."""
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A compiled recipe; the recipe stays, so that its key is nobody else's."""
+
+    recipe: PrecisionRecipe | None
+    metadata: ExportMetadata
+    engine: CompiledEngine
 
 
 class CandidateBench:
@@ -41,12 +50,12 @@ class CandidateBench:
         self.is_own_target = self.target is target
         self._threads = threads
         self._source = graph
-        self._compiled: dict[RecipeKey | None, tuple[ExportMetadata, CompiledEngine]] = {}
+        self._compiled: dict[RecipeKey | None, _Candidate] = {}
 
     @cached_property
     def graph_bytes(self) -> int:
         """The size of the float32 graph."""
-        return self._source.model.ByteSize()
+        return int(self._source.model.ByteSize())
 
     @contextmanager
     def open(self, recipe: PrecisionRecipe | None, *, profile: bool = False) -> Iterator[ProfiledSession]:
@@ -64,18 +73,19 @@ class CandidateBench:
         if key not in self._compiled:
             self._make_room()
             self._compiled[key] = self._compile(recipe)
-        metadata, compiled = self._compiled[key]
-        return open_target(self.target).load(compiled.data, metadata, compiled.settings, options)
+        candidate = self._compiled[key]
+        engine = candidate.engine
+        return open_target(self.target).load(engine.data, candidate.metadata, engine.settings, options)
 
-    def _compile(self, recipe: PrecisionRecipe | None) -> tuple[ExportMetadata, CompiledEngine]:
+    def _compile(self, recipe: PrecisionRecipe | None) -> _Candidate:
         graph = self._rewritten(recipe)
         precision = None if recipe is None or recipe.rewrites_graph else recipe.precision
         settings = resolve_settings(graph.metadata, graph.path, EngineOptions(self.target, precision, self._threads))
-        return graph.metadata, open_target(self.target).compile(graph, settings, no_progress)
+        return _Candidate(recipe, graph.metadata, open_target(self.target).compile(graph, settings, no_progress))
 
     def _make_room(self) -> None:
         """Forget the candidates that were compiled first until the others leave room for one more."""
-        largest = max((len(compiled.data) for _, compiled in self._compiled.values()), default=0)
+        largest = max((len(candidate.engine.data) for candidate in self._compiled.values()), default=0)
         while self._compiled and (len(self._compiled) + 1) * largest > KEPT_BYTES:
             del self._compiled[next(iter(self._compiled))]
 
