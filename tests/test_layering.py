@@ -61,7 +61,7 @@ EDGES: dict[str, str] = {
     "workflows/bench": "engine evaluation hardware report runtimes",
     "workflows/build_engine": "data/datasets engine evaluation graph graph/precision plugin_library report runtimes "
     "tasks tuning tuning/calibration",
-    "workflows/export": "graph graph/exporting model model/weights report tasks",
+    "workflows/export": "graph/exporting model model/weights report tasks",
     "workflows/demo": "data data/datasets evaluation graph model model/weights report runtimes runtimes/torch "
     "tasks/segmentation tuning workflows/bench workflows/build_engine workflows/export",
     "workflows/doctor": "evaluation hardware plugin_library report runtimes",

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.exporting.export import ExportedGraph
 from segpp_deploy.report.tables import Table
 from segpp_deploy.report.tokens import tokens_table
 
 
 @dataclass(frozen=True)
-class ExportResult:
-    """A written file.
-
-    Args:
-        path: the ONNX file.
-        metadata: what the file says about itself.
-        sha256: hash of the file.
-        notes: what the user should know, such as stages where the plan merges nothing.
-    """
-
-    path: Path
-    metadata: ExportMetadata
-    sha256: str
-    notes: tuple[str, ...]
+class ExportResult(ExportedGraph):
+    """The written file, as a command's result."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `export --json`."""

@@ -39,4 +39,4 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         seed=source.seed,
     )
     exported = export_graph(source.model, request, options.output)
-    return ExportResult(exported.path, exported.metadata, exported.sha256, exported.notes)
+    return ExportResult(**vars(exported))
