@@ -110,12 +110,8 @@ def run_predict(options: PredictOptions, progress: Progress = no_progress) -> Pr
     targets = [_plan_outputs(options, source, is_video)] if is_video else _plan_all(options, pictures)
     _check_outputs(targets[0], is_video)
     with Predictor.open(options.engine) as predictor:
-        if options.labels_png and not predictor.task.has_label_maps:
-            raise SegppError(
-                f"A {predictor.task.name} model gives no label of a pixel.",
-                "a segmentation model.",
-                "Leave " + commands.option("labels-png") + " out.",
-            )
+        if options.labels_png:
+            predictor.task.require_label_maps()
         start = time.perf_counter()
         if is_video:
             images = _predict_video(predictor, targets[0], progress)

@@ -25,7 +25,6 @@ class PoseTask:
     outputs = (OutputKind.HEATMAPS,)
     default_size = Size(384, 288)
     counted = "keypoints"
-    has_label_maps = False
     assumptions: tuple[str, ...] = ("Assumed: each picture shows one person, who fills it.",)
 
     def require_inference(self, inference: Inference, metadata: ExportMetadata) -> None:
@@ -71,18 +70,26 @@ class PoseTask:
         """Return the keypoints that are labelled."""
         return frozenset(np.flatnonzero(target.is_labelled).tolist())
 
-    def label_map(self, prediction: Pose) -> ByteImage:
+    def require_label_maps(self) -> None:
         """Refuse: keypoints are no labels of pixels.
 
         Raises:
             SegppError: always.
         """
-        raise SegppError(
-            "A pose model gives no label of a pixel.",
-            "a segmentation model.",
-            "Leave " + commands.option("labels-png") + " out.",
-        )
+        raise _no_label_maps()
+
+    def label_map(self, prediction: Pose) -> ByteImage:
+        """Refuse, as `require_label_maps`."""
+        raise _no_label_maps()
 
     def draw(self, image: ByteImage, prediction: Pose, classes: ClassTable, *, legend: bool = True) -> ByteImage:
         """Draw the keypoints, with their names where a legend is wanted."""
         return draw_keypoints(image, prediction, classes, names=legend)
+
+
+def _no_label_maps() -> SegppError:
+    return SegppError(
+        "A pose model gives no label of a pixel.",
+        "a segmentation model.",
+        "Leave " + commands.option("labels-png") + " out.",
+    )

@@ -108,12 +108,15 @@ class Task(Protocol[P, T]):
     def assumptions(self) -> tuple[str, ...]:
         """What is taken for granted where pictures come without boxes, in sentences for the user."""
 
-    @property
-    def has_label_maps(self) -> bool:
-        """Whether a prediction is a class for every pixel, which a file can hold."""
+    def require_label_maps(self) -> None:
+        """Check that a prediction is a class for every pixel, which a file can hold.
+
+        Raises:
+            SegppError: it is not.
+        """
 
     def label_map(self, prediction: P) -> ByteImage:
-        """Return the class of every pixel, uint8 [H, W]; only where `has_label_maps`."""
+        """Return the class of every pixel, uint8 [H, W]; raises what `require_label_maps` raises."""
 
     def draw(self, image: ByteImage, prediction: P, classes: ClassTable, *, legend: bool = True) -> ByteImage:
         """Draw a prediction over its picture; returns a new picture."""

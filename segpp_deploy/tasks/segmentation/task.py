@@ -25,7 +25,6 @@ class SegmentationTask:
     outputs = (OutputKind.LABELS, OutputKind.LOGITS)
     default_size = Size(512, 1024)
     counted = "pixels"
-    has_label_maps = True
     assumptions: tuple[str, ...] = ()
 
     def require_inference(self, inference: Inference, metadata: ExportMetadata) -> None:
@@ -72,6 +71,9 @@ class SegmentationTask:
         """Return the classes with at least one pixel."""
         present = np.flatnonzero(np.bincount(target.ravel(), minlength=IGNORE_INDEX + 1))
         return frozenset(present.tolist()) - {IGNORE_INDEX}
+
+    def require_label_maps(self) -> None:
+        """Do nothing: labels are all there is."""
 
     def label_map(self, prediction: Segmentation) -> ByteImage:
         """Return the labels."""
