@@ -208,31 +208,28 @@ def test_a_report_of_bf16_needs_no_gate(small_graph: SmallGraphs, tmp_path: Path
     assert groups["convolutions and products"]["engine_ms"] > 0
 
 
-def test_the_gate_says_when_it_judges_on_what_calibration_saw(
-    small_graph: SmallGraphs, pictures: Path, tmp_path: Path
-) -> None:
-    options = BuildOptions(
+def judged_on_its_calibration(pictures: Path) -> BuildOptions:
+    """Int8 for every layer, with a gate that lets everything pass."""
+    return BuildOptions(
         TargetName.CPU,
         Precision.INT8,
         calibration=CalibrationOptions(str(pictures)),
         int8_layers=Int8Layers.ALL,
         gate=GateOptions(100.0, str(pictures)),
     )
-    made = run_build(small_graph(Lowering.PORTABLE).path, tmp_path / "e", options)
+
+
+def test_the_gate_says_when_it_judges_on_what_calibration_saw(
+    small_graph: SmallGraphs, pictures: Path, tmp_path: Path
+) -> None:
+    made = run_build(small_graph(Lowering.PORTABLE).path, tmp_path / "e", judged_on_its_calibration(pictures))
     assert any("is what calibration saw" in note for note in made.notes)
 
 
 def test_the_gate_judges_pose_models_by_their_own_score(pictures: Path, tmp_path: Path) -> None:
     source = SeedSource(1, task=TaskName.POSE, num_outputs=3)
     graph = run_export(ExportOptions(tmp_path / "pose.onnx", source, size=Size(64, 64)))
-    options = BuildOptions(
-        TargetName.CPU,
-        Precision.INT8,
-        calibration=CalibrationOptions(str(pictures)),
-        int8_layers=Int8Layers.ALL,
-        gate=GateOptions(100.0, str(pictures)),
-    )
-    made = run_build(graph.path, tmp_path / "pose.engine", options)
+    made = run_build(graph.path, tmp_path / "pose.engine", judged_on_its_calibration(pictures))
     record = made.manifest.precision_record
     assert record is not None
     assert record.gate is not None
