@@ -41,11 +41,11 @@ def out(path: object) -> CommandText:
     return CommandText(f"-o {shlex.quote(str(path))}")
 
 
-def join(texts: Iterable[str], separator: str) -> str:
+def join_fixes(texts: Iterable[str], separator: str) -> str:
     """Join texts to one that speaks of commands if one of them does.
 
     Example:
-        >>> print(join([option("precision", "fp32"), option("target", "cpu")], " or "))
+        >>> print(join_fixes([option("precision", "fp32"), option("target", "cpu")], " or "))
         --precision fp32 or --target cpu
     """
     listed = list(texts)

@@ -187,27 +187,37 @@ class Normalization:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Class (or keypoint) names and their RGB colours, by index."""
+    """Class (or keypoint) names and their RGB colours, by index.
+
+    Args:
+        names: one of each class.
+        palette: one colour for each; left out, the hues are evenly spread.
+    """
 
     names: tuple[str, ...]
-    palette: tuple[tuple[int, int, int], ...]
+    palette: tuple[tuple[int, int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.palette:
+            object.__setattr__(self, "palette", tuple(map(_spread_hue, range(len(self.names)))))
 
     def __len__(self) -> int:
         return len(self.names)
 
 
 def default_class_table(count: int) -> ClassTable:
-    """Name `count` classes class_0 .. and colour them with evenly spread hues.
+    """Name `count` classes class_0 .. and so on.
 
     Example:
         >>> default_class_table(2).names
         ('class_0', 'class_1')
     """
+    return ClassTable(tuple(f"class_{i}" for i in range(count)))
+
+
+def _spread_hue(index: int) -> tuple[int, int, int]:
     import colorsys
 
-    def colour(index: int) -> tuple[int, int, int]:
-        hue = (index * 0.61803398875) % 1.0  # golden-ratio steps keep neighbours apart
-        red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, 0.95 if index % 2 else 0.7)
-        return int(red * 255), int(green * 255), int(blue * 255)
-
-    return ClassTable(tuple(f"class_{i}" for i in range(count)), tuple(colour(i) for i in range(count)))
+    hue = (index * 0.61803398875) % 1.0  # golden-ratio steps keep neighbours apart
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, 0.95 if index % 2 else 0.7)
+    return int(red * 255), int(green * 255), int(blue * 255)

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 
 CACHE_VARIABLE = "SEGPP_CACHE"
@@ -57,8 +56,9 @@ def require_writable(target: Path) -> None:
     """
     target = Path(target)
     if target.is_dir():
-        inside = commands.out(target / "NAME")
-        raise SegppError(f"Cannot write {target}: it is a directory.", "a file name.", inside)
+        raise SegppError(
+            f"Cannot write {target}: it is a directory.", "a file name.", f"Name a file in it: {target / 'NAME'}"
+        )
     try:
         folder = next(parent for parent in target.absolute().parents if parent.exists())
         with tempfile.TemporaryFile(dir=folder):

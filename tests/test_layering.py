@@ -19,7 +19,7 @@ EDGES: dict[str, str] = {
     "errors": "",
     "commands": "errors",
     "config": "commands errors",
-    "files": "commands errors",
+    "files": "errors",
     "progress": "",
     # what is computed
     "ops": "",
@@ -53,14 +53,14 @@ EDGES: dict[str, str] = {
     "evaluation": "data data/datasets data/geometry engine graph hardware runtimes tasks tasks/protocol",
     "tuning/calibration": "data data/datasets data/geometry evaluation graph graph/exporting graph/precision "
     "runtimes/onnxruntime tasks",
-    "tuning": "engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol tuning/calibration",
+    "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol tuning/calibration",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "data data/datasets evaluation graph graph/precision report runtimes/torch tasks/protocol "
     "tuning/calibration",
     "workflows/bench": "engine evaluation hardware report runtimes",
-    "workflows/build_engine": "data/datasets engine evaluation graph graph/precision plugin_library report runtimes "
-    "tasks tuning tuning/calibration",
+    "workflows/build_engine": "engine graph graph/precision plugin_library report runtimes tasks tuning "
+    "tuning/calibration",
     "workflows/export": "graph/exporting model model/weights report tasks",
     "workflows/demo": "data data/datasets evaluation graph model model/weights report runtimes runtimes/torch "
     "tasks/segmentation tuning workflows/bench workflows/build_engine workflows/export",

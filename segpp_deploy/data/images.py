@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy import commands
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.image_header import (
     PNG_SIGNATURE,
@@ -103,7 +102,7 @@ def require_image_name(path: Path) -> Path:
         raise SegppError(
             f"Cannot write a picture named {path.name!r}.",
             f"a name ending in {', '.join(IMAGE_SUFFIXES)}.",
-            commands.out(path.with_suffix(".png")),
+            f"Name it {path.with_suffix('.png')}",
         )
     return path
 
@@ -115,7 +114,8 @@ def write_image(path: Path, rgb: ByteImage) -> None:
         SegppError: an unknown suffix, or the file system refuses.
     """
     path = require_image_name(path)
-    write_bytes(path, _encode(path.suffix.lower(), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)))
+    data = _encode(path.suffix.lower(), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+    write_bytes(path, data)
 
 
 def read_labels(path: Path) -> ByteImage:
@@ -157,7 +157,7 @@ def require_labels_name(path: Path) -> Path:
         raise SegppError(
             f"Cannot write a label map named {path.name!r}.",
             "a name ending in .png (lossy formats would alter the indices).",
-            commands.out(path.with_suffix(".png")),
+            f"Name it {path.with_suffix('.png')}",
         )
     return path
 

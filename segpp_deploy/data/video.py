@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segpp_deploy import commands
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
@@ -84,7 +83,7 @@ def require_video_name(target: Path) -> Path:
         raise SegppError(
             f"Cannot write a video named {target.name!r}.",
             f"a name ending in {', '.join(_CODEC_OF_SUFFIX)}.",
-            commands.out(target.with_suffix(".mp4")),
+            f"Name it {target.with_suffix('.mp4')}",
         )
     return target
 
@@ -101,7 +100,7 @@ class VideoWriter:
             raise SegppError(
                 f"Cannot start writing video {target}.",
                 "an encoder for that kind of file.",
-                commands.out(target.with_suffix(".avi")),
+                f"Name it {target.with_suffix('.avi')}",
             )
 
     def write(self, rgb: ByteImage) -> None:

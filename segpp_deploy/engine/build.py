@@ -89,14 +89,6 @@ def build_graph(
     return manifest
 
 
-def note_untried(manifest: Manifest) -> tuple[str, ...]:
-    """Return what to know about an engine that could not be tried."""
-    if manifest.tried:
-        return ()
-    gpus = ", ".join(manifest.runtime.compute_capabilities)
-    return (f"The engine was not tried: it needs an NVIDIA GPU of compute capability {gpus}.",)
-
-
 def resolve_settings(metadata: ExportMetadata, source: Path, options: EngineOptions) -> EngineSettings:
     """Return the settings of an engine of the graph `source`, for a target that is not AUTO.
 
@@ -207,9 +199,9 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
 def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:
     if not target.can_run(compiled):
         return False
-    expected = output_spec(graph.metadata)
     with closing(target.load(compiled.data, graph.metadata, compiled.settings, SessionOptions())) as session:
         output = session.run(noise_images(graph.metadata))
+    expected = output_spec(graph.metadata)
     if not expected.accepts(output.dtype.name, output.shape):
         found = f"{output.dtype} {format_shape(output.shape)}"
         raise _trial_error(graph, f"it put out {found}, not {expected}")

@@ -86,6 +86,21 @@ class Manifest(BaseModel):
         """Return plain JSON values."""
         return self.model_dump(mode="json")
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know about an engine that could not be tried."""
+        if self.tried:
+            return ()
+        gpus = ", ".join(self.runtime.compute_capabilities)
+        return (f"The engine was not tried: it needs an NVIDIA GPU of compute capability {gpus}.",)
+
+    @property
+    def needs(self) -> str:
+        """What the engine runs with, as a sentence."""
+        gpus = ", ".join(self.runtime.compute_capabilities)
+        device = f" and an NVIDIA GPU of compute capability {gpus}" if gpus else ""
+        return f"{self.runtime.name} {self.runtime.version}{device}, as when it was built."
+
     def rebuild_command(self, engine: Path) -> CommandText:
         """Return the command that builds this engine again."""
         record = self.precision_record
@@ -119,7 +134,8 @@ def read_manifest(engine: Path) -> Manifest:
         SegppError: the engine or its manifest is missing, the manifest is not JSON, was edited, or comes from another
             version of this program.
     """
-    require_file(engine, "engine file", commands.build_engine(commands.GRAPH, engine))
+    build = _build_command(engine)
+    require_file(engine, "engine file", build)
     path = manifest_path(engine)
     if not path.exists():
         raise _missing_manifest(engine, path)
@@ -161,12 +177,16 @@ def _missing_manifest(engine: Path, path: Path) -> SegppError:
             f"{engine} looks like a manifest, not like an engine.", "the engine file.", f"Name {engine.stem} instead."
         )
     if engine.suffix == ".onnx":
-        build = "Build an engine: " + commands.build_engine(engine, engine.with_suffix(".engine"))
+        build = "Build an engine: " + _build_command(engine.with_suffix(".engine"), engine)
         return SegppError(f"{engine} has no manifest ({path.name}).", "an engine file.", build)
     return _bad_manifest(engine, f"{engine} has no manifest: {path} is missing.", None)
 
 
 def _bad_manifest(engine: Path, what: str, values: dict[str, Any] | None) -> SegppError:
     known = values or {}
-    command = commands.build_engine(known.get("source") or commands.GRAPH, engine, target=known.get("target") or None)
-    return SegppError(what, "the manifest that build-engine wrote beside the engine.", "Build it again: " + command)
+    again = "Build it again: " + _build_command(engine, known.get("source"), known.get("target"))
+    return SegppError(what, "the manifest that build-engine wrote beside the engine.", again)
+
+
+def _build_command(engine: Path, source: object = None, target: object = None) -> CommandText:
+    return commands.build_engine(source or commands.GRAPH, engine, target=target or None)

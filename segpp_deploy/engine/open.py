@@ -93,28 +93,44 @@ def find_target(engine: Path, manifest: Manifest) -> Target:
     Raises:
         SegppError: see `verify_engine`.
     """
-    _check_file(engine, manifest)
+    rebuild = "Build it again: " + manifest.rebuild_command(engine)
+    size = engine.stat().st_size
+    if size != manifest.size_bytes or sha256_of(engine) != manifest.engine_sha256:
+        what = "was changed" if size == manifest.size_bytes else f"has {size} bytes"
+        raise SegppError(
+            f"{engine} is not the file that was built: it {what}.",
+            f"the {manifest.size_bytes} bytes its manifest describes.",
+            "Copy it again together with its manifest. " + rebuild,
+        )
     target = open_target(manifest.target)
-    check_runtime(engine, manifest, target.runtime_facts())
+    check_runtime(engine, manifest, target.runtime_facts(), rebuild)
     try:
         target.require_device()
     except SegppError as error:
-        raise SegppError(f"{engine} cannot run here: {error.what}", _describe_needs(manifest), error.fix) from error
+        raise SegppError(f"{engine} cannot run here: {error.what}", manifest.needs, error.fix) from error
     return target
 
 
-def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts) -> None:
+def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts, rebuild: CommandText) -> None:
     """Compare what an engine needs with what is here. The driver may differ: newer ones run older engines.
+
+    Args:
+        engine: the engine file.
+        manifest: its record.
+        present: the runtime here.
+        rebuild: how to make the engine fit again.
 
     Raises:
         SegppError: something differs that matters.
     """
     differences = _compare(manifest.runtime, present)
     if differences:
+        lacks_plugins = manifest.runtime.plugin_sha256 and not present.plugin_sha256
+        plugins = "Build the plugins: " + commands.build_plugins() + ". "
         raise SegppError(
             f"{engine} was built for another runtime: {present.name} {'; '.join(differences)}.",
-            _describe_needs(manifest),
-            _advise(engine, manifest, present),
+            manifest.needs,
+            plugins + rebuild if lacks_plugins else rebuild,
         )
 
 
@@ -133,28 +149,3 @@ def _compare(built: RuntimeFacts, here: RuntimeFacts) -> list[str]:
         present = here.plugin_sha256[:_HASH_DIGITS] if here.plugin_sha256 else "none"
         found.append(f"plugin library {built.plugin_sha256[:_HASH_DIGITS]}, here {present}")
     return found
-
-
-def _advise(engine: Path, manifest: Manifest, here: RuntimeFacts) -> CommandText:
-    rebuild = "Build it again: " + manifest.rebuild_command(engine)
-    lacks_plugins = manifest.runtime.plugin_sha256 and not here.plugin_sha256
-    return "Build the plugins: " + commands.build_plugins() + ". " + rebuild if lacks_plugins else rebuild
-
-
-def _describe_needs(manifest: Manifest) -> str:
-    runtime = manifest.runtime
-    gpus = ", ".join(runtime.compute_capabilities)
-    needs = f" and an NVIDIA GPU of compute capability {gpus}" if gpus else ""
-    return f"{runtime.name} {runtime.version}{needs}, as when it was built."
-
-
-def _check_file(engine: Path, manifest: Manifest) -> None:
-    size = engine.stat().st_size
-    if size == manifest.size_bytes and sha256_of(engine) == manifest.engine_sha256:
-        return
-    what = "was changed" if size == manifest.size_bytes else f"has {size} bytes"
-    raise SegppError(
-        f"{engine} is not the file that was built: it {what}.",
-        f"the {manifest.size_bytes} bytes its manifest describes.",
-        "Copy it again together with its manifest, or build it again: " + manifest.rebuild_command(engine),
-    )

@@ -39,5 +39,5 @@ def join_missing(errors: Sequence[MissingToolError]) -> SegppError:
     return SegppError(
         f"To compile the plugins, {len(errors)} things are missing: {'; '.join(error.tool for error in errors)}.",
         " ".join(f"{error.tool}: {error.expected}" for error in errors),
-        commands.join(dict.fromkeys(error.fix for error in errors), "\n       "),
+        commands.join_fixes(dict.fromkeys(error.fix for error in errors), "\n       "),
     )

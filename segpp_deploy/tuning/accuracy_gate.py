@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segpp_deploy.config import Precision
+from segpp_deploy.data.datasets.selection import DIRECTORY, Selection, select_pictures
 from segpp_deploy.engine.precision_record import GateOutcome, KeptLayers, KeptReason
 from segpp_deploy.errors import CheckFailedError
-from segpp_deploy.evaluation.evaluator import KeptReference
+from segpp_deploy.evaluation.evaluator import Evaluator, KeptReference
 from segpp_deploy.evaluation.predictor import Predictor
+from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.tuning.candidates import CandidateBench
@@ -73,7 +75,8 @@ class AccuracyGate:
             if result.outcome.passed:
                 break
             returned.append(group)
-            result = self._judge_recipe(result.recipe.without(group.group.layers))
+            recipe = result.recipe.without(group.group.layers)
+            result = self._judge_recipe(recipe)
         if not result.outcome.passed:
             raise self._failure(result.outcome, "even with all groups of layers but one in a higher precision it loses")
         return replace(result, kept=self._with_costs(choice.recipe, returned), sensitivity=sensitivity)
@@ -137,3 +140,34 @@ def _reducible(choice: RecipeChoice) -> frozenset[str]:
         return choice.recipe.layers
     kept = set(choice.recipe.keep_fp32)
     return frozenset(one.name for one in choice.layers if not one.kind.in_head and one.name not in kept)
+
+
+class HeldOut:
+    """The gate's options with its pictures, which are looked for before the work begins.
+
+    Args:
+        options: what may be lost, on which data.
+        graph: the export, which says what its pictures show.
+
+    Raises:
+        SegppError: the data cannot be used, or is for another task or other classes.
+    """
+
+    def __init__(self, options: GateOptions, graph: GraphFile) -> None:
+        metadata = graph.metadata
+        self.options = options
+        self._pictures: Selection = select_pictures(options.data, options.images, metadata.task, metadata.classes)
+
+    def open(self, bench: CandidateBench, progress: Progress) -> AccuracyGate:
+        """Let the float32 graph predict for the pictures, and return the gate that compares with it."""
+        evaluator = Evaluator[Any, Any](self._pictures.dataset, progress)
+        with bench.open(None) as session:
+            reference = evaluator.keep(Predictor(session), f"Float32 on {self.options.data}")
+        return AccuracyGate(bench, reference, self.options, progress)
+
+    def is_what_was_calibrated_on(self, choice: RecipeChoice) -> bool:
+        """Whether the ranges come from the same pictures, as far as names can tell."""
+        if choice.ranges is None:
+            return False
+        same_split = choice.ranges.data == self._pictures.data != DIRECTORY
+        return same_split or choice.ranges.source == self.options.data

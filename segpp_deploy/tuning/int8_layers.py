@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from segpp_deploy.evaluation.latency import measure_interleaved
-from segpp_deploy.evaluation.predictor import chunks
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
@@ -46,9 +45,10 @@ def measure_kinds(
     A few engines are loaded at a time and take turns, so that a machine that slows down slows all of them.
     """
     members = _quantized_by_kind(layers, recipe)
+    at_once = min(MOST_AT_ONCE, max(1, BYTES_AT_ONCE // bench.graph_bytes))
     costs: list[KindCost] = []
     with bench.open(recipe) as everything:
-        for kinds in chunks(members, min(MOST_AT_ONCE, max(1, BYTES_AT_ONCE // bench.graph_bytes))):
+        while kinds := list(members)[len(costs) : len(costs) + at_once]:
             progress(_STEP, len(costs), len(members))
             with ExitStack() as opened:
                 without = [opened.enter_context(bench.open(recipe.without(members[kind]))) for kind in kinds]

@@ -75,7 +75,11 @@ def choose_recipe(
     if precision is Precision.FP16:
         return _choose_half(layers, ranges, used, notes)
     if ranges is None:
-        raise _ranges_missing(graph)
+        raise SegppError(
+            "int8 needs to know the range of every tensor.",
+            "a range file, a data set or a directory of pictures like those the engine will see.",
+            commands.calibrate(graph.path) + ", then " + commands.option("calibration", commands.RANGES),
+        )
     choice = _choose_int8(layers, bench.built_for, ranges, used, notes)
     is_measured = int8_layers is Int8Layers.FASTER and bench.is_own_target
     return _keep_faster(choice, bench, progress) if is_measured else choice
@@ -107,12 +111,12 @@ def _choose_int8(
 ) -> RecipeChoice:
     info = TARGETS[target]
     assert info.int8 is not None  # whoever asks for int8 elsewhere is refused before
+    rest = info.int8.rest if _has(info, info.int8.rest) else Precision.FP32
     thresholds = ranges.thresholds()
     kinds = QUANTIZABLE_KINDS if info.int8.every_layer else DEFAULT_KINDS
     covered = frozenset(
         layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
     )
-    rest = info.int8.rest if _has(info, info.int8.rest) else Precision.FP32
     left = tuple(layer.name for layer in layers if layer.name not in covered)
     recipe = PrecisionRecipe(
         Precision.INT8,
@@ -172,12 +176,4 @@ def _describe_ranges(ranges: CalibrationRanges, source: str) -> RangesUsed:
         method=ranges.method,
         images=ranges.images.count,
         images_sha256=ranges.images.sha256,
-    )
-
-
-def _ranges_missing(graph: GraphFile) -> SegppError:
-    return SegppError(
-        "int8 needs to know the range of every tensor.",
-        "a range file, a data set or a directory of pictures like those the engine will see.",
-        commands.calibrate(graph.path) + ", then " + commands.option("calibration", commands.RANGES),
     )

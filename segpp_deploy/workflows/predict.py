@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy import commands
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import (
     ByteImage,
@@ -146,21 +145,26 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
             raise SegppError(
                 f"{options.out} is one file, but several are to be written.",
                 "a directory.",
-                commands.out(options.out.with_suffix("")),
+                f"Name a directory, such as {options.out.with_suffix('')}",
             )
         overlay = labels = options.out
     if source.resolve() in (overlay.resolve(), labels.resolve()):
-        elsewhere = commands.out("predictions")
-        raise SegppError(f"The output would replace the input {source}.", "another place.", elsewhere)
+        raise SegppError(
+            f"The output would replace the input {source}.", "another place.", "Name another directory for the results."
+        )
     return PredictedFile(source, overlay if options.overlay else None, labels if options.labels_png else None)
 
 
 def _check_outputs(target: PredictedFile, is_video: bool) -> None:
     """Find out before the engine is loaded what would go wrong when the first file is written."""
+    labels = target.labels / "frame.png" if target.labels and is_video else target.labels
     if target.overlay:
-        require_writable(require_video_name(target.overlay) if is_video else require_image_name(target.overlay))
-    if target.labels:
-        require_writable(target.labels / "frame.png" if is_video else require_labels_name(target.labels))
+        (require_video_name if is_video else require_image_name)(target.overlay)
+    if labels:
+        require_labels_name(labels)
+    for path in (target.overlay, labels):
+        if path:
+            require_writable(path)
 
 
 def _predict_pictures(predictor: Predictor[Any], targets: list[PredictedFile], progress: Progress) -> int:

@@ -61,7 +61,7 @@ def check(built: BuildResult, needs: RuntimeFacts, **here: Any) -> None:
     """Check an engine with the needs `needs` on a machine that offers the same, but for `here`."""
     settings = BuilderOptions(compute_capabilities=needs.compute_capabilities, workspace_mib=64)
     manifest = built.manifest.model_copy(update={"runtime": needs, "builder": settings})
-    check_runtime(built.path, manifest, replace(needs, **here))
+    check_runtime(built.path, manifest, replace(needs, **here), manifest.rebuild_command(built.path))
 
 
 @pytest.mark.parametrize(

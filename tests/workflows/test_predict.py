@@ -75,7 +75,7 @@ def test_several_results_need_a_directory(tmp_path: Path, session: BrightnessSes
     for source, labels_png in ((picture, True), (tmp_path / "in", False)):
         with pytest.raises(SegppError, match="is one file, but several") as caught:
             run(tmp_path, source, "out.png", labels_png=labels_png)
-        assert caught.value.fix == f"-o {tmp_path / 'out'}"
+        assert caught.value.fix == f"Name a directory, such as {tmp_path / 'out'}"
 
 
 def test_input_is_never_replaced(tmp_path: Path, session: BrightnessSession) -> None:

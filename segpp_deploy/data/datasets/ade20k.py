@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segpp_deploy.config import ClassTable, default_class_table
+from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, require_directory
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
 from segpp_deploy.data.datasets.pairing import files_by_key, pair_samples
@@ -23,10 +23,7 @@ traffic light, tray, ashcan, fan, pier, crt screen, plate, monitor, bulletin boa
 flag
 """
 
-ADE20K_CLASSES = ClassTable(
-    names=tuple(" ".join(name.split()) for name in _NAMES.split(",")),
-    palette=default_class_table(150).palette,
-)
+ADE20K_CLASSES = ClassTable(tuple(" ".join(name.split()) for name in _NAMES.split(",")))
 
 
 def open_ade20k(spec: DatasetSpec) -> Dataset[ByteImage]:

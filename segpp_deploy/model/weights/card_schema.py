@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from segpp_deploy.config import Arch, ClassTable, Normalization, Size, TaskName, default_class_table, parse_size
+from segpp_deploy.config import Arch, ClassTable, Normalization, Size, TaskName, parse_size
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Channel, Channel, Channel]
@@ -147,9 +147,9 @@ class ModelCard(_Strict):
 
     def class_table(self) -> ClassTable:
         """Return names and colours; classes without a colour get evenly spread hues."""
-        generated = default_class_table(len(self.classes)).palette
-        palette = tuple(entry.color or generated[index] for index, entry in enumerate(self.classes))
-        return ClassTable(tuple(entry.name for entry in self.classes), palette)
+        names = tuple(entry.name for entry in self.classes)
+        generated = ClassTable(names).palette
+        return ClassTable(names, tuple(entry.color or generated[index] for index, entry in enumerate(self.classes)))
 
     def normalization_values(self) -> Normalization:
         """Return mean and deviation as the rest of the package uses them."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from segpp_deploy.config import ClassTable, Normalization, TaskName, default_class_table
+from segpp_deploy.config import ClassTable, Normalization, TaskName
 
 Color = tuple[int, int, int]
 
@@ -18,13 +18,14 @@ def read_classes(metadata: Mapping[str, Any], count: int) -> ClassTable | None:
         >>> read_classes({"classes": "sky, road", "palette": "[[0, 0, 255], [90, 90, 90]]"}, 2).palette
         ((0, 0, 255), (90, 90, 90))
     """
-    names = parse_list(metadata.get("classes"))
-    if names is None or len(names) != count:
+    listed = parse_list(metadata.get("classes"))
+    if listed is None or len(listed) != count:
         return None
+    names = tuple(str(name).strip() for name in listed)
     colors = [_parse_color(entry) for entry in parse_list(metadata.get("palette")) or ()]
-    generated = default_class_table(count).palette
+    generated = ClassTable(names).palette
     chosen = [color or generated[index] for index, color in enumerate(colors)] if len(colors) == count else generated
-    return ClassTable(tuple(str(name).strip() for name in names), tuple(chosen))
+    return ClassTable(names, tuple(chosen))
 
 
 def read_normalization(metadata: Mapping[str, Any]) -> Normalization | None:

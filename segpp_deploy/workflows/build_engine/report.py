@@ -134,9 +134,11 @@ def write_report(report: PrecisionReport, folder: Path) -> None:
     Raises:
         SegppError: the folder cannot be written, or a library of the extra `report` is missing.
     """
-    write_text(folder / REPORT_NAME, report.page())
-    write_text(folder / "precision.md", report.markdown())
-    write_text(folder / "precision.json", to_json(report.to_dict()))
+    values = report.to_dict()
+    page, text, data = report.page(), report.markdown(), to_json(values)
+    write_text(folder / REPORT_NAME, page)
+    write_text(folder / "precision.md", text)
+    write_text(folder / "precision.json", data)
 
 
 def describe_speedup(speedup: float, precision: Precision) -> str:

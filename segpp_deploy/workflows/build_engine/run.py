@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from segpp_deploy import commands
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.data.datasets.selection import DIRECTORY, Selection, select_pictures
 from segpp_deploy.engine.build import (
     EngineOptions,
     build_graph,
     check_output,
-    note_untried,
-    require_lowering,
     resolve_settings,
 )
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluation.evaluator import Evaluator
-from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
-from segpp_deploy.tuning.accuracy_gate import AccuracyGate, GateResult
+from segpp_deploy.tuning.accuracy_gate import GateResult, HeldOut
 from segpp_deploy.tuning.candidates import CandidateBench
-from segpp_deploy.tuning.gate_options import GateOptions
 from segpp_deploy.tuning.int8_layers import speedup_of
 from segpp_deploy.tuning.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.tuning.speed_profile import profile_beside_float32
@@ -64,7 +57,7 @@ def run_build(
         _refuse_unused(graph, options, wanted)
     if not rewrites and options.gate is None and options.report_dir is None:
         manifest = build_graph(graph, output, _engine_options(options), progress=progress)
-        return BuildResult(output, manifest, note_untried(manifest))
+        return BuildResult(output, manifest, manifest.notes)
     _check_request(graph, output, options, wanted if rewrites else None)
     if options.report_dir is not None:
         require_report(options.report_dir)
@@ -89,7 +82,7 @@ class _Build:
         self._progress = progress
         self._explain = options.report_dir is not None  # measure what only a report shows
         self._bench = CandidateBench(graph, options.target, options.threads)
-        self._gate = None if options.gate is None else _HeldOut(options.gate, graph)
+        self._gate = None if options.gate is None else HeldOut(options.gate, graph)
 
     def rewrite(self, wanted: Precision) -> BuildResult:
         """Find the recipe, rewrite the graph and build it."""
@@ -110,9 +103,8 @@ class _Build:
             kept=(*choice.kept, *(() if gate is None else gate.kept)),
             gate=None if gate is None else gate.outcome,
             int8_layers=options.int8_layers,
-            speedup_over_fp32=self._measure_speedup(recipe) if choice.costs else None,
         )
-        return self._write(graph, record, replace(choice, recipe=recipe), gate)
+        return self._write(graph, record, replace(choice, recipe=recipe), gate, is_timed=bool(choice.costs))
 
     def leave_to_runtime(self, precision: Precision) -> BuildResult:
         """Build in the precision that the graph has, or that the runtime makes of it, if the engine passes the gate."""
@@ -125,20 +117,19 @@ class _Build:
             rest=precision,
             quantized=(),
             gate=None if gate is None else gate.outcome,
-            speedup_over_fp32=self._measure_speedup(recipe) if differs else None,
         )
-        return self._write(self._graph, record, RecipeChoice(recipe, layers=()), gate)
-
-    def _measure_speedup(self, recipe: PrecisionRecipe) -> float:
-        self._progress("Measuring beside float32", 0, 1)
-        return round(speedup_of(recipe, None, self._bench), 3)
+        return self._write(self._graph, record, RecipeChoice(recipe, layers=()), gate, is_timed=differs)
 
     def _write(
-        self, graph: GraphFile, record: PrecisionRecord, choice: RecipeChoice, gate: GateResult | None
+        self, graph: GraphFile, record: PrecisionRecord, choice: RecipeChoice, gate: GateResult | None, is_timed: bool
     ) -> BuildResult:
+        if is_timed:
+            self._progress("Measuring beside float32", 0, 1)
+            measured = round(speedup_of(choice.recipe, None, self._bench), 3)
+            record = record.model_copy(update={"speedup_over_fp32": measured})
         manifest = build_graph(graph, self._output, _engine_options(self._options), record, self._progress)
         speedup, profile = record.speedup_over_fp32, None
-        notes = [*choice.notes, *note_untried(manifest)]
+        notes = [*choice.notes, *manifest.notes]
         if speedup is not None:
             notes.append(describe_speedup(speedup, manifest.precision))
             if self._explain or speedup < 1:
@@ -148,29 +139,6 @@ class _Build:
         if self._gate is not None and self._gate.is_what_was_calibrated_on(choice):
             notes.append(f"{self._gate.options.data} is what calibration saw; held-out pictures would say more.")
         return BuildResult(self._output, manifest, tuple(notes), report)
-
-
-class _HeldOut:
-    """The gate's options with its pictures, which are looked for before the work begins."""
-
-    def __init__(self, options: GateOptions, graph: GraphFile) -> None:
-        metadata = graph.metadata
-        self.options = options
-        self._pictures: Selection = select_pictures(options.data, options.images, metadata.task, metadata.classes)
-
-    def open(self, bench: CandidateBench, progress: Progress) -> AccuracyGate:
-        """Let the float32 graph predict for the pictures, and return the gate that compares with it."""
-        evaluator = Evaluator[Any, Any](self._pictures.dataset, progress)
-        with bench.open(None) as session:
-            reference = evaluator.keep(Predictor(session), f"Float32 on {self.options.data}")
-        return AccuracyGate(bench, reference, self.options, progress)
-
-    def is_what_was_calibrated_on(self, choice: RecipeChoice) -> bool:
-        """Whether the ranges come from the same pictures, as far as names can tell."""
-        if choice.ranges is None:
-            return False
-        same_split = choice.ranges.data == self._pictures.data != DIRECTORY
-        return same_split or choice.ranges.source == self.options.data
 
 
 def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrites_to: Precision | None) -> None:
@@ -183,7 +151,6 @@ def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrit
         rewrites_to: the precision the graph is rewritten to; None where it stays.
     """
     info = TARGETS[options.target]
-    require_lowering(info, graph.metadata, graph.path)
     if rewrites_to is not None and rewrites_to not in info.graph_precisions:
         raise SegppError(
             f"The target {info.name} does not compute in {rewrites_to}.",
