@@ -53,7 +53,8 @@ EDGES: dict[str, str] = {
     "evaluation": "data data/datasets data/geometry engine graph hardware runtimes tasks tasks/protocol",
     "tuning/calibration": "data data/datasets data/geometry evaluation graph graph/exporting graph/precision "
     "runtimes/onnxruntime tasks",
-    "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol tuning/calibration",
+    "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol "
+    "tuning/calibration",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "data data/datasets evaluation graph graph/precision report runtimes/torch tasks/protocol "

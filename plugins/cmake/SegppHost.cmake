@@ -10,7 +10,7 @@ target_compile_definitions(segpp_settings INTERFACE
 target_compile_options(segpp_settings INTERFACE -ffp-contract=off)
 if(SEGPP_SANITIZE)
   target_compile_options(segpp_settings INTERFACE
-    -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all)
+    -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all)
   target_link_options(segpp_settings INTERFACE -fsanitize=address,undefined)
 endif()
 

@@ -1,19 +1,28 @@
-"""The demo model as a graph."""
+"""Exports that several tests look at: the demo model, and random weights with any batch."""
 
 from __future__ import annotations
 
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from segpp_deploy.config import Preset, Size
+from segpp_deploy.graph.exporting.export import ExportedGraph
+from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.plan import MergePlan
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
+from tests.support.exporting import export
+from tests.support.random_models import random_model
 from tests.support.requirements import skip_or_fail
 
 SCENE_SIZE = Size(256, 512)
+RAGGED = Size(136, 200)  # no multiple of 32
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +33,29 @@ def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[P
         skip_or_fail("demo_model", f"{card} does not exist.")
     folder = tmp_path_factory.mktemp("scenes")
 
-    def export(preset: Preset) -> Path:
+    def export_scenes(preset: Preset) -> Path:
         path = folder / f"{preset}.onnx"
         if not path.exists():
             run_export(ExportOptions(path, CardSource(str(card)), mode=str(preset), size=SCENE_SIZE))
         return path
 
-    return export
+    return export_scenes
+
+
+@pytest.fixture(scope="session")
+def dynamic_export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[MergePlan], ExportedGraph]:
+    """Export `random_model(Dialect.MMSEG)` under a plan: portable, logits, any batch; once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def make(plan: MergePlan) -> ExportedGraph:
+        result_file = folder / f"{plan.name}.pickle"
+        with FileLock(folder / f"{plan.name}.lock"):
+            if not result_file.exists():
+                made = export(random_model(Dialect.MMSEG), plan, folder / f"{plan.name}.onnx", RAGGED, batch=None)
+                result_file.write_bytes(pickle.dumps(made))
+        found: ExportedGraph = pickle.loads(result_file.read_bytes())
+        return found
+
+    return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
 from segpp_deploy.config import InputKind, OutputKind, Preset, Size
+from segpp_deploy.graph.exporting.export import ExportedGraph
 from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.segformer import SegFormer
 from tests.support.exporting import export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
@@ -41,8 +44,8 @@ def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) ->
 
 
 @needs_rtx
-def test_dynamic_batch_builds_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) -> None:
-    result = export(model, Preset.FAST, tmp_path / "m.onnx", SMALL, batch=None)
+def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: Callable[[MergePlan], ExportedGraph]) -> None:
+    result = dynamic_export(PRESETS[Preset.FAST])
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +15,21 @@ import torch
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting.deployable import Deployable
-from segpp_deploy.graph.exporting.export import export_graph
+from segpp_deploy.graph.exporting.export import ExportedGraph, export_graph
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.declaration import DOMAIN
+from tests.graph.conftest import RAGGED
 from tests.model.test_segformer import MIXED
 from tests.support.exporting import export, request, run_onnxruntime, smooth_pictures, to_bytes
 from tests.support.random_models import random_model
 from tests.support.tiny_graphs import tiny_metadata
 
 SIZE = Size(128, 192)
-RAGGED = Size(136, 200)
 LOGIT_BAR = 1e-4
+DynamicExport = Callable[[MergePlan], ExportedGraph]
 ROUNDING = 5e-6  # of logits in the tens; CPUs add in other orders
 
 
@@ -37,8 +39,9 @@ def model() -> SegFormer:
 
 
 @pytest.mark.parametrize("plan", [*PRESETS.values(), MIXED], ids=lambda plan: plan.name)
-def test_portable_graph_equals_pytorch(plan: MergePlan, model: SegFormer, tmp_path: Path) -> None:
-    result = export(model, plan, tmp_path / "model.onnx", RAGGED, batch=None)
+def test_portable_graph_equals_pytorch(plan: MergePlan, model: SegFormer, dynamic_export: DynamicExport) -> None:
+    result = dynamic_export(plan)
+    model.plan = plan
     assert set(domains(result.path)) == {""}
     for batch in (1, 3):
         pictures = smooth_pictures(RAGGED, batch)
@@ -107,10 +110,16 @@ def test_reuse_matches_once_per_stage(preset: Preset, matches: int, model: SegFo
     assert sum(node.op_type == "TokenMatch" for node in graph.node) == matches
 
 
-@pytest.mark.parametrize("lowering", list(Lowering))
-def test_every_tensor_has_a_shape(lowering: Lowering, model: SegFormer, tmp_path: Path) -> None:
-    result = export(model, Preset.HQ, tmp_path / "m.onnx", SIZE, lowering=lowering, batch=None)
-    graph = onnx.load(result.path).graph
+def test_every_tensor_of_a_portable_graph_has_a_shape(dynamic_export: DynamicExport) -> None:
+    require_shapes(dynamic_export(PRESETS[Preset.HQ]).path)
+
+
+def test_every_tensor_of_a_plugin_graph_has_a_shape(model: SegFormer, tmp_path: Path) -> None:
+    require_shapes(export(model, Preset.HQ, tmp_path / "m.onnx", SIZE, lowering=Lowering.PLUGIN, batch=None).path)
+
+
+def require_shapes(path: Path) -> None:
+    graph = onnx.load(path).graph
     known = {value.name: value for value in [*graph.value_info, *graph.output]}
     for node in graph.node:
         for name in node.output:
@@ -128,12 +137,12 @@ def test_tensor_names_survive_lowering(model: SegFormer, tmp_path: Path) -> None
     assert plugin <= portable
 
 
-def test_metadata_round_trip(model: SegFormer, tmp_path: Path) -> None:
-    result = export(model, MIXED, tmp_path / "m.onnx", SIZE, batch=None)
+def test_metadata_round_trip(dynamic_export: DynamicExport) -> None:
+    result = dynamic_export(MIXED)
     stored = {entry.key: entry.value for entry in onnx.load(result.path).metadata_props}
     assert ExportMetadata.from_properties(stored, "m.onnx") == result.metadata
     assert result.metadata.plan == MIXED
-    assert list(result.metadata.tokens) == count_tokens(MIXED, SIZE.hw)
+    assert list(result.metadata.tokens) == count_tokens(MIXED, RAGGED.hw)
     assert set(stored) == {f"segpp.{key}" for key in result.metadata.to_dict()}
 
 
