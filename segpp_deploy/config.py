@@ -204,6 +204,18 @@ class ClassTable:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def distinct_names(self) -> tuple[str, ...]:
+        """The names as keys of what is told by class: equal ones stand with their index.
+
+        Example:
+            >>> ClassTable(("pole", "car", "pole")).distinct_names
+            ('pole (0)', 'car', 'pole (2)')
+        """
+        return tuple(
+            f"{name} ({index})" if self.names.count(name) > 1 else name for index, name in enumerate(self.names)
+        )
+
 
 def default_class_table(count: int) -> ClassTable:
     """Name `count` classes class_0 .. and so on.

@@ -73,13 +73,13 @@ class Evaluator(Generic[P, T]):
         """Score a predictor.
 
         Raises:
-            SegppError: a sample cannot be read, or has no target of the model's classes.
+            SegppError: a sample cannot be read or has no target, or no target names a class of the model.
         """
         metric = predictor.task.metric(predictor.metadata.classes)
         for examples, found in self._run(predictor, step, _samples_for(predictor)):
             for example, prediction in zip(examples, found, strict=True):
                 metric.update(prediction, self._require_target(example))
-        return metric.evaluate()
+        return self._require_score(metric.evaluate())
 
     def compare(self, predictor: Predictor[P], reference: Predictor[P], step: str = "") -> Comparison:
         """Score a predictor and a reference in one pass, and say how far they agree.
@@ -97,7 +97,7 @@ class Evaluator(Generic[P, T]):
                 mine.update(ours, target)
                 theirs.update(other, target)
                 agreement.update(other, ours)
-        return Comparison(mine.evaluate(), theirs.evaluate(), agreement.scores())
+        return Comparison(self._require_score(mine.evaluate()), theirs.evaluate(), agreement.scores())
 
     def keep(self, reference: Predictor[P], step: str = "") -> KeptReference[P, T]:
         """Let a reference predict once for all samples, to compare many predictors with it.
@@ -118,14 +118,7 @@ class Evaluator(Generic[P, T]):
                     prediction, reference.task.as_target(prediction, example.box) if target is None else target
                 )
                 kept.append(reference.task.without_outputs(prediction))
-        evaluation = metric.evaluate()
-        if not evaluation.headline.is_number:
-            raise SegppError(
-                f"Nothing in {self.dataset.name} has a label of a class: there is no {evaluation.headline.name}.",
-                "pictures whose labels name classes of the model, or a directory of pictures without labels.",
-                "Choose other pictures.",
-            )
-        return KeptReference(self, reference, samples, kept, evaluation)
+        return KeptReference(self, reference, samples, kept, self._require_score(metric.evaluate()))
 
     def _run(
         self, predictor: Predictor[P], step: str, loaded: _Samples[T]
@@ -138,6 +131,16 @@ class Evaluator(Generic[P, T]):
             yield examples, predictor.predict(*_pictures(examples))
             done += len(samples)
             self._progress(name, done, total)
+
+    def _require_score(self, evaluation: Evaluation) -> Evaluation:
+        """Refuse a score of nothing: every label says "ignored"."""
+        if not evaluation.headline.is_number:
+            raise SegppError(
+                f"Nothing in {self.dataset.name} has a label of a class: there is no {evaluation.headline.name}.",
+                "pictures whose labels name classes of the model, or a directory of pictures without labels.",
+                "Choose other pictures.",
+            )
+        return evaluation
 
     def _require_target(self, example: Example[T]) -> T:
         if example.target is None:

@@ -100,7 +100,7 @@ def _load_external_weights(path: Path, model: onnx.ModelProto) -> None:
 def _check_model(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:  # its message may quote bytes that are no text
         raise SegppError(
             f"{path} is not valid ONNX: {str(error).splitlines()[0]}.", "a valid ONNX graph.", _EXPORT
         ) from error

@@ -140,7 +140,8 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
     picture_suffix = ".png" if source.suffix.lower() == ".png" else ".jpg"
     overlay = folder / f"{source.stem}_overlay{'.mp4' if is_video else picture_suffix}"
     labels = folder / f"{source.stem}_labels{'' if is_video else '.png'}"
-    if options.out.suffix and not options.out.is_dir():
+    is_run_number = options.out.suffix[1:].isdigit()  # as in run_0.5, which is no suffix
+    if options.out.suffix and not is_run_number and not options.out.is_dir():
         if options.source.is_dir() or options.overlay == options.labels_png or (is_video and options.labels_png):
             raise SegppError(
                 f"{options.out} is one file, but several are to be written.",

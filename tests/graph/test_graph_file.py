@@ -77,6 +77,13 @@ def test_invalid_graph(tmp_path: Path) -> None:
         read_graph(path)
 
 
+def test_a_damaged_file_whose_names_are_no_text(tmp_path: Path) -> None:
+    path = write_tiny(tmp_path / "a.onnx", body="labels = NoSuchOp (image)")
+    path.write_bytes(path.read_bytes().replace(b"NoSuchOp", b"\xff\xfeSuchOp"))
+    with pytest.raises(SegppError, match="is not valid ONNX"):
+        read_graph(path)
+
+
 def _save_with_external_weights(path: Path) -> Path:
     model = tiny_model(tiny_metadata(), body="labels = Identity (image)")
     graph = model.graph

@@ -51,6 +51,17 @@ def test_two_engines_take_turns(engines: dict[TargetName, Path], tmp_path: Path)
     assert to_markdown(result.tables()[0]) in (tmp_path / "report/bench.md").read_text()
 
 
+def test_engines_of_different_batches_are_compared_by_image(tmp_path: Path) -> None:
+    engines = []
+    for batch in (1, 4):
+        source = write_tiny(tmp_path / f"{batch}.onnx", tiny_metadata(batch=batch))
+        engines.append(run_build(source, tmp_path / f"{batch}.engine", BuildOptions(TargetName.CPU)).path)
+    result = run_bench(BenchOptions(tuple(engines), iterations=4, warmup=1, threads=1))
+    assert result.speedup(0, 1) == pytest.approx(4 * result.latency.speedup("0", "1"))
+    assert result.speedup(1, 0) == pytest.approx(result.latency.speedup("1", "0") / 4)
+    assert [row[2] for row in result.tables()[0].rows] == ["1", "4"]
+
+
 def test_profile(engines: dict[TargetName, Path]) -> None:
     result = run_bench(BenchOptions((engines[TargetName.CPU],), iterations=2, warmup=1, profile=True))
     operations = {entry["operation"] for entry in result.to_dict()["engines"][0]["operations"]}

@@ -78,6 +78,12 @@ def test_several_results_need_a_directory(tmp_path: Path, session: BrightnessSes
         assert caught.value.fix == f"Name a directory, such as {tmp_path / 'out'}"
 
 
+def test_a_directory_may_end_in_a_number(tmp_path: Path, session: BrightnessSession) -> None:
+    make_picture(tmp_path / "in/a.png")
+    run(tmp_path, tmp_path / "in", "run_0.5")
+    assert [path.name for path in (tmp_path / "run_0.5").iterdir()] == ["a_overlay.png"]
+
+
 def test_input_is_never_replaced(tmp_path: Path, session: BrightnessSession) -> None:
     picture = make_picture(tmp_path / "a.png")
     before = picture.read_bytes()

@@ -11,6 +11,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
 
+_RESCALE_FACTOR = 1 / 255  # transformers' default
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 # Shapes don't show these: a model that differs would load and compute something else.
 _FIXED: dict[str, Any] = {
@@ -71,12 +72,30 @@ def _describe(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
         names = [str(labels[str(index)]) for index in range(len(labels))]
         if names != [f"LABEL_{index}" for index in range(len(names))]:  # transformers' filler
             described["classes"] = names
-    processor = _read_json(folder / "preprocessor_config.json", required=False)
-    for theirs, ours in (("image_mean", "mean"), ("image_std", "std")):
-        values = processor.get(theirs)
-        if isinstance(values, list) and all(isinstance(value, int | float) for value in values):
-            described[ours] = [value * 255.0 for value in values]
-    return described
+    return described | _describe_normalization(folder / "preprocessor_config.json")
+
+
+def _describe_normalization(path: Path) -> dict[str, list[float]]:
+    """Return mean and deviation in grey levels from 0 to 255; transformers computes (x * rescale_factor - mean) / std.
+
+    Without `do_rescale` the factor is 1; without `do_normalize` nothing is subtracted or divided by.
+    """
+    processor = _read_json(path, required=False)
+    factor = processor.get("rescale_factor", _RESCALE_FACTOR) if processor.get("do_rescale", True) else 1.0
+    if not isinstance(factor, int | float) or not factor > 0:
+        raise SegppError(
+            f"{path} says rescale_factor: {factor}.",
+            "a number above 0, such as 0.00392156862745098 (1/255).",
+            "Write the factor that the model was trained with, or leave the line out for 1/255.",
+        )
+    statistics = {"mean": processor.get("image_mean"), "std": processor.get("image_std")}
+    if not processor.get("do_normalize", True):
+        statistics = {"mean": [0.0] * 3, "std": [1.0] * 3}
+    return {
+        name: [value * (1 / factor) for value in values]  # of 1/255: exactly 255
+        for name, values in statistics.items()
+        if isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+    }
 
 
 def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
@@ -85,7 +104,7 @@ def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
             raise SegppError(f"{path.parent} holds no {path.name}.", "a Hugging Face model directory.", FIX)
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SegppError(f"{path} is not JSON: {error}.", "a JSON file.", "Download or copy it again.") from error
     if not isinstance(content, dict):

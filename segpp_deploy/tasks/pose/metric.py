@@ -42,7 +42,7 @@ class PckMetric:
             Score(f"PCK@{threshold:g}", _mean(values))
             for threshold, values in zip(THRESHOLDS, by_keypoint, strict=True)
         )
-        named = dict(zip(self._classes.names, by_keypoint[0].tolist(), strict=True))
+        named = dict(zip(self._classes.distinct_names, by_keypoint[0].tolist(), strict=True))
         return Evaluation(scores[0], scores[1:], PerClass(scores[0].name, named), self._persons)
 
     def _by_keypoint(self, row: int) -> NDArray[np.float64]:

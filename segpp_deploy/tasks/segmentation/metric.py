@@ -26,7 +26,7 @@ class SegmentationMetric:
     def evaluate(self) -> Evaluation:
         """Return mIoU, the accuracy of pixels, and the IoU of each class."""
         matrix = self._matrix
-        iou = dict(zip(self._classes.names, matrix.per_class_iou().tolist(), strict=True))
+        iou = dict(zip(self._classes.distinct_names, matrix.per_class_iou().tolist(), strict=True))
         return Evaluation(
             headline=Score("mIoU", matrix.miou()),
             further=(Score("pixel accuracy", matrix.pixel_accuracy()),),

@@ -37,6 +37,11 @@ class EngineTiming:
     peak_memory_bytes: int
     operations: tuple[OperationTime, ...] | None
 
+    @property
+    def batch(self) -> int:
+        """Images of one call."""
+        return self.manifest.metadata.batch or 1
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         stats = asdict(self.latency_ms)
@@ -47,7 +52,7 @@ class EngineTiming:
             "target": str(self.manifest.target),
             "precision": str(self.manifest.precision),
             "size": str(metadata.size),
-            "batch": metadata.batch or 1,
+            "batch": self.batch,
             "threads": self.threads,
             "load_seconds": self.load_seconds,
             "throughput_ips": stats.pop("throughput_ips"),
@@ -78,8 +83,9 @@ class BenchResult:
         return ""
 
     def speedup(self, baseline: int, index: int) -> float:
-        """Return how many times faster engine `index` is than engine `baseline` (median over rounds)."""
-        return self.latency.speedup(str(baseline), str(index))
+        """Return how many times faster engine `index` is than engine `baseline`, per image (median over rounds)."""
+        images = self.engines[index].batch / self.engines[baseline].batch
+        return images * self.latency.speedup(str(baseline), str(index))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `bench --json`; `speedup` is over the first engine."""
@@ -88,7 +94,7 @@ class BenchResult:
 
     def tables(self) -> tuple[Table, ...]:
         """Return the timings as a table, and one more for every profiled engine."""
-        headings = ("median ms", "p90", "p99", "images/s", "speed-up", "peak MiB", "samples")
+        headings = ("batch", "median ms", "p90", "p99", "images/s", "speed-up", "peak MiB", "samples")
         columns = (Column("engine", is_number=False), Column("mode", is_number=False), *map(Column, headings))
         rows = tuple(self._row(index, timing) for index, timing in enumerate(self.engines))
         return (
@@ -101,6 +107,7 @@ class BenchResult:
         return (
             str(timing.path),
             timing.manifest.metadata.mode,
+            str(timing.batch),
             f"{stats.median:.1f}",
             f"{stats.p90:.1f}",
             f"{stats.p99:.1f}",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -79,6 +80,45 @@ def test_class_names_and_normalisation_come_from_the_json_files(build: Build) ->
     assert loaded.normalization is not None
     assert loaded.normalization.mean == pytest.approx((123.675, 116.28, 103.53))
     assert loaded.normalization.std == pytest.approx((58.395, 57.12, 57.375))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"do_normalize": False},
+        {"do_rescale": False, "image_mean": [120.0, 110.0, 100.0], "image_std": [60.0, 50.0, 40.0]},
+        {"do_rescale": False, "do_normalize": False},
+        {"rescale_factor": 1 / 127.5, "image_mean": [1.0, 1.0, 1.0], "image_std": [1.0, 1.0, 1.0]},
+    ],
+)
+def test_pictures_are_normalised_as_transformers_does_it(build: Build, changes: dict[str, Any]) -> None:
+    _, folder = build()
+    theirs = transformers.SegformerImageProcessor(do_resize=False, **changes)
+    theirs.save_pretrained(folder)
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    expected = theirs(picture, return_tensors="np")["pixel_values"][0]
+    found = load_checkpoint(folder).normalization
+    assert found is not None
+    ours = (picture.astype(np.float64) - found.mean) / found.std
+    np.testing.assert_allclose(ours.transpose(2, 0, 1), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [0, -1, "1/255"])
+def test_a_factor_that_cannot_be(build: Build, factor: object) -> None:
+    _, folder = build()
+    (folder / "preprocessor_config.json").write_text(json.dumps({"rescale_factor": factor}))
+    with pytest.raises(SegppError, match="says rescale_factor"):
+        load_checkpoint(folder)
+
+
+def test_json_files_may_begin_with_a_byte_order_mark(build: Build) -> None:
+    _, folder = build(num_labels=2, id2label={0: "road", 1: "sky"}, label2id={"road": 0, "sky": 1})
+    config = folder / "config.json"
+    config.write_text(config.read_text(), encoding="utf-8-sig")
+    loaded = load_checkpoint(folder)
+    assert loaded.classes is not None
+    assert loaded.classes.names == ("road", "sky")
 
 
 def test_filler_labels_are_no_names(build: Build) -> None:

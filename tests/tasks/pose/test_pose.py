@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segpp_deploy.config import Size, default_class_table
+from segpp_deploy.config import ClassTable, Size, default_class_table
 from segpp_deploy.data.datasets.keypoints import Keypoints
 from segpp_deploy.data.geometry.crop import Box, Crop
 from segpp_deploy.tasks.pose.metric import PckMetric
@@ -116,6 +116,15 @@ def test_pck() -> None:
     assert math.isnan(found.per_class.values["class_2"])
     assert found.samples == 2
     assert set(found.to_dict()) == {"images", "headline", "pck_0.1", "pck_0.05", "per_class_pck_0.1"}
+
+
+def test_keypoints_of_one_name_stay_apart() -> None:
+    metric = PckMetric(ClassTable(("wrist", "wrist")))
+    metric.update(
+        Pose(np.zeros((2, 2), np.float32), np.ones(2)),
+        Keypoints(np.array([[0, 0], [9, 9]]), np.array([True, True]), 5.0),
+    )
+    assert metric.evaluate().per_class.values == {"wrist (0)": 1.0, "wrist (1)": 0.0}
 
 
 def test_nobody_was_labelled() -> None:

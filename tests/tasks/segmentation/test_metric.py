@@ -110,3 +110,9 @@ def test_values_that_are_no_class(prediction: list[list[int]], target: list[list
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="differ in shape"):
         ConfusionMatrix(2).update(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8))
+
+
+def test_classes_of_one_name_stay_apart() -> None:
+    metric = SegmentationMetric(ClassTable(("pole", "car", "pole")))
+    metric.update(Segmentation(np.array([[0, 1, 2, 2]], np.uint8)), np.array([[0, 1, 2, 0]], np.uint8))
+    assert metric.evaluate().per_class.values == {"pole (0)": 0.5, "car": 1.0, "pole (2)": 0.5}
