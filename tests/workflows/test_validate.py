@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -114,13 +113,12 @@ def test_windows_need_logits(data: str, monkeypatch: pytest.MonkeyPatch) -> None
         run_validate(ValidateOptions(Path("mine"), data, inference=Inference.SLIDE))
 
 
-def test_all_pixels_ignored_is_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_pixels_ignored_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
     write_labels(tmp_path / "labels/a.png", np.full((8, 8), 255, np.uint8))
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
-    result = run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
-    assert math.isnan(result.evaluation.headline.value)
-    assert "| mIoU | - |" in to_markdown(result.tables()[0])
+    with pytest.raises(SegppError, match="has a label of a class: there is no mIoU"):
+        run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
 
 
 def test_what_to_compare_with() -> None:
