@@ -147,7 +147,7 @@ def check_output(source: Path, output: Path) -> None:
         )
 
 
-def require_lowering(info: TargetInfo, metadata: ExportMetadata, source: Path) -> None:
+def _require_lowering(info: TargetInfo, metadata: ExportMetadata, source: Path) -> None:
     """Make sure that a target can run graphs of this lowering.
 
     Raises:
@@ -170,7 +170,7 @@ def require_runnable(
     Raises:
         SegppError: the target cannot run graphs of this lowering, or not in this precision.
     """
-    require_lowering(info, metadata, source)
+    _require_lowering(info, metadata, source)
     precision = requested or metadata.precision
     in_graph = precision is metadata.precision and precision in info.graph_precisions
     by_runtime = metadata.precision is Precision.FP32 and precision in info.runtime_precisions

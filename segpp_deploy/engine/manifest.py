@@ -91,15 +91,17 @@ class Manifest(BaseModel):
         """What to know about an engine that could not be tried."""
         if self.tried:
             return ()
-        gpus = ", ".join(self.runtime.compute_capabilities)
-        return (f"The engine was not tried: it needs an NVIDIA GPU of compute capability {gpus}.",)
+        return (f"The engine was not tried: it needs {self._gpu}.",)
 
     @property
     def needs(self) -> str:
         """What the engine runs with, as a sentence."""
-        gpus = ", ".join(self.runtime.compute_capabilities)
-        device = f" and an NVIDIA GPU of compute capability {gpus}" if gpus else ""
+        device = f" and {self._gpu}" if self.runtime.compute_capabilities else ""
         return f"{self.runtime.name} {self.runtime.version}{device}, as when it was built."
+
+    @property
+    def _gpu(self) -> str:
+        return f"an NVIDIA GPU of compute capability {', '.join(self.runtime.compute_capabilities)}"
 
     def rebuild_command(self, engine: Path) -> CommandText:
         """Return the command that builds this engine again."""

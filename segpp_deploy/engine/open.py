@@ -93,14 +93,14 @@ def find_target(engine: Path, manifest: Manifest) -> Target:
     Raises:
         SegppError: see `verify_engine`.
     """
-    rebuild = "Build it again: " + manifest.rebuild_command(engine)
+    rebuild = manifest.rebuild_command(engine)
     size = engine.stat().st_size
     if size != manifest.size_bytes or sha256_of(engine) != manifest.engine_sha256:
         what = "was changed" if size == manifest.size_bytes else f"has {size} bytes"
         raise SegppError(
             f"{engine} is not the file that was built: it {what}.",
             f"the {manifest.size_bytes} bytes its manifest describes.",
-            "Copy it again together with its manifest. " + rebuild,
+            "Copy it again together with its manifest, or build it again: " + rebuild,
         )
     target = open_target(manifest.target)
     check_runtime(engine, manifest, target.runtime_facts(), rebuild)
@@ -118,19 +118,20 @@ def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts, rebui
         engine: the engine file.
         manifest: its record.
         present: the runtime here.
-        rebuild: how to make the engine fit again.
+        rebuild: the command that builds the engine again.
 
     Raises:
         SegppError: something differs that matters.
     """
     differences = _compare(manifest.runtime, present)
     if differences:
-        lacks_plugins = manifest.runtime.plugin_sha256 and not present.plugin_sha256
-        plugins = "Build the plugins: " + commands.build_plugins() + ". "
+        advice = "Build it again: " + rebuild
+        if manifest.runtime.plugin_sha256 and not present.plugin_sha256:
+            advice = "Build the plugins: " + commands.build_plugins() + ". " + advice
         raise SegppError(
             f"{engine} was built for another runtime: {present.name} {'; '.join(differences)}.",
             manifest.needs,
-            plugins + rebuild if lacks_plugins else rebuild,
+            advice,
         )
 
 

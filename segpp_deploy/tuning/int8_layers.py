@@ -47,9 +47,11 @@ def measure_kinds(
     members = _quantized_by_kind(layers, recipe)
     at_once = min(MOST_AT_ONCE, max(1, BYTES_AT_ONCE // bench.graph_bytes))
     costs: list[KindCost] = []
+    every_kind = list(members)
     with bench.open(recipe) as everything:
-        while kinds := list(members)[len(costs) : len(costs) + at_once]:
-            progress(_STEP, len(costs), len(members))
+        for start in range(0, len(every_kind), at_once):
+            kinds = every_kind[start : start + at_once]
+            progress(_STEP, start, len(members))
             with ExitStack() as opened:
                 without = [opened.enter_context(bench.open(recipe.without(members[kind]))) for kind in kinds]
                 costs += map(KindCost, kinds, compare_speeds(everything, without))

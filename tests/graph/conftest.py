@@ -23,6 +23,7 @@ from tests.support.requirements import skip_or_fail
 
 SCENE_SIZE = Size(256, 512)
 RAGGED = Size(136, 200)  # no multiple of 32
+DynamicExport = Callable[[MergePlan], ExportedGraph]
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +44,7 @@ def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[P
 
 
 @pytest.fixture(scope="session")
-def dynamic_export(tmp_path_factory: pytest.TempPathFactory) -> Callable[[MergePlan], ExportedGraph]:
+def dynamic_export(tmp_path_factory: pytest.TempPathFactory) -> DynamicExport:
     """Export `random_model(Dialect.MMSEG)` under a plan: portable, logits, any batch; once for all workers."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:

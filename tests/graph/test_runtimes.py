@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,14 @@ import pytest
 
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
 from segpp_deploy.config import InputKind, OutputKind, Preset, Size
-from segpp_deploy.graph.exporting.export import ExportedGraph
 from segpp_deploy.model.dialects import Dialect
-from segpp_deploy.model.plan import PRESETS, MergePlan
+from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
+from tests.graph.conftest import RAGGED, DynamicExport
 from tests.support.exporting import export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
 from tests.support.requirements import needs, require
 
-SMALL = Size(136, 200)
 needs_rtx = needs("tensorrt_rtx")
 
 
@@ -31,7 +29,7 @@ def model() -> SegFormer:
 @pytest.mark.parametrize("preset", [Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE])
 def test_builds_in_tensorrt_rtx(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     result = export(
-        model, preset, tmp_path / "m.onnx", SMALL, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS
+        model, preset, tmp_path / "m.onnx", RAGGED, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS
     )
     assert build_with_rtx(result.path).engine_bytes > 1_000_000
 
@@ -44,7 +42,7 @@ def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) ->
 
 
 @needs_rtx
-def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: Callable[[MergePlan], ExportedGraph]) -> None:
+def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> None:
     result = dynamic_export(PRESETS[Preset.FAST])
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
@@ -52,8 +50,8 @@ def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: Callable[[MergePla
 @pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D])
 def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     openvino = require("openvino")
-    path = export(model, preset, tmp_path / "m.onnx", SMALL).path
-    pictures = smooth_pictures(SMALL).numpy()
+    path = export(model, preset, tmp_path / "m.onnx", RAGGED).path
+    pictures = smooth_pictures(RAGGED).numpy()
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +14,13 @@ import torch
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting.deployable import Deployable
-from segpp_deploy.graph.exporting.export import ExportedGraph, export_graph
+from segpp_deploy.graph.exporting.export import export_graph
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.declaration import DOMAIN
-from tests.graph.conftest import RAGGED
+from tests.graph.conftest import RAGGED, DynamicExport
 from tests.model.test_segformer import MIXED
 from tests.support.exporting import export, request, run_onnxruntime, smooth_pictures, to_bytes
 from tests.support.random_models import random_model
@@ -29,7 +28,6 @@ from tests.support.tiny_graphs import tiny_metadata
 
 SIZE = Size(128, 192)
 LOGIT_BAR = 1e-4
-DynamicExport = Callable[[MergePlan], ExportedGraph]
 ROUNDING = 5e-6  # of logits in the tens; CPUs add in other orders
 
 
