@@ -68,7 +68,7 @@ class Predictor(Generic[P]):
     @property
     def batch(self) -> int:
         """Pictures that one call of the session takes; 1 where the engine leaves it open."""
-        return self.metadata.batch or 1
+        return self.metadata.images_per_call
 
     def predict(self, images: Sequence[ByteImage], boxes: Sequence[Box | None] | None = None) -> list[P]:
         """Predict for pictures, each uint8 [H, W, 3] RGB of any size.

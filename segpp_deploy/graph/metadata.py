@@ -76,6 +76,11 @@ class ExportMetadata:
         """Image pixels per output pixel of logits or heatmaps."""
         return 8 if self.plan.downsample else 4
 
+    @property
+    def images_per_call(self) -> int:
+        """Images that one call is given: the batch, or 1 where it is dynamic."""
+        return self.batch or 1
+
     def with_precision(self, precision: Precision) -> ExportMetadata:
         """Return a copy with another precision."""
         return replace(self, precision=precision)

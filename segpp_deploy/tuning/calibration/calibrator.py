@@ -71,7 +71,7 @@ class Calibrator:
         self.survey = ImageSurvey(chosen.classes)
         self._proto = ir.to_proto(model)
         self._observed: ObservedTensors = find_observed(model)
-        self._parts = split_by_size(model, self._observed.counted_sources, MOST_SHOWN_BYTES // (metadata.batch or 1))
+        self._parts = split_by_size(model, self._observed.counted_sources, MOST_SHOWN_BYTES // metadata.images_per_call)
         self._metadata = metadata
         self._threads = threads
         self._samples = chosen.dataset.samples
@@ -136,7 +136,7 @@ class Calibrator:
             path = Path(folder) / "observed.onnx"
             onnx.save(graph, str(path))
             session = load_onnxruntime(path, LoadOptions(threads=self._threads, in_order=True))
-            for samples in chunks(self._samples, self._metadata.batch or 1):
+            for samples in chunks(self._samples, self._metadata.images_per_call):
                 batch = np.stack([self._prepare(sample, survey) for sample in samples])
                 take([sample.name for sample in samples], run_onnxruntime(session, self._fill(batch)))
                 done += len(samples)
@@ -153,7 +153,7 @@ class Calibrator:
 
     def _fill(self, batch: Array) -> Array:
         """Repeat the last image until a fixed batch is full."""
-        missing = (self._metadata.batch or 1) - len(batch)
+        missing = self._metadata.images_per_call - len(batch)
         return np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
 
 

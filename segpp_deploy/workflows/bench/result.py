@@ -37,11 +37,6 @@ class EngineTiming:
     peak_memory_bytes: int
     operations: tuple[OperationTime, ...] | None
 
-    @property
-    def batch(self) -> int:
-        """Images of one call."""
-        return self.manifest.metadata.batch or 1
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         stats = asdict(self.latency_ms)
@@ -52,7 +47,7 @@ class EngineTiming:
             "target": str(self.manifest.target),
             "precision": str(self.manifest.precision),
             "size": str(metadata.size),
-            "batch": self.batch,
+            "batch": metadata.images_per_call,
             "threads": self.threads,
             "load_seconds": self.load_seconds,
             "throughput_ips": stats.pop("throughput_ips"),
@@ -84,8 +79,8 @@ class BenchResult:
 
     def speedup(self, baseline: int, index: int) -> float:
         """Return how many times faster engine `index` is than engine `baseline`, per image (median over rounds)."""
-        images = self.engines[index].batch / self.engines[baseline].batch
-        return images * self.latency.speedup(str(baseline), str(index))
+        images, baseline_images = (self.engines[one].manifest.metadata.images_per_call for one in (index, baseline))
+        return images / baseline_images * self.latency.speedup(str(baseline), str(index))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `bench --json`; `speedup` is over the first engine."""
@@ -103,11 +98,11 @@ class BenchResult:
         )
 
     def _row(self, index: int, timing: EngineTiming) -> tuple[str, ...]:
-        stats = timing.latency_ms
+        stats, metadata = timing.latency_ms, timing.manifest.metadata
         return (
             str(timing.path),
-            timing.manifest.metadata.mode,
-            str(timing.batch),
+            metadata.mode,
+            str(metadata.images_per_call),
             f"{stats.median:.1f}",
             f"{stats.p90:.1f}",
             f"{stats.p99:.1f}",

@@ -54,7 +54,7 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
             manifest=manifest,
             threads=options.threads or manifest.threads or physical_cores(),
             load_seconds=loads[index],
-            latency_ms=latency.stats(str(index), manifest.metadata.batch or 1),
+            latency_ms=latency.stats(str(index), manifest.metadata.images_per_call),
             peak_memory_bytes=peaks[index],
             operations=_profile(engine, options, progress) if options.profile else None,
         )
