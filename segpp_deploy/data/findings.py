@@ -41,7 +41,7 @@ class Findings:
     def _tell_not_read(self, directory: Path, paths: Iterable[Path]) -> str:
         kinds: defaultdict[str, list[Path]] = defaultdict(list)
         for path in paths:
-            kinds["directories" if path.is_dir() else path.suffix.lower() or "without suffix"].append(path)
+            kinds[_kind_of(path)].append(path)
         parts = []
         for kind, members in sorted(kinds.items()):
             hint = f"; {self.hints[kind]}" if kind in self.hints else ""
@@ -86,6 +86,12 @@ def note_not_read(directory: Path, paths: Iterable[Path], hints: dict[str, str])
     if findings := _current.get():
         findings.not_read[directory] = tuple(sorted(paths))
         findings.hints |= hints
+
+
+def _kind_of(path: Path) -> str:
+    if path.is_dir():
+        return "directories"
+    return "links that lead nowhere" if not path.exists() else path.suffix.lower() or "without suffix"
 
 
 def _some(paths: Iterable[Path]) -> str:

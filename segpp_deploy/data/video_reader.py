@@ -29,7 +29,6 @@ DEFAULT_FPS = Fraction(25)  # used where a file does not say
 MAX_FPS = 240  # a rate above it is no rate but the unit of the times
 
 _MAX_FAULTS_IN_A_ROW = 100  # of the container: no packet in between, so nothing more is to be expected
-_COUNTS_TIME_SLOTS = "avi"  # its number of frames includes slots in which the last frame stays
 
 
 @contextlib.contextmanager
@@ -46,10 +45,12 @@ def open_video(path: Path) -> Iterator[VideoReader]:
     try:
         container = av.open(f"file:{path}", metadata_errors="replace")  # file: so that no part of a name has a meaning
     except av.FFmpegError as error:
-        raise _unreadable_error(path, error) from error
+        raise _unreadable_error(path, error.strerror or one_line(error)) from error
     with container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
+            if _lacks_index(path):
+                raise _unreadable_error(path, "")
             raise SegppError(f"{path} has no pictures, only sound.", "a video.", "Choose another file.")
         if stream.codec_context is None:
             raise _undecodable_error(path, "its codec is unknown")
@@ -117,12 +118,18 @@ class VideoReader:
             for frame in frames:
                 self._tally.note_frame(frame)
                 yield frame
+            if packet is None:
+                self._stream.codec_context.flush_buffers()  # makes it take packets again
 
     def _packets(self) -> Iterator[av.Packet[VideoStream] | None]:
-        """Yield what the container holds, then None, which makes the decoder give out what it holds back."""
+        """Yield what the container holds, and None where the decoder is to give out what it holds back.
+
+        That is at the end, and where another recording was joined on: a decoder that meets another size forgets.
+        """
         import av
 
         faults = 0
+        last_dts: int | None = None
         while faults < _MAX_FAULTS_IN_A_ROW:
             try:
                 for packet in self._container.demux(self._stream):
@@ -132,6 +139,10 @@ class VideoReader:
                         self._tally.note_damage(packet.pts)
                     faults = 0
                     self._tally.note_packet(packet)
+                    begins_again = packet.dts is not None and last_dts is not None and packet.dts < last_dts
+                    if packet.is_keyframe and begins_again:
+                        yield None
+                    last_dts = packet.dts
                     yield packet
                 break
             except av.FFmpegError:  # a place where the container is damaged; the next call reads on behind it
@@ -140,18 +151,25 @@ class VideoReader:
 
     def _count_missing(self) -> int:
         """Return how many frames follow by the container's account where it has no more of them."""
-        stream, tally = self._stream, self._tally
-        rate = stream.average_rate or _rate_of(stream)
-        if self._container.format.name == _COUNTS_TIME_SLOTS:
-            promised_s, rate = stream.frames / _rate_of(stream), _rate_of(stream)
-        else:
-            promised_s = (stream.duration or 0) * self._clock.time_base
-        end_s = tally.end * self._clock.time_base - (stream.start_time or 0) * self._clock.time_base
-        short = round((promised_s - end_s) * rate)
-        if short < 1 or promised_s - end_s < Fraction(3, 2) / rate:  # the last frame's duration is often a guess
+        stream, is_avi = self._stream, self._container.format.name == "avi"
+        rate = (None if is_avi else stream.average_rate) or _rate_of(stream)
+        short_s = self._promised_end_s() - self._tally.end * self._clock.time_base
+        if short_s < Fraction(3, 2) / rate:  # the last frame's duration is often a guess
             return 0
-        is_exact = stream.frames and self._container.format.name != _COUNTS_TIME_SLOTS
-        return max(stream.frames - tally.packets, 1) if is_exact else short
+        if stream.frames and not is_avi:  # whose number of frames counts those that stay for two as two
+            return max(stream.frames - self._tally.packets, 1)
+        return round(short_s * rate)
+
+    def _promised_end_s(self) -> Fraction:
+        """Return when the last frame ends by the container's account; 0 where it says nothing."""
+        stream, container = self._stream, self._container
+        start_s = (stream.start_time or 0) * self._clock.time_base
+        if container.format.name == "avi":  # it takes the duration from what there is
+            return start_s + stream.frames / _rate_of(stream)
+        if stream.duration:
+            return start_s + stream.duration * self._clock.time_base
+        is_alone = len(container.streams) == 1  # else it may be the sound that lasts so long
+        return Fraction(container.duration or 0, 1_000_000) if is_alone else Fraction(0)
 
 
 class _Tally:
@@ -270,7 +288,7 @@ def _upright(rgb: ByteImage, matrix: tuple[int, ...]) -> ByteImage:
     return np.ascontiguousarray(rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
-def _unreadable_error(path: Path, error: Exception) -> SegppError:
+def _unreadable_error(path: Path, reason: str) -> SegppError:
     if _lacks_index(path):
         return SegppError(
             f"{path} has no index (moov): the recording or the copy broke off before it was written.",
@@ -278,26 +296,26 @@ def _unreadable_error(path: Path, error: Exception) -> SegppError:
             "Copy the file again; untrunc may repair a recording, given a whole one of the same camera.",
         )
     return SegppError(
-        f"{path} is not a readable video: {one_line(error).partition(': ')[0]}.",
+        f"{path} is not a readable video: {reason}.",
         f"a whole video file ({', '.join(VIDEO_SUFFIXES)}).",
         "Copy the file again, or play it with ffplay to see what is wrong.",
     )
 
 
 def _lacks_index(path: Path) -> bool:
-    """Tell whether a file is an MP4 or QuickTime file whose boxes end without `moov`."""
+    """Tell whether a file is an MP4 or QuickTime file whose boxes end without a whole `moov`."""
+    total, position, whole = path.stat().st_size, 0, []
     with open(path, "rb") as stream:
-        position, names = 0, []
         while len(header := stream.read(16)) >= 8:
             size, name = struct.unpack(">I4s", header[:8])
             if size == 1 and len(header) == 16:
                 (size,) = struct.unpack(">Q", header[8:])
-            names.append(name)
-            if size < 8:  # 0: to the end of the file
-                break
             position += size
+            if size < 8 or position > total:  # 0: to the end of the file
+                break
+            whole.append(name)
             stream.seek(position)
-    return names[:1] == [b"ftyp"] and b"moov" not in names
+    return whole[:1] == [b"ftyp"] and b"moov" not in whole
 
 
 def _undecodable_error(path: Path, reason: str) -> SegppError:

@@ -145,7 +145,7 @@ def _opened(target: Path, temporary: Path) -> Iterator[OutputContainer]:
         if isinstance(error, OSError):
             raise
         raise SegppError(
-            f"Cannot write video {target}: {one_line(error)}.",
+            f"Cannot write video {target}: {error.strerror or one_line(error)}.",
             "a place and a kind of file that FFmpeg can write.",
             f"Name it {target.with_suffix('.mkv')}",
         ) from error
