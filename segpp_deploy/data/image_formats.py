@@ -39,6 +39,12 @@ def is_heif(data: bytes) -> bool:
     return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
 
 
+def is_avif(data: bytes) -> bool:
+    """Tell whether a HEIF file is coded as AVIF, not as HEIC."""
+    length = int.from_bytes(data[:4], "big")
+    return any(brand in data[8 : min(length, 256)] for brand in (b"avif", b"avis"))
+
+
 def is_whole_gif(data: bytes) -> bool:
     """Tell whether a GIF reaches its end."""
     try:

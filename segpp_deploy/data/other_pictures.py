@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.data.image_formats import is_whole_gif
+from segpp_deploy.data.image_formats import is_avif, is_whole_gif
 from segpp_deploy.errors import UnreadableFileError
 
 HEIF_SUFFIXES = (".heic", ".heif", ".avif")
@@ -36,13 +36,22 @@ def decode_heif(path: Path, data: bytes) -> Pixels | None:
             "the extra 'heic'.",
             INSTALL_HEIF,
         )
+    with contextlib.suppress(ValueError, RuntimeError, OSError, EOFError, SyntaxError):  # raised for damaged files
+        return _decode_avif(data) if is_avif(data) else _decode_heic(data)
+    return None
+
+
+def _decode_heic(data: bytes) -> Pixels:
     import pillow_heif
 
-    try:
-        pixels = np.asarray(pillow_heif.open_heif(io.BytesIO(data)))
-    except (ValueError, RuntimeError, OSError, EOFError):  # what it raises for damaged files
-        return None
-    return _three_channels(pixels)
+    return _three_channels(np.asarray(pillow_heif.open_heif(io.BytesIO(data))))
+
+
+def _decode_avif(data: bytes) -> Pixels:
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(data), formats=["AVIF"]) as picture:
+        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"), np.uint8)
 
 
 def decode_gif(data: bytes) -> Pixels | None:

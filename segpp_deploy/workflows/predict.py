@@ -105,7 +105,9 @@ class PredictResult:
     def summary(self) -> str:
         """Return one line a file, and one on the speed."""
         lines = [str(path) for written in self.outputs for path in (written.overlay, written.labels) if path]
-        speed = f"{self.images} images in {self.seconds:.1f} s ({self.throughput_ips:.2f} a second, files included)"
+        is_damaged = self.frames is not None and not self.frames.is_whole
+        read = self.frames.describe() if self.frames is not None and is_damaged else f"{self.images} images"
+        speed = f"{read} in {self.seconds:.1f} s ({self.throughput_ips:.2f} a second, files included)"
         return "\n".join([*lines, speed])
 
     def require_complete(self, strict: bool = False) -> None:

@@ -124,6 +124,7 @@ class ValidateResult:
             **self.evaluation.to_dict(),
             "reference": self.reference.to_dict() if self.reference else None,
             "failures": self.failures.to_list(),
+            "notes": list(self.notes),
         }
 
     def tables(self) -> tuple[Table, ...]:

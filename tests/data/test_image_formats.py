@@ -50,6 +50,28 @@ def test_heic(tmp_path: Path) -> None:
 
 
 @needs("pillow_heif")
+def test_avif(tmp_path: Path) -> None:
+    import PIL.Image
+
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # stored turned a quarter to the left
+    PIL.Image.fromarray(RGB).rotate(90, expand=True).save(tmp_path / "a.avif", quality=95, exif=exif)
+    assert np.abs(read_image(tmp_path / "a.avif").astype(int) - RGB).mean() < 5
+    with pytest.raises(UnreadableFileError, match="not a readable image"):
+        read_image(cut(tmp_path / "a.avif", 0.6))
+
+
+@needs("pillow_heif")
+def test_heic_turned(tmp_path: Path) -> None:
+    heif = require("pillow_heif")
+    turned = np.ascontiguousarray(np.rot90(RGB))
+    picture = heif.from_bytes("RGB", turned.shape[1::-1], turned.tobytes())
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    picture.save(tmp_path / "a.heic", quality=95, exif=exif)
+    assert np.abs(read_image(tmp_path / "a.heic").astype(int) - RGB).mean() < 5
+
+
+@needs("pillow_heif")
 def test_heic_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_heif(tmp_path / "a.heic")
     write_image(tmp_path / "b.png", RGB)
