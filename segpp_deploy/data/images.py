@@ -86,7 +86,10 @@ def _decode_rgb(path: Path, data: bytes) -> ByteImage | None:
 
 
 def _read_samples(path: Path) -> NDArray[AnySample] | None:
-    return _decode(path.read_bytes(), _ALL_BITS) if 0 < path.stat().st_size <= MAX_FILE_BYTES else None
+    try:
+        return _decode(_read_bytes(path, "picture"), _ALL_BITS)
+    except (SegppError, OSError):
+        return None
 
 
 def list_images(path: Path) -> list[Path]:

@@ -36,7 +36,7 @@ def decode_heif(path: Path, data: bytes) -> Pixels | None:
             "the extra 'heic'.",
             INSTALL_HEIF,
         )
-    with contextlib.suppress(ValueError, RuntimeError, OSError, EOFError, SyntaxError):  # raised for damaged files
+    with contextlib.suppress(Exception):  # damaged files make them raise whatever their bytes lead to
         return _decode_avif(data) if is_avif(data) else _decode_heic(data)
     return None
 

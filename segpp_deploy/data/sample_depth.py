@@ -53,8 +53,11 @@ def bits_used(samples: Samples) -> int:
 
 @lru_cache(maxsize=16)
 def _bits_of_neighbours(directory: Path, suffix: str, _changed_ns: int, read_samples: ReadSamples) -> int:
-    files = sorted(path for path in directory.iterdir() if path.suffix == suffix and path.is_file())
     found = min(_CAMERA_BITS)
+    try:
+        files = sorted(path for path in directory.iterdir() if path.suffix == suffix and path.is_file())
+    except OSError:  # a directory that may be entered but not listed
+        return found
     for path in files[:: max(len(files) // _COMPARED_FILES, 1)]:
         samples = read_samples(path)
         if samples is not None and samples.dtype == np.uint16 and (bits := bits_used(samples)) < _FULL:
