@@ -106,9 +106,10 @@ def require_file(path: Path, kind: str, fix: str) -> Path:
 def walk_files(directory: Path) -> Iterator[Path]:
     """Yield all files below a directory, in linked directories too; one that contains itself is entered once.
 
-    A link that leads nowhere is yielded like a file.
+    A link that leads nowhere is yielded like a file; where there is no directory there are no files.
     """
-    yield from _walk(Path(directory), frozenset())
+    if Path(directory).is_dir():
+        yield from _walk(Path(directory), frozenset())
 
 
 def _walk(directory: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:

@@ -75,3 +75,4 @@ def test_linked_directories_are_walked_and_circles_end(tmp_path: Path) -> None:
     (tmp_path / "store/ulm/back").symlink_to(data)
     (data / "gone").symlink_to(tmp_path / "nowhere")
     assert [path.relative_to(data).as_posix() for path in walk_files(data)] == ["bonn/2.png", "gone", "ulm/1.png"]
+    assert list(walk_files(data / "gone")) == []
