@@ -29,8 +29,8 @@ class Findings:
     def notes(self) -> tuple[str, ...]:
         """Return a line for each kind of finding."""
         scaled = [
-            f"{_files(len(paths))} in 16 bits a sample never use the upper ones: read as {bits}-bit values, that is "
-            f"{1 << (16 - bits)} times as bright ({_some(paths)})."
+            f"Read as {bits}-bit values, {1 << (16 - bits)} times as bright, because the upper of 16 bits are never used: "
+            f"{_files(len(paths))} ({_some(paths)})."
             for bits, paths in sorted(self.scaled.items())
         ]
         several = [f"{path.name}: 1 of {count}" for path, count in self.first_of_many.items()]
@@ -45,8 +45,8 @@ class Findings:
         parts = []
         for kind, members in sorted(kinds.items()):
             hint = f"; {self.hints[kind]}" if kind in self.hints else ""
-            parts.append(f"{len(members)} {kind} ({_some(members)}{hint})")
-        return f"Not read in {directory}: {', '.join(parts)}."
+            parts.append(f"{kind}: {len(members)} ({_some(members)}{hint})")
+        return f"Not read in {directory}: {'; '.join(parts)}."
 
 
 _current: ContextVar[Findings | None] = ContextVar("findings", default=None)

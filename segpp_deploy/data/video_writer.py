@@ -147,7 +147,7 @@ def _opened(target: Path, temporary: Path) -> Iterator[OutputContainer]:
         raise SegppError(
             f"Cannot write video {target}: {error.strerror or one_line(error)}.",
             "a place and a kind of file that FFmpeg can write.",
-            f"Name it {target.with_suffix('.mkv')}",
+            f"Name it {target.with_suffix('.mkv' if target.suffix.lower() == '.avi' else '.avi')}",
         ) from error
 
 

@@ -81,7 +81,7 @@ def test_heic_without_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert caught.value.fix == "pip install 'segpp-deploy[heic]'"
     with collect_findings() as findings:
         assert [found.name for found in list_images(tmp_path)] == ["b.png"]
-    assert findings.notes() == (f"Not read in {tmp_path}: 1 .heic (a.heic; pip install 'segpp-deploy[heic]').",)
+    assert findings.notes() == (f"Not read in {tmp_path}: .heic: 1 (a.heic; pip install 'segpp-deploy[heic]').",)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".heic", ".avif"])

@@ -32,8 +32,8 @@ def test_lower_bits_are_scaled_and_said(tmp_path: Path, bits: int, suffix: str) 
     image, findings = read(path)
     assert np.abs(image.astype(int) - RAMP).max() <= 1
     assert findings.notes() == (
-        f"1 file in 16 bits a sample never use the upper ones: read as {bits}-bit values, that is {1 << (16 - bits)} "
-        f"times as bright (a{suffix}).",
+        f"Read as {bits}-bit values, {1 << (16 - bits)} times as bright, because the upper of 16 bits are never used: "
+        f"1 file (a{suffix}).",
     )
 
 

@@ -123,9 +123,13 @@ def test_frame_of_another_size(tmp_path: Path) -> None:
 def test_unknown_suffix_or_no_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SegppError, match=r"named 'a\.gif'"), open_video_writer(tmp_path / "a.gif", 25, SIZE):
         pass
+    wide = np.zeros((9, 9000, 3), np.uint8)  # more than MPEG-4 can say
     with (
-        pytest.raises(SegppError, match="Cannot write video"),
+        pytest.raises(SegppError, match="Cannot write video") as caught,
         open_video_writer(tmp_path / "a.mp4", 25, Size(9, 9000)) as writer,
     ):
-        writer.write(np.zeros((9, 9000, 3), np.uint8))
+        writer.write(wide)
     assert list(tmp_path.iterdir()) == []
+    with open_video_writer(Path(caught.value.fix.removeprefix("Name it ")), 25, Size(9, 9000)) as writer:
+        writer.write(wide)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.avi"]

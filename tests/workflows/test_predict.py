@@ -166,7 +166,7 @@ def test_what_a_directory_holds_besides_is_named(tmp_path: Path, session: Bright
     for name in ("b.psd", "c.PSD", "notes", ".hidden", "Thumbs.db"):
         (tmp_path / "in" / name).touch()
     assert run(tmp_path, tmp_path / "in", "out").notes == (
-        f"Not read in {tmp_path / 'in'}: 2 .psd (b.psd, c.PSD), 1 directories (deeper), 1 without suffix (notes).",
+        f"Not read in {tmp_path / 'in'}: .psd: 2 (b.psd, c.PSD); directories: 1 (deeper); without suffix: 1 (notes).",
     )
 
 

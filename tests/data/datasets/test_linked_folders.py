@@ -55,4 +55,4 @@ def test_files_that_hold_no_readable_picture_are_named(root: Path) -> None:
         (root / "leftImg8bit/val/bonn" / name).touch()
     with collect_findings() as findings:
         parse_dataset(f"cityscapes:{root}")
-    assert findings.notes() == (f"Not read in {root / 'leftImg8bit/val'}: 1 .raw (a.raw).",)
+    assert findings.notes() == (f"Not read in {root / 'leftImg8bit/val'}: .raw: 1 (a.raw).",)
