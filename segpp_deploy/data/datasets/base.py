@@ -193,8 +193,12 @@ def require_directory(path: Path, kind: str) -> Path:
     """Return `path` if it is a directory, else raise a `SegppError` naming the data set kind."""
     if not path.is_dir():
         raise SegppError(
-            f"{path} is not a directory." if path.exists() else f"No such directory: {path}.",
+            f"{path} is not a directory." if path.exists() else f"No such directory: {path}{_where_it_leads(path)}.",
             f"a directory of the {kind} layout.",
             "Check the path in " + commands.option("data", f"{kind}:PATH") + ".",
         )
     return path
+
+
+def _where_it_leads(path: Path) -> str:
+    return f", a link to {path.readlink()}" if path.is_symlink() else ""

@@ -53,7 +53,7 @@ def _refuse_lost_links(paths: list[Path]) -> None:
         raise SegppError(
             f"{len(lost)} links in {lost[0].parent} lead nowhere, e.g. {lost[0].name} -> {lost[0].readlink()}.",
             "links to directories that are there; a relative one begins at the place of the link.",
-            "Mount the disk that they lead to, or make or remove them.",
+            "Mount the disk that they lead to, or correct or remove them.",
         )
 
 

@@ -42,6 +42,12 @@ def test_a_link_that_leads_nowhere_is_an_error(root: Path) -> None:
         parse_dataset(f"cityscapes:{root}")
 
 
+def test_a_split_that_is_a_lost_link(root: Path) -> None:
+    (root / "leftImg8bit/test").symlink_to("not/mounted")
+    with pytest.raises(SegppError, match=r"No such directory: .*test, a link to not/mounted\."):
+        parse_dataset(f"cityscapes:{root}#test")
+
+
 def test_pictures_that_are_links(tmp_path: Path, write_picture: Write) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.png").symlink_to(write_picture("store/a.png"))
