@@ -25,6 +25,7 @@ from segpp_deploy.config import (
     parse_choice,
     parse_size,
 )
+from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
@@ -65,6 +66,8 @@ def export(
     arch: Arch | str | None = None,
     task: TaskName | str | None = None,
     num_outputs: int | None = None,
+    weights: str | None = None,
+    training: TrainingRecord = NOTHING_SAID,
     input_kind: InputKind | str = InputKind.UINT8,
     output_kind: OutputKind | str | None = None,
     lowering: Lowering | str = Lowering.PORTABLE,
@@ -82,6 +85,8 @@ def export(
         arch: what is expected of the weights; likewise `task` and `num_outputs` (classes or keypoints).
         task: see `arch`.
         num_outputs: see `arch`.
+        weights: which of a checkpoint's weights: "ema", "plain", or a name; the average, if there is one, if None.
+        training: what you know of the training; the rest is read from the source, or assumed.
         input_kind: RGB bytes, or normalised floats.
         output_kind: labels or logits; heatmaps for pose.
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
@@ -96,6 +101,8 @@ def export(
         arch=_optional(Arch, arch),
         task=_optional(TaskName, task),
         num_outputs=num_outputs,
+        weights=weights,
+        stated=training,
     )
     return run_export(
         ExportOptions(

@@ -64,6 +64,13 @@ class OutputKind(Choice):
     HEATMAPS = "heatmaps"
 
 
+class ChannelOrder(Choice):
+    """The order in which a network was trained to take the channels; a graph always takes RGB."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
+
 class Lowering(Choice):
     """How the custom ops are written: standard ONNX ops, or one `segpp::*` node each for TensorRT plugins."""
 
@@ -215,6 +222,19 @@ class ClassTable:
         return tuple(
             f"{name} ({index})" if self.names.count(name) > 1 else name for index, name in enumerate(self.names)
         )
+
+
+@dataclass(frozen=True)
+class KeypointRelations:
+    """What a pose data set says of its keypoints.
+
+    Args:
+        flip_pairs: the keypoints that change places in a mirrored picture, each pair once.
+        sigmas: how far annotators differ by keypoint, of COCO's OKS; empty where it is not said.
+    """
+
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
 
 
 def default_class_table(count: int) -> ClassTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from segpp_deploy import commands
@@ -22,6 +22,7 @@ from segpp_deploy.config import (
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import MergePlan, StageTokens
 from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
+from segpp_deploy.model.training_facts import TrainingFacts
 
 PREFIX = "segpp."
 
@@ -47,6 +48,7 @@ class ExportMetadata:
         checkpoint_sha256: hash of the weights file; empty for random weights.
         tool_version: version of segpp-deploy.
         seed: of random weights; None for a checkpoint.
+        training: what else is kept of the training.
     """
 
     arch: Arch
@@ -65,6 +67,7 @@ class ExportMetadata:
     checkpoint_sha256: str
     tool_version: str
     seed: int | None = None
+    training: TrainingFacts = field(default_factory=TrainingFacts)
 
     @property
     def mode(self) -> str:
@@ -106,6 +109,7 @@ class ExportMetadata:
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
             "tool_version": self.tool_version,
+            **self.training.to_dict(),
         }
         return values if self.seed is None else {**values, "seed": self.seed}
 
@@ -134,6 +138,7 @@ class ExportMetadata:
                 checkpoint_sha256=values["checkpoint_sha256"],
                 tool_version=values["tool_version"],
                 seed=values.get("seed"),
+                training=TrainingFacts.from_dict(values),
             )
             _check_lengths(values)
         except (KeyError, TypeError, ValueError) as error:

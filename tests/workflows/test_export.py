@@ -6,16 +6,23 @@ import inspect
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from segpp_deploy.cli.export import export
-from segpp_deploy.config import Arch, OutputKind, Preset, Size, TaskName
+from segpp_deploy.config import Arch, ChannelOrder, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting import export as graph_export
+from segpp_deploy.graph.exporting.export import ExportedGraph, GraphOptions
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.dialects import Dialect, to_dialect
+from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.weights import download
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 from segpp_deploy.tasks.registry import TASKS
-from segpp_deploy.workflows.export.options import ExportOptions, parse_source
+from segpp_deploy.workflows.export import run
+from segpp_deploy.workflows.export.options import ExportOptions, parse_source, parse_stated
 from segpp_deploy.workflows.export.run import run_export
+from tests.support.random_models import random_model
 
 CARD, WEIGHTS = "segformer_b0_scenes", Path("b0.pth")
 
@@ -102,3 +109,30 @@ def test_the_user_is_told_of_a_download(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SegppError, match="is no checkpoint"):
         run_export(ExportOptions(tmp_path / "a.onnx", CardSource("segformerpp_b5_cityscapes")), told.append)
     assert [line.split()[0] for line in told] == ["Downloading", "First"]
+
+
+@pytest.mark.parametrize("size", [None, Size(64, 96)])
+def test_what_nobody_said_is_assumed_and_kept(
+    size: Size | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
+        return ExportedGraph(target, graph_export._describe(model, request), "", ("a note of the plan",))
+
+    monkeypatch.setattr(run, "export_graph", export_graph)
+    save_file(to_dialect(random_model(Dialect.MMSEG), Dialect.MMSEG), tmp_path / "w.safetensors")
+    stated = parse_stated(mean="0,0,0", std="255,255,255", channel_order=ChannelOrder.BGR)
+    source = CheckpointSource(tmp_path / "w.safetensors", stated=stated)
+    result = run_export(ExportOptions(tmp_path / "a.onnx", source, size=size))
+    assumed = ["class names class_0 to class_4", *([] if size else ["size 512x1024"])]
+    assert result.to_dict()["assumed"] == assumed
+    assert result.notes[1:] == (f"Assumed: {', '.join(assumed)}.", "a note of the plan")
+    assert (result.to_dict()["mean"], result.to_dict()["std"]) == ([0.0] * 3, [255.0] * 3)
+    again = ExportMetadata.from_properties(result.metadata.to_properties(), "a.onnx")
+    assert again == result.metadata
+
+
+@pytest.mark.parametrize("mean", ["1,2", "1;2;3", "1,2,nan", "a,b,c", ""])
+def test_statistics_that_are_no_three_numbers(mean: str) -> None:
+    with pytest.raises(SegppError, match="is not three numbers") as caught:
+        parse_stated(mean=mean)
+    assert caught.value.fix == "--mean 123.675,116.28,103.53"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -29,6 +29,7 @@ from segpp_deploy.graph.rewrites.plugin import rewrite_for_plugins
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.ops.upsample_argmax import MAX_CLASSES
 
 
@@ -47,6 +48,7 @@ class GraphOptions:
         checkpoint: where the weights came from, as the user named it.
         checkpoint_sha256: hash of the weights file; empty for random weights.
         seed: of random weights; None for a checkpoint.
+        training: what else is kept of the training.
         fold: fold the model first; off only to measure what folding gains.
     """
 
@@ -60,6 +62,7 @@ class GraphOptions:
     checkpoint: str
     checkpoint_sha256: str
     seed: int | None = None
+    training: TrainingFacts = field(default_factory=TrainingFacts)
     fold: bool = True
 
 
@@ -139,6 +142,7 @@ def _describe(model: SegFormer, request: GraphOptions) -> ExportMetadata:
         checkpoint_sha256=request.checkpoint_sha256,
         tool_version=__version__,
         seed=request.seed,
+        training=request.training,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.segformer import SegFormer, take_rgb
 from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from segpp_deploy.model.weights.loading import load_source
@@ -34,7 +34,12 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
     if metadata.seed is not None:
         model = load_source(SeedSource(metadata.seed, metadata.arch, metadata.task, len(metadata.classes))).model
     else:
-        loaded = load_checkpoint(checkpoint or _find_checkpoint(metadata, near), arch=metadata.arch, task=metadata.task)
+        loaded = load_checkpoint(
+            checkpoint or _find_checkpoint(metadata, near),
+            arch=metadata.arch,
+            task=metadata.task,
+            weights=metadata.training.weights,
+        )
         if loaded.sha256 != metadata.checkpoint_sha256:
             raise SegppError(
                 f"The weights found for {near} are not the ones it was exported from (SHA-256 "
@@ -45,6 +50,7 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
                 + ".",
             )
         model = loaded.model
+        take_rgb(model, metadata.training.channel_order)
     model.plan = metadata.plan
     return model
 

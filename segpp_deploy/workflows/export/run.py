@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.plan_file import load_plan
+from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.model.weights.cards import keep_quiet
 from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.tasks.protocol.task import AnyTask
 from segpp_deploy.tasks.registry import TASKS, choose_output
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.result import ExportResult
@@ -26,8 +29,10 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
     source = load_source(options.source, tell)
     source.model.plan = plan
     task = source.model.spec.task
+    size = options.size or source.size
+    training = source.training if size or source.seed is not None else _with_size(source.training, TASKS[task])
     request = GraphOptions(
-        size=options.size or source.size or TASKS[task].default_size,
+        size=size or TASKS[task].default_size,
         batch=options.batch,
         input_kind=options.input_kind,
         output_kind=choose_output(options.output_kind, task),
@@ -37,6 +42,12 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         checkpoint=source.name,
         checkpoint_sha256=source.sha256,
         seed=source.seed,
+        training=training,
     )
     exported = export_graph(source.model, request, options.output)
-    return ExportResult(**vars(exported))
+    said = [*source.notes, training.assumption, *exported.notes]
+    return ExportResult(**{**vars(exported), "notes": tuple(filter(None, said))})
+
+
+def _with_size(training: TrainingFacts, task: AnyTask) -> TrainingFacts:
+    return replace(training, assumed=(*training.assumed, f"size {task.default_size}"))

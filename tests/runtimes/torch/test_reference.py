@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from segpp_deploy.config import OutputKind, Preset, Size
+from segpp_deploy.config import ChannelOrder, OutputKind, Preset, Size
 from segpp_deploy.errors import SegppError
+from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.plan import PRESETS
+from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.model.weights.source import CheckpointSource
+from segpp_deploy.model.weights.training_record import TrainingRecord
 from segpp_deploy.runtimes.torch.reference import load_model_for, open_reference
+from tests.support.random_models import random_model
 from tests.workflows.fake_session import make_metadata
 
 METADATA = make_metadata(OutputKind.LOGITS, size=Size(64, 64))
@@ -41,3 +46,18 @@ def test_found_beside_the_engine_and_checked(camvid_weights: Path, tmp_path: Pat
     metadata = replace(METADATA, checkpoint=f"elsewhere/{copy.name}", checkpoint_sha256="0" * 64)
     with pytest.raises(SegppError, match="are not the ones it was exported from"):
         load_model_for(metadata, None, tmp_path / "a.engine")
+
+
+def test_the_reference_is_the_model_that_was_exported(tmp_path: Path) -> None:
+    plain = to_dialect(random_model(Dialect.MMSEG), Dialect.MMSEG)
+    mean = {name: tensor * 2 if name.endswith("conv_seg.weight") else tensor for name, tensor in plain.items()}
+    torch.save({"state_dict": plain, "state_dict_ema": mean}, tmp_path / "w.pth")
+    stated = TrainingRecord(channel_order=ChannelOrder.BGR)
+    for weights in (None, "ema", "plain"):
+        exported = load_source(CheckpointSource(tmp_path / "w.pth", weights=weights, stated=stated))
+        metadata = replace(
+            METADATA, checkpoint=exported.name, checkpoint_sha256=exported.sha256, training=exported.training
+        )
+        reference = load_model_for(metadata, None, tmp_path / "a.engine")
+        for mine, theirs in zip(reference.parameters(), exported.model.parameters(), strict=True):
+            assert torch.equal(mine, theirs)
