@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from segpp_deploy.config import (
+    MAX_FAILURES,
     Arch,
     CalibrationMethod,
     Choice,
@@ -216,6 +217,7 @@ def evaluate(
     inference: Inference | str = Inference.WHOLE,
     against: AnyPath | None = None,
     checkpoint: AnyPath | None = None,
+    max_failures: int = MAX_FAILURES,
     progress: Progress = no_progress,
 ) -> ValidateResult:
     """Measure an engine's accuracy, and how closely it follows a reference.
@@ -227,6 +229,7 @@ def evaluate(
         inference: resize each picture whole, or average overlapping windows.
         against: "torch" for the float32 PyTorch model of the same mode, or another engine; None for no reference.
         checkpoint: the PyTorch weights, where the recorded place has changed.
+        max_failures: go on without so many pictures that cannot be read; the result lists them.
         progress: told about each batch.
     """
     from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate
@@ -238,6 +241,7 @@ def evaluate(
         inference=_member(Inference, inference),
         against=Against.NONE if against is None else parse_against(str(against)),
         checkpoint=None if checkpoint is None else Path(checkpoint),
+        max_failures=max_failures,
     )
     return run_validate(options, progress)
 

@@ -156,6 +156,9 @@ def require_pictures(name: str, count: int) -> None:
         raise SegppError(what, "a number of at least 1.", commands.option(name, 64))
 
 
+MAX_FAILURES = 10
+"""More unreadable files than these say that a data set is broken, not a file."""
+
 MAX_SIDE_PX = 8192
 
 

@@ -81,6 +81,10 @@ class CheckFailedError(SegppError):
     exit_code = 1
 
 
+class UnreadableFileError(SegppError):
+    """One input file is missing, damaged or of a kind that is not supported; work on others may go on without it."""
+
+
 def one_line(error: Exception) -> str:
     """Return a library's message without its line breaks, to be part of ours.
 

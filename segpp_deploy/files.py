@@ -103,6 +103,27 @@ def require_file(path: Path, kind: str, fix: str) -> Path:
     return path
 
 
+def walk_files(directory: Path) -> Iterator[Path]:
+    """Yield all files below a directory, in linked directories too; one that contains itself is entered once.
+
+    A link that leads nowhere is yielded like a file; where there is no directory there are no files.
+    """
+    if Path(directory).is_dir():
+        yield from _walk(Path(directory), frozenset())
+
+
+def _walk(directory: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    place = directory.stat()
+    identity = (place.st_dev, place.st_ino)
+    if identity in above:
+        return
+    for entry in sorted(directory.iterdir()):
+        if entry.is_dir():
+            yield from _walk(entry, above | {identity})
+        else:
+            yield entry
+
+
 def cache_folder() -> Path:
     """Return where downloads and built libraries are kept: SEGPP_CACHE, else the user's cache directory."""
     chosen = os.environ.get(CACHE_VARIABLE)

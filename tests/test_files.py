@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, require_file, require_writable, write_text
+from segpp_deploy.files import atomic_path, require_file, require_writable, walk_files, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -63,3 +63,16 @@ def test_the_article_fits(kind: str, expected: str, tmp_path: Path) -> None:
     with pytest.raises(SegppError) as caught:
         require_file(tmp_path / "none", kind, "fix")
     assert caught.value.expected == expected
+
+
+def test_linked_directories_are_walked_and_circles_end(tmp_path: Path) -> None:
+    for name in ("store/ulm/1.png", "data/bonn/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    data = tmp_path / "data"
+    (data / "ulm").symlink_to(tmp_path / "store/ulm")
+    (data / "bonn/up").symlink_to(data)
+    (tmp_path / "store/ulm/back").symlink_to(data)
+    (data / "gone").symlink_to(tmp_path / "nowhere")
+    assert [path.relative_to(data).as_posix() for path in walk_files(data)] == ["bonn/2.png", "gone", "ulm/1.png"]
+    assert list(walk_files(data / "gone")) == []

@@ -60,7 +60,7 @@ EDGES: dict[str, str] = {
     "workflows": "data data/datasets evaluation graph graph/precision report runtimes/torch tasks/protocol "
     "tuning/calibration",
     "workflows/bench": "engine evaluation hardware report runtimes",
-    "workflows/build_engine": "engine graph graph/precision plugin_library report runtimes tasks tuning "
+    "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
     "tuning/calibration",
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",
     "workflows/demo": "data data/datasets evaluation graph model model/weights report runtimes runtimes/torch "

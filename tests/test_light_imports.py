@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "onnx_ir", "cv2", "onnxruntime", "openvino", "matplotlib", "safetensors")
+HEAVY = ("torch", "onnx_ir", "cv2", "av", "pillow_heif", "onnxruntime", "openvino", "matplotlib", "safetensors")
 CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.onnxruntime.session")
 
 

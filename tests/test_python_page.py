@@ -13,7 +13,7 @@ import segpp_deploy
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
-from segpp_deploy.data.video import open_video_writer
+from segpp_deploy.data.video_writer import open_video_writer
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
 from tests.support.requirements import skip_or_fail

@@ -21,17 +21,27 @@ def predict(
         bool, typer.Option("--overlay", help="Write what was found, drawn over the picture (default).")
     ] = False,
     labels_png: Annotated[bool, typer.Option("--labels-png", help="Write the class index of every pixel.")] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End at the first picture of a directory that cannot be read.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 for a video of which frames are damaged or missing.")
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
     """Predict for an image, all images of a directory, or a video.
 
+    Pictures of a directory that cannot be read are left out and listed at the end, with exit code 2. Frames of a video
+    that cannot be decoded are left out and counted.
+
     Example: segpp-deploy predict fast.engine street.jpg -o street_overlay.png
     """
     from segpp_deploy.workflows.predict import PredictOptions, run_predict
 
-    options = PredictOptions(engine, source, out, overlay=overlay or not labels_png, labels_png=labels_png)
+    options = PredictOptions(engine, source, out, overlay or not labels_png, labels_png, fail_fast)
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_predict(options, progress)
     output.show(result)
+    result.require_complete(strict)

@@ -8,7 +8,7 @@ import typer
 
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import CheckpointOption, DataOption, EngineArgument, JsonFlag, LimitOption, QuietFlag
-from segpp_deploy.config import Inference, parse_choice
+from segpp_deploy.config import MAX_FAILURES, Inference, parse_choice
 
 
 def validate(
@@ -22,6 +22,9 @@ def validate(
         str, typer.Option(metavar="torch|none|ENGINE", help="What to compare with, on the same images.")
     ] = "torch",
     checkpoint: CheckpointOption = None,
+    max_failures: Annotated[
+        int, typer.Option("--max-failures", metavar="N", help="Go on without at most N pictures that cannot be read.")
+    ] = MAX_FAILURES,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -38,8 +41,10 @@ def validate(
         inference=parse_choice(Inference, inference, "way of inference"),
         against=parse_against(against),
         checkpoint=checkpoint,
+        max_failures=max_failures,
     )
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_validate(options, progress)
     output.show(result)
+    result.require_complete()

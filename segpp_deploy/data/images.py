@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
+from segpp_deploy.data.findings import note_first_of_many, note_not_read
+from segpp_deploy.data.image_formats import GIF_SIGNATURES, count_pictures, describe_unsupported, is_heif
 from segpp_deploy.data.image_header import (
     PNG_SIGNATURE,
     DamagedImageError,
@@ -21,30 +24,37 @@ from segpp_deploy.data.image_header import (
     png_with_palette,
     read_png_header,
 )
-from segpp_deploy.errors import SegppError
+from segpp_deploy.data.other_pictures import HEIF_SUFFIXES, INSTALL_HEIF, can_read_heif, decode_gif, decode_heif
+from segpp_deploy.data.sample_depth import to_eight_bits
+from segpp_deploy.errors import SegppError, UnreadableFileError
 from segpp_deploy.files import require_file, write_bytes
 
 ByteImage = NDArray[np.uint8]
 AnySample = np.integer[Any] | np.floating[Any]
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+WRITTEN_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (*WRITTEN_SUFFIXES, ".gif", *HEIF_SUFFIXES)
 MAX_IMAGE_PIXELS = 1 << 28  # 16384 x 16384: 0.8 GB once decoded
 MAX_FILE_BYTES = 1 << 30
 
-_FORMATS = "PNG, JPEG, BMP, WebP or TIFF"
+_FORMATS = "PNG, JPEG, BMP, WebP, TIFF, GIF, HEIC or AVIF"
+_IS_UNWANTED = frozenset({"thumbs.db", "desktop.ini"})  # what file managers leave
 _JPEG_QUALITY = 95
+_ALL_BITS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
 def read_image(path: Path) -> ByteImage:
     """Read a picture as RGB, turned upright as its EXIF orientation says.
 
-    Grey is repeated to three channels, alpha is dropped, 16-bit samples keep their upper byte.
+    Grey is repeated to three channels, alpha is dropped. Of 16-bit samples the upper byte is kept, or the upper eight
+    bits of the 10, 12 or 14 that a camera used (`sample_depth`). Of several pictures in a file the first is read.
 
     Returns:
         uint8 [H, W, 3], RGB.
 
     Raises:
-        SegppError: missing, empty, cut off, not an image, or more than `MAX_IMAGE_PIXELS` pixels.
+        UnreadableFileError: missing, empty, cut off, not an image, of an unsupported kind, or more than
+            `MAX_IMAGE_PIXELS` pixels.
     """
     path = Path(path)
     data = _read_bytes(path, f"{_FORMATS} picture")
@@ -54,11 +64,32 @@ def read_image(path: Path) -> ByteImage:
         raise _damaged_error(path, str(error)) from error
     if size is not None:
         _check_pixel_count(path, size)
-    decoded = _decode(data, cv2.IMREAD_COLOR)
+    decoded = _decode_rgb(path, data)
     if decoded is None:
-        raise _damaged_error(path, "no decoder can read it")
+        raise _undecoded_error(path, data)
     _check_pixel_count(path, decoded.shape[:2])
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
+    note_first_of_many(path, count_pictures(data))
+    return decoded
+
+
+def _decode_rgb(path: Path, data: bytes) -> ByteImage | None:
+    if data.startswith(GIF_SIGNATURES):
+        return decode_gif(data)
+    if is_heif(data):
+        return decode_heif(path, data)
+    samples = _decode(data, _ALL_BITS)
+    if samples is not None and samples.dtype == np.uint16:
+        samples = to_eight_bits(samples, path, _read_samples)
+    if samples is None or samples.dtype != np.uint8:
+        return None
+    return np.asarray(cv2.cvtColor(samples, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _read_samples(path: Path) -> NDArray[AnySample] | None:
+    try:
+        return _decode(_read_bytes(path, "picture"), _ALL_BITS)
+    except (SegppError, OSError):
+        return None
 
 
 def list_images(path: Path) -> list[Path]:
@@ -74,9 +105,9 @@ def list_images(path: Path) -> list[Path]:
         raise SegppError(
             f"No such file or directory: {path}.", "a picture or a directory of pictures.", "Check the path."
         )
-    found = sorted(
-        entry for entry in path.iterdir() if is_image_name(entry) and not entry.name.startswith(".") and entry.is_file()
-    )
+    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+    found = [entry for entry in entries if is_image_name(entry) and not entry.is_dir()]
+    note_unread(path, (entry for entry in entries if entry.is_dir() or not is_image_name(entry)))
     if not found:
         raise SegppError(
             f"No pictures in {path}.",
@@ -87,8 +118,15 @@ def list_images(path: Path) -> list[Path]:
 
 
 def is_image_name(path: Path) -> bool:
-    """Tell by the suffix whether a file is a picture that `read_image` can read."""
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+    """Tell by the suffix whether a file is a picture that `read_image` can read, with the libraries that are here."""
+    suffix = Path(path).suffix.lower()
+    return suffix in IMAGE_SUFFIXES and (suffix not in HEIF_SUFFIXES or can_read_heif())
+
+
+def note_unread(directory: Path, entries: Iterable[Path]) -> None:
+    """Take note of what is left out of a directory, but for what file managers leave there."""
+    named = [entry for entry in entries if entry.name.lower() not in _IS_UNWANTED]
+    note_not_read(directory, named, dict.fromkeys(HEIF_SUFFIXES, INSTALL_HEIF))
 
 
 def require_image_name(path: Path) -> Path:
@@ -98,10 +136,10 @@ def require_image_name(path: Path) -> Path:
         SegppError: an unknown suffix.
     """
     path = Path(path)
-    if not is_image_name(path):
+    if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise SegppError(
             f"Cannot write a picture named {path.name!r}.",
-            f"a name ending in {', '.join(IMAGE_SUFFIXES)}.",
+            f"a name ending in {', '.join(WRITTEN_SUFFIXES)}.",
             f"Name it {path.with_suffix('.png')}",
         )
     return path
@@ -203,10 +241,13 @@ def _label_samples(path: Path, decoded: NDArray[AnySample], header: PngHeader) -
 
 
 def _read_bytes(path: Path, kind: str) -> bytes:
-    require_file(path, kind, "Check the path.")
+    try:
+        require_file(path, kind, "Check the path.")
+    except SegppError as error:
+        raise UnreadableFileError(error.what, error.expected, error.fix) from error
     size_bytes = path.stat().st_size
     if size_bytes > MAX_FILE_BYTES:
-        raise SegppError(
+        raise UnreadableFileError(
             f"{path} has {size_bytes / 1e9:.1f} GB.",
             f"a {kind} of at most {MAX_FILE_BYTES / 1e9:.1f} GB.",
             "Check that it is the file you mean.",
@@ -242,15 +283,38 @@ def _quiet_decoder() -> Iterator[None]:
 def _check_pixel_count(path: Path, size: tuple[int, ...]) -> None:
     height, width = size
     if height * width > MAX_IMAGE_PIXELS:
-        raise SegppError(
+        raise UnreadableFileError(
             f"{path} has {width} x {height} pixels.",
             f"at most {MAX_IMAGE_PIXELS // 1_000_000} million pixels.",
             "Cut it into tiles or scale it down first.",
         )
 
 
-def _damaged_error(path: Path, reason: str) -> SegppError:
-    return SegppError(
+def _undecoded_error(path: Path, data: bytes) -> UnreadableFileError:
+    kind = describe_unsupported(data)
+    if kind is None:
+        return _damaged_error(path, "no decoder can read it")
+    return UnreadableFileError(
+        f"{path} is {kind}, which is not supported.",
+        f"a {_FORMATS} file with 8 or 16 bits a sample.",
+        _how_to_convert(path, data),
+    )
+
+
+def _how_to_convert(path: Path, data: bytes) -> str:
+    """Return a command that makes a PNG of a picture; of samples that OpenCV can read, one with Python."""
+    target = path.with_suffix(".png")
+    samples = _decode(data, cv2.IMREAD_UNCHANGED)
+    if samples is None:
+        return f"magick {shlex.quote(f'{path}[0]')} {shlex.quote(str(target))} (ImageMagick), or another converter"
+    largest = float(np.nanmax(samples, initial=0))
+    scale = f" * {255 / largest:.4g}" if largest > 255 else " * 255" if largest <= 1 else ""
+    program = f"import cv2; cv2.imwrite({str(target)!r}, cv2.imread({str(path)!r}, -1){scale})"
+    return f"python -c {shlex.quote(program)}"
+
+
+def _damaged_error(path: Path, reason: str) -> UnreadableFileError:
+    return UnreadableFileError(
         f"{path} is not a readable image: {reason}.",
         f"a whole {_FORMATS} file.",
         "Copy or download the file again, or leave it out.",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from segpp_deploy.data.datasets import Dataset, Example, Sample
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, UnreadableFileError
+from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.evaluation.predictor import Predictor, chunks
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
@@ -44,9 +45,9 @@ class _Samples(Generic[T]):
         self._room = most_bytes
         self._kept: dict[str, Example[T]] = {}
 
-    def load(self, samples: Sequence[Sample[T]]) -> list[Example[T]]:
-        """Return loaded samples."""
-        return [self._kept.get(sample.name) or self._load(sample) for sample in samples]
+    def load(self, sample: Sample[T]) -> Example[T]:
+        """Return a loaded sample."""
+        return self._kept.get(sample.name) or self._load(sample)
 
     def _load(self, sample: Sample[T]) -> Example[T]:
         example = sample.load(self._num_outputs)
@@ -63,17 +64,19 @@ class Evaluator(Generic[P, T]):
     Args:
         dataset: the samples; a batch of them is in memory at a time, or `KEPT_BYTES` where a reference is kept.
         progress: told about each batch.
+        failures: takes samples of which a file cannot be read; None: there may be none.
     """
 
-    def __init__(self, dataset: Dataset[T], progress: Progress = no_progress) -> None:
+    def __init__(self, dataset: Dataset[T], progress: Progress = no_progress, failures: Failures | None = None) -> None:
         self.dataset = dataset
         self._progress = progress
+        self._failures = Failures(allowed=0) if failures is None else failures
 
     def evaluate(self, predictor: Predictor[P], step: str = "") -> Evaluation:
         """Score a predictor.
 
         Raises:
-            SegppError: a sample cannot be read or has no target, or no target names a class of the model.
+            SegppError: more samples cannot be read than may, one has no target, or none names a class of the model.
         """
         metric = predictor.task.metric(predictor.metadata.classes)
         for examples, found in self._run(predictor, step, _samples_for(predictor)):
@@ -126,14 +129,22 @@ class Evaluator(Generic[P, T]):
         """Yield a batch of samples with what was predicted for them."""
         name, total, done = step or f"Evaluating on {self.dataset.name}", len(self.dataset), 0
         self._progress(name, 0, total)
-        for samples in chunks(self.dataset, predictor.batch):
-            examples = loaded.load(samples)
+        for examples in chunks(self._load_readable(loaded), predictor.batch):
             yield examples, predictor.predict(*_pictures(examples))
-            done += len(samples)
-            self._progress(name, done, total)
+            done += len(examples)
+            self._progress(name, done + len(self._failures), total)
+
+    def _load_readable(self, loaded: _Samples[T]) -> Iterator[Example[T]]:
+        for sample in self.dataset:
+            try:
+                yield loaded.load(sample)
+            except UnreadableFileError as error:
+                self._failures.add(sample.name, error)
 
     def _require_score(self, evaluation: Evaluation) -> Evaluation:
-        """Refuse a score of nothing: every label says "ignored"."""
+        """Refuse a score of nothing: no file can be read, or every label says "ignored"."""
+        if len(self._failures) == len(self.dataset):
+            self._failures.raise_any(len(self.dataset))
         if not evaluation.headline.is_number:
             raise SegppError(
                 f"Nothing in {self.dataset.name} has a label of a class: there is no {evaluation.headline.name}.",
@@ -185,7 +196,7 @@ class KeptReference(Generic[P, T]):
         kept = {sample.name: prediction for sample, prediction in zip(self.dataset, self._predictions, strict=True)}
         agreement = self._agreement(predictor)
         for samples in chunks(self.dataset.spread(count), predictor.batch):
-            found = predictor.predict(*_pictures(self._samples.load(samples)))
+            found = predictor.predict(*_pictures([self._samples.load(sample) for sample in samples]))
             for sample, prediction in zip(samples, found, strict=True):
                 agreement.update(kept[sample.name], prediction)
         return agreement.scores()[0]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import Size
+from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.data.images import (
     ByteImage,
     list_images,
@@ -19,15 +20,11 @@ from segpp_deploy.data.images import (
     write_image,
     write_labels,
 )
-from segpp_deploy.data.video import (
-    VideoWriter,
-    is_video_name,
-    open_video_writer,
-    probe_video,
-    read_frames,
-    require_video_name,
-)
-from segpp_deploy.errors import SegppError
+from segpp_deploy.data.video import FrameCount, VideoFrame, is_video_file
+from segpp_deploy.data.video_reader import open_video
+from segpp_deploy.data.video_writer import VideoWriter, open_video_writer, require_video_name
+from segpp_deploy.errors import CheckFailedError, SegppError, UnreadableFileError
+from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.evaluation.predictor import Predictor, chunks
 from segpp_deploy.files import require_writable
 from segpp_deploy.progress import Progress, no_progress
@@ -44,6 +41,7 @@ class PredictOptions:
         out: a directory; or a file, where exactly one is to be written.
         overlay: write what was found drawn over the picture (a video for a video).
         labels_png: write each pixel's class index as PNG (a directory of them for a video).
+        fail_fast: end at the first picture of a directory that cannot be read; else the others are looked at.
     """
 
     engine: Path
@@ -51,6 +49,7 @@ class PredictOptions:
     out: Path
     overlay: bool = True
     labels_png: bool = False
+    fail_fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,12 +63,23 @@ class PredictedFile:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """All that was written; `seconds` covers reading, predicting and writing."""
+    """All that was written; `seconds` covers reading, predicting and writing.
+
+    Args:
+        outputs: by picture or video.
+        images: pictures or frames that were predicted.
+        seconds: for all of them.
+        notes: what the user should know besides.
+        failures: pictures that could not be read.
+        frames: what could be read of a video; None for pictures.
+    """
 
     outputs: tuple[PredictedFile, ...]
     images: int
     seconds: float
     notes: tuple[str, ...] = ()
+    failures: Failures = field(default_factory=Failures)
+    frames: FrameCount | None = None
 
     @property
     def throughput_ips(self) -> float:
@@ -83,6 +93,9 @@ class PredictResult:
             "images": self.images,
             "seconds": self.seconds,
             "throughput_ips": self.throughput_ips,
+            "failures": self.failures.to_list(),
+            "frames": None if self.frames is None else asdict(self.frames) | {"expected": self.frames.expected},
+            "notes": list(self.notes),
         }
 
     def tables(self) -> tuple[Table, ...]:
@@ -92,32 +105,86 @@ class PredictResult:
     def summary(self) -> str:
         """Return one line a file, and one on the speed."""
         lines = [str(path) for written in self.outputs for path in (written.overlay, written.labels) if path]
-        speed = f"{self.images} images in {self.seconds:.1f} s ({self.throughput_ips:.2f} a second, files included)"
+        is_damaged = self.frames is not None and not self.frames.is_whole
+        read = self.frames.describe() if self.frames is not None and is_damaged else f"{self.images} images"
+        speed = f"{read} in {self.seconds:.1f} s ({self.throughput_ips:.2f} a second, files included)"
         return "\n".join([*lines, speed])
+
+    def require_complete(self, strict: bool = False) -> None:
+        """Check that nothing was left out.
+
+        Args:
+            strict: whether a video must be whole, too.
+
+        Raises:
+            SegppError: pictures could not be read.
+            CheckFailedError: frames could not be read.
+        """
+        self.failures.raise_any(total=self.images + len(self.failures))
+        if strict and self.frames is not None and not self.frames.is_whole:
+            raise CheckFailedError(
+                f"{self.outputs[0].source} is damaged: {self.frames.describe()}.",
+                "every frame, as it was recorded.",
+                "Copy the video again.",
+            )
 
 
 def run_predict(options: PredictOptions, progress: Progress = no_progress) -> PredictResult:
     """Predict for the source and write the results.
 
+    Pictures of a directory that cannot be read are left out, and listed in the result; so are damaged frames.
+
     Raises:
         SegppError: the engine or the source cannot be used, or an output cannot be written; outputs finished before
             the error stay.
     """
-    source = options.source
-    is_video = source.is_file() and is_video_name(source)
-    pictures = [] if is_video else list_images(source)
-    targets = [_plan_outputs(options, source, is_video)] if is_video else _plan_all(options, pictures)
-    _check_outputs(targets[0], is_video)
-    with Predictor.open(options.engine) as predictor:
-        if options.labels_png:
-            predictor.task.require_label_maps()
-        start = time.perf_counter()
-        if is_video:
-            images = _predict_video(predictor, targets[0], progress)
+    with collect_findings() as findings:
+        if is_video_file(options.source):
+            result = _run_on_video(options, progress)
         else:
-            images = _predict_pictures(predictor, targets, progress)
+            result = _run_on_pictures(options, progress)
+        return replace(result, notes=(*result.notes, *findings.notes()))
+
+
+def _run_on_pictures(options: PredictOptions, progress: Progress) -> PredictResult:
+    targets = _plan_all(options, list_images(options.source))
+    _check_outputs(targets[0], is_video=False)
+    failures = Failures(allowed=None if options.source.is_dir() and not options.fail_fast else 0)
+    with _open_predictor(options) as predictor:
+        start = time.perf_counter()
+        written = _predict_pictures(predictor, targets, failures, progress)
         seconds = time.perf_counter() - start
-        return PredictResult(tuple(targets), images, seconds, predictor.task.assumptions)
+        return PredictResult(written, len(written), seconds, predictor.task.assumptions, failures)
+
+
+def _run_on_video(options: PredictOptions, progress: Progress) -> PredictResult:
+    target = _plan_outputs(options, options.source, is_video=True)
+    _check_outputs(target, is_video=True)
+    with _open_predictor(options) as predictor:
+        start = time.perf_counter()
+        frames = _predict_video(predictor, target, progress)
+        seconds = time.perf_counter() - start
+        notes = (*predictor.task.assumptions, *_warnings(target.source, frames))
+        return PredictResult((target,), frames.read, seconds, notes, frames=frames)
+
+
+def _warnings(video: Path, frames: FrameCount) -> Iterator[str]:
+    if not frames.is_whole:
+        follow_up = " Frames after a damaged one may show faults." if frames.damaged or frames.repaired else ""
+        yield f"Warning: {video}: {frames.describe()}.{follow_up}"
+    if frames.resized:
+        yield f"Warning: {video}: {frames.resized} frames have another size than the first; they were scaled to it."
+
+
+def _open_predictor(options: PredictOptions) -> Predictor[Any]:
+    predictor = Predictor.open(options.engine)
+    if options.labels_png:
+        try:
+            predictor.task.require_label_maps()
+        except SegppError:
+            predictor.close()
+            raise
+    return predictor
 
 
 def _plan_all(options: PredictOptions, pictures: list[Path]) -> list[PredictedFile]:
@@ -168,40 +235,52 @@ def _check_outputs(target: PredictedFile, is_video: bool) -> None:
             require_writable(path)
 
 
-def _predict_pictures(predictor: Predictor[Any], targets: list[PredictedFile], progress: Progress) -> int:
-    task, classes, done = predictor.task, predictor.metadata.classes, 0
+def _predict_pictures(
+    predictor: Predictor[Any], targets: list[PredictedFile], failures: Failures, progress: Progress
+) -> tuple[PredictedFile, ...]:
+    task, classes, written = predictor.task, predictor.metadata.classes, list[PredictedFile]()
     progress("Predicting", 0, len(targets))
-    for chunk in chunks(targets, predictor.batch):
-        images = [read_image(target.source) for target in chunk]
-        for target, image, found in zip(chunk, images, predictor.predict(images), strict=True):
+    for chunk in chunks(_read_pictures(targets, failures), predictor.batch):
+        predictions = predictor.predict([image for _, image in chunk])
+        for (target, image), found in zip(chunk, predictions, strict=True):
             if target.overlay:
                 write_image(target.overlay, task.draw(image, found, classes))
             if target.labels:
                 write_labels(target.labels, task.label_map(found), classes)
-        done += len(chunk)
-        progress("Predicting", done, len(targets))
-    return done
+            written.append(target)
+        progress("Predicting", len(written) + len(failures), len(targets))
+    return tuple(written)
 
 
-def _predict_video(predictor: Predictor[Any], target: PredictedFile, progress: Progress) -> int:
-    info = probe_video(target.source)
-    task, classes, done = predictor.task, predictor.metadata.classes, 0
+def _read_pictures(targets: Iterable[PredictedFile], failures: Failures) -> Iterator[tuple[PredictedFile, ByteImage]]:
+    for target in targets:
+        try:
+            yield target, read_image(target.source)
+        except UnreadableFileError as error:
+            failures.add(str(target.source), error)
+
+
+def _predict_video(predictor: Predictor[Any], target: PredictedFile, progress: Progress) -> FrameCount:
+    task, classes = predictor.task, predictor.metadata.classes
     with ExitStack() as opened:
+        video = opened.enter_context(open_video(target.source))
+        info = video.info
         writer: VideoWriter | None = None
-        for image, found in _predict_frames(predictor, target.source):
+        for frame, found in _predict_frames(predictor, video):
             if target.overlay and writer is None:
-                height, width = image.shape[:2]  # the container's figures may be wrong, or before rotation
-                writer = opened.enter_context(open_video_writer(target.overlay, info.fps, Size(height, width)))
-            done += 1
+                size = Size(*frame.rgb.shape[:2])  # the container's may be wrong, or before rotation
+                is_turned = size.hw == info.size.hw[::-1] != info.size.hw
+                aspect = 1 / info.pixel_aspect if is_turned else info.pixel_aspect
+                writer = opened.enter_context(open_video_writer(target.overlay, info.fps, size, info.time_base, aspect))
             if writer is not None:
-                writer.write(task.draw(image, found, classes))
+                writer.write(task.draw(frame.rgb, found, classes), frame.time_s, frame.duration_s)
             if target.labels:
-                write_labels(target.labels / f"{done:06d}.png", task.label_map(found), classes)
-            progress("Predicting frames", done, max(done, info.frame_count or 0))
-    return done
+                write_labels(target.labels / f"{frame.number:06d}.png", task.label_map(found), classes)
+            progress("Predicting frames", video.count.read, max(video.count.read, info.frame_count or 0))
+        return video.count
 
 
-def _predict_frames(predictor: Predictor[Any], video: Path) -> Iterator[tuple[ByteImage, Any]]:
+def _predict_frames(predictor: Predictor[Any], video: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, Any]]:
     """Yield each frame with its prediction; as many frames in memory as the session takes at once."""
-    for frames in chunks(read_frames(video), predictor.batch):
-        yield from zip(frames, predictor.predict(frames), strict=True)
+    for frames in chunks(video, predictor.batch):
+        yield from zip(frames, predictor.predict([frame.rgb for frame in frames]), strict=True)

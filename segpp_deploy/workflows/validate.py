@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segpp_deploy import commands
-from segpp_deploy.config import Choice, Inference
+from segpp_deploy.config import MAX_FAILURES, Choice, Inference
 from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
 from segpp_deploy.data.datasets.registry import parse_dataset
+from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.evaluator import Evaluator
+from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
@@ -49,6 +51,10 @@ class ValidateOptions:
         inference: whole pictures, or windows (needs an engine that gives logits).
         against: the fp32 PyTorch model of the same mode, nothing, or another engine.
         checkpoint: the weights of the PyTorch model, where the engine's record of them no longer holds.
+        max_failures: go on without pictures or labels that cannot be read until there are more of them.
+
+    Raises:
+        SegppError: a negative number of failures.
     """
 
     engine: Path
@@ -57,6 +63,15 @@ class ValidateOptions:
     inference: Inference = Inference.WHOLE
     against: Against | Path = Against.TORCH
     checkpoint: Path | None = None
+    max_failures: int = MAX_FAILURES
+
+    def __post_init__(self) -> None:
+        if self.max_failures < 0:
+            raise SegppError(
+                f"--max-failures {self.max_failures} is no number of pictures.",
+                "0 or more.",
+                commands.option("max-failures", MAX_FAILURES),
+            )
 
 
 @dataclass(frozen=True)
@@ -97,11 +112,8 @@ class ValidateResult:
     data: str
     evaluation: Evaluation
     reference: ReferenceComparison | None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Nothing besides."""
-        return ()
+    notes: tuple[str, ...] = ()
+    failures: Failures = field(default_factory=Failures)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `validate --json`."""
@@ -111,12 +123,15 @@ class ValidateResult:
             "data": self.data,
             **self.evaluation.to_dict(),
             "reference": self.reference.to_dict() if self.reference else None,
+            "failures": self.failures.to_list(),
+            "notes": list(self.notes),
         }
 
     def tables(self) -> tuple[Table, ...]:
         """Return the figures as tables: a summary, and the headline's parts by class."""
-        found = self.evaluation
-        summary = [("images", str(found.samples)), *((score.name, format_score(score)) for score in found.scores)]
+        found, asked = self.evaluation, self.evaluation.samples + len(self.failures)
+        images = f"{found.samples} of {asked}" if self.failures else str(found.samples)
+        summary = [("images", images), *((score.name, format_score(score)) for score in found.scores)]
         if self.reference:
             summary += self.reference.rows()
         per_class = tuple((name, format_percent(value)) for name, value in found.per_class.values.items())
@@ -130,17 +145,27 @@ class ValidateResult:
         """Return nothing: the tables say it all."""
         return ""
 
+    def require_complete(self) -> None:
+        """Check that the scores are of all the pictures.
+
+        Raises:
+            SegppError: some could not be read.
+        """
+        self.failures.raise_any(self.evaluation.samples + len(self.failures))
+
 
 def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> ValidateResult:
     """Run an engine, and its reference, over a data set.
 
     Raises:
-        SegppError: the engine, its reference or the data cannot be used, or do not fit together.
+        SegppError: the engine, its reference or the data cannot be used, or do not fit together; more files cannot be
+            read than may, or none can.
     """
-    dataset = _open_dataset(options)
-    evaluator = Evaluator[Any, Any](dataset, progress)
-    step = f"Validating on {dataset.name}"
-    with ExitStack() as opened:
+    with collect_findings() as findings, ExitStack() as opened:
+        dataset = _open_dataset(options)
+        failures = Failures(options.max_failures, commands.option("max-failures", "N"))
+        evaluator = Evaluator[Any, Any](dataset, progress, failures)
+        step = f"Validating on {dataset.name}"
         predictor = opened.enter_context(Predictor.open(options.engine, options.inference))
         metadata = predictor.metadata
         require_task(dataset, metadata.task)
@@ -154,7 +179,9 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
             found = evaluator.compare(predictor, reference, step)
             evaluation = found.evaluation
             comparison = ReferenceComparison(str(options.against), found.reference.headline, found.agreement)
-        return ValidateResult(options.engine, metadata.mode, dataset.name, evaluation, comparison)
+        return ValidateResult(
+            options.engine, metadata.mode, dataset.name, evaluation, comparison, findings.notes(), failures
+        )
 
 
 def _open_dataset(options: ValidateOptions) -> AnyDataset:

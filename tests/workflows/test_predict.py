@@ -8,11 +8,14 @@ import pytest
 
 from segpp_deploy.config import OutputKind, Size, TaskName
 from segpp_deploy.data.images import read_labels, write_image
-from segpp_deploy.data.video import open_video_writer, probe_video
-from segpp_deploy.errors import SegppError
+from segpp_deploy.data.video import FrameCount, probe_video
+from segpp_deploy.data.video_reader import open_video
+from segpp_deploy.data.video_writer import open_video_writer
+from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.workflows.predict import PredictOptions, run_predict
+from tests.support.video_files import cut, damage_packet, encode, flat_frames
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
 
@@ -103,6 +106,68 @@ def test_pictures_that_differ_in_suffix_only(tmp_path: Path, session: Brightness
 def test_missing_source(tmp_path: Path, session: BrightnessSession) -> None:
     with pytest.raises(SegppError, match="No such file or directory"):
         run(tmp_path, tmp_path / "nothing", "out")
+
+
+def test_a_damaged_frame_is_left_out_and_counted(tmp_path: Path, session: BrightnessSession) -> None:
+    video = damage_packet(encode(tmp_path / "drive.mp4", flat_frames(8), options={"g": "1"}), 3)
+    result = run(tmp_path, video, "out", labels_png=True)
+    assert result.frames == FrameCount(read=7, damaged=1)
+    assert result.images == 7
+    assert any("7 of 8 frames, 1 damaged" in note for note in result.notes)
+    document = json.loads(to_json(result.to_dict()))
+    assert document["frames"] == {
+        **{"read": 7, "damaged": 1, "missing": 0, "repaired": 0, "resized": 0},
+        "expected": 8,
+    }
+    names = [path.name for path in sorted((tmp_path / "out/drive_labels").iterdir())]
+    assert names == [f"{number:06d}.png" for number in (1, 2, 3, 5, 6, 7, 8)]
+    with open_video(tmp_path / "out/drive_overlay.mp4") as overlay:
+        assert [round(float(frame.time_s), 3) for frame in overlay] == [0, 0.1, 0.2, 0.4, 0.5, 0.6, 0.7]
+    result.require_complete()
+    with pytest.raises(CheckFailedError, match=r"drive\.mp4 is damaged: 7 of 8 frames"):
+        result.require_complete(strict=True)
+
+
+def test_a_whole_video_is_complete(tmp_path: Path, session: BrightnessSession) -> None:
+    result = run(tmp_path, encode(tmp_path / "odd.avi", flat_frames(3, (33, 47)), "mjpeg", "yuvj420p"), "out")
+    result.require_complete(strict=True)
+    assert result.notes == ()
+    assert probe_video(tmp_path / "out/odd_overlay.mp4").size == Size(33, 47)
+
+
+def test_an_unreadable_picture_ends_no_run(tmp_path: Path, session: BrightnessSession) -> None:
+    for name in ("a", "b", "c"):
+        make_picture(tmp_path / f"in/{name}.png")
+    cut(tmp_path / "in/b.png", 0.5)
+    seen = []
+    options = PredictOptions(Path("e"), tmp_path / "in", tmp_path / "out")
+    result = run_predict(options, lambda step, done, total: seen.append((done, total)))
+    assert [written.source.name for written in result.outputs] == ["a.png", "c.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a_overlay.png", "c_overlay.png"]
+    failures = json.loads(to_json(result.to_dict()))["failures"]
+    assert [failure["source"] for failure in failures] == [str(tmp_path / "in/b.png")]
+    assert "in the middle of the picture" in failures[0]["reason"]
+    assert seen[-1] == (3, 3)
+    with pytest.raises(SegppError, match=r"1 of 3 pictures could not be read and were left out:\n.*b\.png") as caught:
+        result.require_complete()
+    assert caught.value.exit_code == 2
+
+
+def test_fail_fast(tmp_path: Path, session: BrightnessSession) -> None:
+    for name in ("a", "b"):
+        cut(make_picture(tmp_path / f"in/{name}.png"), 0.5)
+    with pytest.raises(SegppError, match=r"a\.png is not a readable image"):
+        run_predict(PredictOptions(Path("e"), tmp_path / "in", tmp_path / "out", fail_fast=True))
+
+
+def test_what_a_directory_holds_besides_is_named(tmp_path: Path, session: BrightnessSession) -> None:
+    make_picture(tmp_path / "in/a.png")
+    (tmp_path / "in/deeper").mkdir()
+    for name in ("b.psd", "c.PSD", "notes", ".hidden", "Thumbs.db"):
+        (tmp_path / "in" / name).touch()
+    assert run(tmp_path, tmp_path / "in", "out").notes == (
+        f"Not read in {tmp_path / 'in'}: .psd: 2 (b.psd, c.PSD); directories: 1 (deeper); without suffix: 1 (notes).",
+    )
 
 
 def test_unreadable_picture_names_itself(tmp_path: Path, session: BrightnessSession) -> None:

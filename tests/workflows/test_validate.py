@@ -13,6 +13,7 @@ from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate
+from tests.support.video_files import cut
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
 
@@ -105,6 +106,43 @@ def test_labels_out_of_range_name_the_file(tmp_path: Path, monkeypatch: pytest.M
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
     with pytest.raises(SegppError, match=r"a\.png holds the label value 7"):
         run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
+
+
+@pytest.mark.parametrize("part", ["images", "labels"])
+def test_unreadable_files_are_left_out_of_the_score(
+    part: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(tmp_path / part / "1.png", 0.5)
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata(batch=3, size=Size(40, 80))))
+    result = run_validate(ValidateOptions(Path("mine"), data, against=Path("mine")))
+    document = json.loads(to_json(result.to_dict()))
+    assert document["images"] == 1
+    assert document["pixel_accuracy"] == 1.0
+    assert [failure["source"] for failure in document["failures"]] == ["1"]
+    assert "| images | 1 of 2 |" in to_markdown(result.tables()[0])
+    with pytest.raises(SegppError, match=r"1 of 2 pictures could not be read and were left out:\n.*1\.png"):
+        result.require_complete()
+
+
+@pytest.mark.parametrize(("most", "message"), [(0, r"0\.png is not a readable"), (1, "2 files cannot be read")])
+def test_more_failures_than_allowed(
+    most: int, message: str, data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("0", "1"):
+        cut(tmp_path / f"images/{name}.png", 0.5)
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    with pytest.raises(SegppError, match=message):
+        run_validate(ValidateOptions(Path("mine"), data, against=Against.NONE, max_failures=most))
+
+
+def test_nothing_can_be_read(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("0", "1"):
+        cut(tmp_path / f"images/{name}.png", 0.5)
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    with pytest.raises(SegppError, match="2 of 2 pictures could not be read"):
+        run_validate(ValidateOptions(Path("mine"), data, against=Against.NONE))
+    with pytest.raises(SegppError, match="--max-failures -1"):
+        ValidateOptions(Path("mine"), data, max_failures=-1)
 
 
 def test_windows_need_logits(data: str, monkeypatch: pytest.MonkeyPatch) -> None:

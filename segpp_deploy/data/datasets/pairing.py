@@ -8,10 +8,12 @@ from pathlib import Path
 
 from segpp_deploy.data.datasets.base import Sample
 from segpp_deploy.data.datasets.labels import LabelFile, LabelTable
-from segpp_deploy.data.images import IMAGE_SUFFIXES, ByteImage, is_image_name, read_image, read_labels
+from segpp_deploy.data.images import IMAGE_SUFFIXES, ByteImage, is_image_name, note_unread, read_image, read_labels
 from segpp_deploy.errors import SegppError
+from segpp_deploy.files import walk_files
 
 _SHOWN_NAMES = 3
+_SIDECARS = frozenset({".json", ".txt", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".md"})  # they hold no picture
 
 
 def files_by_key(directory: Path, ending: str = "") -> dict[str, Path]:
@@ -20,12 +22,17 @@ def files_by_key(directory: Path, ending: str = "") -> dict[str, Path]:
     Example:
         `leftImg8bit/val/ulm/ulm_0_leftImg8bit.png` with ending `_leftImg8bit` has the key `ulm/ulm_0`.
 
+    Linked directories are searched like others.
+
     Raises:
-        SegppError: two files have the same key (a.png beside a.jpg).
+        SegppError: two files have the same key (a.png beside a.jpg), or a linked directory is not there.
     """
     found: dict[str, Path] = {}
-    for path in sorted(directory.rglob("*")):
-        if not is_image_name(path) or path.name.startswith(".") or not path.stem.endswith(ending):
+    files = [path for path in sorted(walk_files(directory)) if not path.name.startswith(".")]
+    _refuse_lost_links([path for path in files if not is_image_name(path)])
+    note_unread(directory, (path for path in files if not is_image_name(path) and path.suffix.lower() not in _SIDECARS))
+    for path in files:
+        if not is_image_name(path) or not path.stem.endswith(ending):
             continue
         relative = path.relative_to(directory).with_suffix("").as_posix()
         key = relative.removesuffix(ending)
@@ -37,6 +44,17 @@ def files_by_key(directory: Path, ending: str = "") -> dict[str, Path]:
             )
         found[key] = path
     return found
+
+
+def _refuse_lost_links(paths: list[Path]) -> None:
+    """A directory that is linked but not there, as when a disk is not mounted, would be left out without a word."""
+    lost = [path for path in paths if path.is_symlink() and not path.exists()]
+    if lost:
+        raise SegppError(
+            f"{len(lost)} links in {lost[0].parent} lead nowhere, e.g. {lost[0].name} -> {lost[0].readlink()}.",
+            "links to directories that are there; a relative one begins at the place of the link.",
+            "Mount the disk that they lead to, or make or remove them.",
+        )
 
 
 def pair_samples(

@@ -10,6 +10,7 @@ import onnx_ir as ir
 from segpp_deploy import __version__, commands
 from segpp_deploy.config import CalibrationMethod, Lowering, Precision
 from segpp_deploy.data.datasets.selection import select_pictures
+from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.ranges import (
@@ -57,14 +58,15 @@ def compare_methods(
             commands.export(),
         )
     metadata = graph.metadata
-    chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes)
     model = ir.from_proto(graph.model)
     if graph.metadata.lowering is Lowering.PLUGIN:
         from segpp_deploy.graph.exporting.lowering import lower_to_portable  # PyTorch is slow to load
 
         model = lower_to_portable(model)
-    calibrator = Calibrator(model, graph.metadata, chosen, options.threads)
-    tensors = calibrator.find_ranges(methods, progress)
+    with collect_findings() as findings:
+        chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes)
+        calibrator = Calibrator(model, graph.metadata, chosen, options.threads)
+        tensors = calibrator.find_ranges(methods, progress)
     results = {}
     for method in methods:
         ranges = CalibrationRanges(
@@ -81,5 +83,7 @@ def compare_methods(
         )
         zero = [name for name, seen in tensors[method].items() if seen.amax == 0]
         dead = (f"Zero on every image: {', '.join(zero)}.",) if zero else ()
-        results[method] = Calibration(ranges, (*chosen.warnings, *calibrator.survey.warnings(), *dead))
+        results[method] = Calibration(
+            ranges, (*chosen.warnings, *calibrator.survey.warnings(), *dead, *findings.notes())
+        )
     return results

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.engine.build import (
     EngineOptions,
     build_graph,
@@ -61,8 +62,10 @@ def run_build(
     _check_request(graph, output, options, wanted if rewrites else None)
     if options.report_dir is not None:
         require_report(options.report_dir)
-    build = _Build(graph, output, options, progress)
-    made = build.rewrite(wanted) if rewrites else build.leave_to_runtime(wanted)
+    with collect_findings() as findings:
+        build = _Build(graph, output, options, progress)
+        made = build.rewrite(wanted) if rewrites else build.leave_to_runtime(wanted)
+        made = replace(made, notes=(*made.notes, *findings.notes()))
     if options.report_dir is not None and made.report is not None:
         write_report(made.report, options.report_dir)
     return made
