@@ -100,8 +100,8 @@ class ValidateResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Nothing besides."""
-        return ()
+        """What the scores leave out, and what speaks against believing them."""
+        return (*self.evaluation.notes, *(f"Warning: {warning}" for warning in self.evaluation.warnings))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `validate --json`."""
@@ -111,6 +111,8 @@ class ValidateResult:
             "data": self.data,
             **self.evaluation.to_dict(),
             "reference": self.reference.to_dict() if self.reference else None,
+            "notes": list(self.evaluation.notes),
+            "warnings": list(self.evaluation.warnings),
         }
 
     def tables(self) -> tuple[Table, ...]:
@@ -145,6 +147,7 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
         metadata = predictor.metadata
         require_task(dataset, metadata.task)
         require_class_count(dataset, len(metadata.classes))
+        evaluator.survey(metadata)  # before the reference is loaded, which takes its time
         reference = _open_reference(options, metadata)
         comparison = None
         if reference is None:

@@ -174,11 +174,12 @@ class Dataset(Generic[T]):
         kept = tuple(self.samples[(2 * i + 1) * total // (2 * count)] for i in range(count))
         return replace(self, samples=kept)
 
-    def advise(self, options: LabelOptions) -> str:
-        """Return the advice to read the labels by other options."""
+    def advise(self, **options: Any) -> str:
+        """Return the advice to read the label files by other options (fields of `LabelOptions`)."""
         if self.spec is None:
-            return f"Give each LabelFile the options {str(options)!r}."
-        return f"Name the data set {shlex.quote(replace(self.spec, options=options).name)}."
+            return f"Give each LabelFile options={LabelOptions(**options)!r}."
+        changed = replace(self.spec, options=replace(self.spec.options, **options))
+        return f"Name the data set {shlex.quote(changed.name)}."
 
     def without_targets(self) -> Dataset[T]:
         """Return the pictures alone, of no particular classes."""

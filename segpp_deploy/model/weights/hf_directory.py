@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.errors import SegppError
+from segpp_deploy.files import read_text
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
 
@@ -104,7 +105,7 @@ def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
             raise SegppError(f"{path.parent} holds no {path.name}.", "a Hugging Face model directory.", FIX)
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(read_text(path))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SegppError(f"{path} is not JSON: {error}.", "a JSON file.", "Download or copy it again.") from error
     if not isinstance(content, dict):

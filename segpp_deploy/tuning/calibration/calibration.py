@@ -57,7 +57,7 @@ def compare_methods(
             commands.export(),
         )
     metadata = graph.metadata
-    chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes)
+    chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes, needs_labels=False)
     model = ir.from_proto(graph.model)
     if graph.metadata.lowering is Lowering.PLUGIN:
         from segpp_deploy.graph.exporting.lowering import lower_to_portable  # PyTorch is slow to load
