@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, require_file, require_writable, write_text
+from segpp_deploy.files import atomic_path, read_text, require_file, require_writable, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -63,3 +63,9 @@ def test_the_article_fits(kind: str, expected: str, tmp_path: Path) -> None:
     with pytest.raises(SegppError) as caught:
         require_file(tmp_path / "none", kind, "fix")
     assert caught.value.expected == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_of_windows_editors(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("stages: größe\n".encode(encoding))
+    assert read_text(tmp_path / "a.yaml") == "stages: größe\n"

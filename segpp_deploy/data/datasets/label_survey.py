@@ -123,8 +123,8 @@ def _nothing_labelled(dataset: AnyDataset, seen: SeenLabels) -> SegppError:
     values = some_names(map(str, sorted(seen.pixels)))
     all_white = set(seen.pixels) == {IGNORE_INDEX} and seen.is_own_numbering and seen.num_classes == 2
     return SegppError(
-        f"Nothing in {dataset.name} has a label of a class: all {seen.files} label maps that were looked at hold "
-        f"{values}, which does not count. Likely cause: blank label maps, as those of test splits that are not public.",
+        f"Nothing in {dataset.name} has a label of a class: its label maps ({seen.files}) hold {values} alone, which "
+        "does not count. Likely cause: blank label maps, as those of test splits that are not public.",
         "pictures whose labels name classes of the model.",
         dataset.advise(foreground=IGNORE_INDEX) if all_white else "Choose another split, or other pictures.",
     )

@@ -35,19 +35,19 @@ def find_doubts(counts: Counts, classes: ClassTable) -> tuple[str, ...]:
         return (shifted,)
     right = _share(np.trace(counts), counts)
     per_class = counts.sum(axis=1)
-    if np.count_nonzero(per_class) == 1:
-        is_near = right <= 1 / len(counts)
+    named = np.flatnonzero(per_class)
+    commonest = classes.distinct_names[int(per_class.argmax())]
+    if len(named) == 1:
+        is_near, beside = right <= 1 / len(counts), f"labels name no class but {commonest!r}"
     else:
         is_near = kappa(right, chance_of(counts)) < NEAR_CHANCE
+        beside = f"{commonest!r} everywhere would make it {_percent(_share(per_class.max(), counts))}"
     if not is_near:
         return ()
-    commonest = int(per_class.argmax())
-    constant = f"{classes.distinct_names[commonest]!r} everywhere would make it"
     return (
-        f"Near chance: {_percent(right)} of the pixels are right; {constant} "
-        f"{_percent(_share(per_class[commonest], counts))}. Labels or normalisation do not fit. Likely causes: "
-        "classes in another order or numbered otherwise than the model's; another mean, deviation or channel order "
-        "than in training; weights that were not trained for these classes.",
+        f"Near chance: {_percent(right)} of the pixels are right; {beside}. Labels or normalisation do not fit. Likely "
+        "causes: classes in another order or numbered otherwise than the model's; another mean, deviation or channel "
+        "order than in training; weights that were not trained for these classes.",
     )
 
 
