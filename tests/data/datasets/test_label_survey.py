@@ -1,4 +1,4 @@
-"""Label values that cannot be what the model's classes are called by, each with its cause and the option that mends it."""
+"""Label values that do not fit the model's classes: each with its likely cause and the option that mends it."""
 
 from __future__ import annotations
 
@@ -100,7 +100,10 @@ def test_a_model_that_was_trained_on_reduced_labels() -> None:
 def test_a_spread_is_looked_at_and_the_rest_only_for_a_label() -> None:
     files = [[255]] * (4 * SURVEYED)
     files[1] = [1]  # not in the spread
-    assert survey_labels(holding(*files), 2) == ()
+    survey_labels(holding(*files), 2)
+    files[1] = [255]
+    with pytest.raises(SegppError, match=rf"its label maps \({len(files)}\) hold 255 alone"):
+        survey_labels(holding(*files), 2)
     wrong = [[0, 1]] * (4 * SURVEYED)
     wrong[1] = [9]
     assert survey_labels(holding(*wrong), 2) == ()

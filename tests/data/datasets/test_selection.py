@@ -59,13 +59,14 @@ def test_a_data_set_with_labels(folder: Path) -> None:
 def test_pictures_whose_labels_nobody_needs(folder: Path) -> None:
     for path in (folder / "labels").iterdir():
         path.unlink()
-    for labels in (folder / "labels", folder / "nothing"):  # an empty directory, and none
-        (folder / "labels").exists() and (folder / "labels").rename(labels)
+    for message in ("5 without labels", "No such directory"):  # an empty directory, and then none
         chosen = select_pictures(f"folder:{folder}", 9, TaskName.SEG, METADATA.classes, needs_labels=False)
         assert len(chosen.dataset) == 5
         assert chosen.classes is None
-        with pytest.raises(SegppError, match="5 without labels|No such directory"):
+        with pytest.raises(SegppError, match=message):
             select(f"folder:{folder}", 9)
+        if (folder / "labels").exists():
+            (folder / "labels").rmdir()
 
 
 def test_labels_of_other_classes_are_not_looked_at() -> None:
