@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from segpp_deploy.data.datasets.base import AnyDataset
 from segpp_deploy.data.datasets.label_options import DrawnOn
-from segpp_deploy.data.datasets.labels import IGNORE_INDEX, LabelFile, expected_values
+from segpp_deploy.data.datasets.labels import LabelFile, expected_values
 from segpp_deploy.data.datasets.seen_labels import SeenLabels
 from segpp_deploy.errors import SegppError, some_names
 
@@ -100,18 +100,18 @@ def _explain_mask(dataset: AnyDataset, seen: SeenLabels) -> tuple[str, str]:
     """Explain values of two classes of which none is 1."""
     value, *others = sorted(seen.unknown)
     is_second = dataset.advise(foreground=value)
-    if IGNORE_INDEX not in seen.pixels and not others:
+    if seen.ignored not in seen.pixels and not others:
         return f"masks, in which {value} is the second class", is_second
-    white = f"masks of 0 and {IGNORE_INDEX}"
+    white = f"masks of 0 and {seen.ignored}"
     if others:
         return (
             f"{white} with soft edges",
-            f"Threshold them to 0 and {IGNORE_INDEX}. {dataset.advise(foreground=IGNORE_INDEX)}",
+            f"Threshold them to 0 and {seen.ignored}. {dataset.advise(foreground=seen.ignored)}",
         )
-    whole = dataset.advise(foreground=IGNORE_INDEX, ignore=frozenset({value}))
+    whole = dataset.advise(foreground=seen.ignored, ignore=frozenset({value}))
     return (
         f"{white} in which {value} means unsure, or masks in which {value} is the second class",
-        f"If {IGNORE_INDEX} is the second class: {whole} If {value} is: {is_second}",
+        f"If {seen.ignored} is the second class: {whole} If {value} is: {is_second}",
     )
 
 
@@ -121,27 +121,27 @@ def _other_classes(seen: SeenLabels) -> str:
 
 def _nothing_labelled(dataset: AnyDataset, seen: SeenLabels) -> SegppError:
     values = some_names(map(str, sorted(seen.pixels)))
-    all_white = set(seen.pixels) == {IGNORE_INDEX} and seen.is_own_numbering and seen.num_classes == 2
+    all_white = set(seen.pixels) == {seen.ignored} and seen.is_own_numbering and seen.num_classes == 2
     return SegppError(
         f"Nothing in {dataset.name} has a label of a class: its label maps ({seen.files}) hold {values} alone, which "
         "does not count. Likely cause: blank label maps, as those of test splits that are not public.",
         "pictures whose labels name classes of the model.",
-        dataset.advise(foreground=IGNORE_INDEX) if all_white else "Choose another split, or other pictures.",
+        dataset.advise(foreground=seen.ignored) if all_white else "Choose another split, or other pictures.",
     )
 
 
 def _is_mask(seen: SeenLabels) -> bool:
-    return seen.is_own_numbering and seen.num_classes == 2 and set(seen.pixels) == {0, IGNORE_INDEX}
+    return seen.is_own_numbering and seen.num_classes == 2 and set(seen.pixels) == {0, seen.ignored}
 
 
 def _mask(dataset: AnyDataset, seen: SeenLabels) -> SegppError:
     return SegppError(
-        f"Label maps of {dataset.name} hold 0 and {IGNORE_INDEX} alone, and {IGNORE_INDEX} "
+        f"Label maps of {dataset.name} hold 0 and {seen.ignored} alone, and {seen.ignored} "
         f"({100 * seen.share_ignored():.0f} % of the pixels) does not count: class 1 never occurs. "
-        f"Likely cause: masks, in which {IGNORE_INDEX} is the second class.",
+        f"Likely cause: masks, in which {seen.ignored} is the second class.",
         expected_values(seen.table),
-        f"{dataset.advise(foreground=IGNORE_INDEX)} If {IGNORE_INDEX} does mean not labelled, say so with "
-        f"ignore={IGNORE_INDEX}.",
+        f"{dataset.advise(foreground=seen.ignored)} If {seen.ignored} does mean not labelled, say so with "
+        f"ignore={seen.ignored}.",
     )
 
 
@@ -150,7 +150,7 @@ def _doubt_ignored(dataset: AnyDataset, seen: SeenLabels) -> str:
     if not (few and seen.share_ignored() > _MOST and seen.is_own_numbering):
         return ""
     return (
-        f"{100 * seen.share_ignored():.0f} % of the labels of {dataset.name} do not count ({IGNORE_INDEX}), and of the "
+        f"{100 * seen.share_ignored():.0f} % of the labels of {dataset.name} do not count ({seen.ignored}), and of the "
         f"{seen.num_classes} classes only {some_names(map(str, sorted(seen.classes)))} were seen. Likely cause: "
         "masks, or labels of other classes than the model's."
     )

@@ -50,10 +50,15 @@ class SeenLabels:
             self.pixels[value] += pixels
             if meaning == INVALID_LABEL:
                 self.unknown[value].append(file.source)
-            elif meaning == IGNORE_INDEX:
+            elif meaning == self.ignored:
                 self.ignored_pixels += pixels
             else:
                 self.classes.add(meaning)
+
+    @property
+    def ignored(self) -> int:
+        """The stored value that does not count where nothing else is said."""
+        return IGNORE_INDEX
 
     def share_ignored(self) -> float:
         """Return the fraction of pixels that do not count."""
