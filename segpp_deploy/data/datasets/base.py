@@ -99,7 +99,7 @@ class Sample(Generic[T]):
         name: unique in its data set; shown in messages and used for file names.
         load_image: gives uint8 [H, W, 3], RGB.
         target: what is true of it; None where the data set does not say.
-        box: what of the picture the model is shown, such as one person; None: all of it.
+        box: what of the loaded, upright picture the model is shown, such as one person; None: all of it.
     """
 
     name: str
