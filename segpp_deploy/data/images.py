@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from segpp_deploy.data.image_header import (
     png_with_palette,
     read_png_header,
 )
+from segpp_deploy.data.orientation import find_orientation, is_webp
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_file, write_bytes
 
@@ -215,11 +217,15 @@ def _read_bytes(path: Path, kind: str) -> bytes:
 
 
 def _decode(data: bytes, flags: int) -> NDArray[AnySample] | None:
+    turns_itself = is_webp(data)  # OpenCV turns these from 4.13 on
     with _quiet_decoder():
         try:
-            return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            decoded = cv2.imdecode(
+                np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION if turns_itself else flags
+            )
         except cv2.error:
             return None
+    return find_orientation(io.BytesIO(data)).turn(decoded) if turns_itself and decoded is not None else decoded
 
 
 def _encode(suffix: str, pixels: NDArray[AnySample]) -> bytes:

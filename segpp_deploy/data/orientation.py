@@ -40,7 +40,7 @@ class Orientation(IntEnum):
         return self >= Orientation.TRANSPOSE
 
     def turn(self, stored: NDArray[Scalar]) -> NDArray[Scalar]:
-        """Return [H, W] as it stands upright.
+        """Return [H, W, ...] as it stands upright.
 
         Example:
             >>> Orientation.TURN_RIGHT.turn(np.array([[1, 2, 3]])).tolist()
@@ -48,7 +48,7 @@ class Orientation(IntEnum):
             >>> Orientation.TURN_LEFT.turn(np.array([[1, 2, 3]])).tolist()
             [[3], [2], [1]]
         """
-        turned = stored.T if self.swaps_sides else stored
+        turned = stored.swapaxes(0, 1) if self.swaps_sides else stored
         if self in (Orientation.FLIP, Orientation.TURN_HALF, Orientation.TURN_LEFT, Orientation.TRANSVERSE):
             turned = turned[::-1]
         if self in (Orientation.MIRROR, Orientation.TURN_HALF, Orientation.TURN_RIGHT, Orientation.TRANSVERSE):
@@ -60,9 +60,22 @@ def read_orientation(path: Path) -> Orientation:
     """Return the orientation that a JPEG, PNG, WebP or TIFF states; `NONE` where it cannot be read or says nothing."""
     try:
         with open(path, "rb") as stream:
-            return Orientation(_find(stream))
-    except (OSError, struct.error, ValueError):
+            return find_orientation(stream)
+    except OSError:
         return Orientation.NONE
+
+
+def find_orientation(stream: BinaryIO) -> Orientation:
+    """Do as `read_orientation`, with an open file."""
+    try:
+        return Orientation(_find(stream))
+    except (struct.error, ValueError):
+        return Orientation.NONE
+
+
+def is_webp(data: bytes) -> bool:
+    """Tell by a file's first bytes."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def _find(stream: BinaryIO) -> int:
@@ -72,7 +85,7 @@ def _find(stream: BinaryIO) -> int:
         return _in_jpeg(stream)
     if start.startswith(PNG_SIGNATURE):
         return _in_png(stream)
-    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+    if is_webp(start):
         return _in_webp(stream)
     return _in_tiff(stream)
 

@@ -11,18 +11,21 @@ import pytest
 
 from segpp_deploy.data.images import read_image
 from segpp_deploy.data.orientation import Orientation, read_orientation
-from tests.data.exif import jpeg_with_exif, png_with_exif, tiff_block
+from tests.data.exif import jpeg_with_exif, png_with_exif, tiff_block, webp_with_exif
 
 CORNERS = np.kron(np.array([[255, 0, 90], [170, 30, 60]], np.uint8), np.ones((16, 16), np.uint8))
 
 
 @pytest.mark.parametrize("orientation", list(Orientation))
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", "bare.webp"])
 def test_arrays_are_turned_as_pictures_are(suffix: str, orientation: Orientation, tmp_path: Path) -> None:
     picture = np.repeat(CORNERS[..., None], 3, axis=2)
-    data = cv2.imencode(suffix, picture)[1].tobytes()
     path = tmp_path / f"a{suffix}"
-    path.write_bytes((jpeg_with_exif if suffix == ".jpg" else png_with_exif)(data, orientation))
+    data = cv2.imencode(path.suffix, picture)[1].tobytes()
+    if path.suffix == ".webp":
+        path.write_bytes(webp_with_exif(data, orientation, CORNERS.shape, extended=suffix == ".webp"))
+    else:
+        path.write_bytes((jpeg_with_exif if suffix == ".jpg" else png_with_exif)(data, orientation))
     assert read_orientation(path) is orientation
     upright = orientation.turn(CORNERS)
     seen = read_image(path)[..., 0]

@@ -243,5 +243,8 @@ def _what_is_there(path: Path) -> str:
     there = next((parent for parent in list(path.parents)[:2] if parent.is_dir()), None)
     if there is None or there == Path():
         return ""
-    names = sorted(entry.name for entry in there.iterdir() if not entry.name.startswith("."))
+    try:
+        names = sorted(entry.name for entry in there.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        return ""
     return f" In {there} there are: {some_names(names)}." if names else f" {there} is empty."
