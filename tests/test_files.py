@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, require_file, require_writable, walk_files, write_text
+from segpp_deploy.files import atomic_path, read_text, require_file, require_writable, walk_files, write_text
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -76,3 +76,9 @@ def test_linked_directories_are_walked_and_circles_end(tmp_path: Path) -> None:
     (data / "gone").symlink_to(tmp_path / "nowhere")
     assert [path.relative_to(data).as_posix() for path in walk_files(data)] == ["bonn/2.png", "gone", "ulm/1.png"]
     assert list(walk_files(data / "gone")) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_of_windows_editors(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("stages: größe\n".encode(encoding))
+    assert read_text(tmp_path / "a.yaml") == "stages: größe\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from segpp_deploy.data.image_header import (
     read_png_header,
 )
 from segpp_deploy.data.other_pictures import HEIF_SUFFIXES, INSTALL_HEIF, can_read_heif, decode_gif, decode_heif
+from segpp_deploy.data.orientation import find_orientation, is_webp
 from segpp_deploy.data.sample_depth import to_eight_bits
 from segpp_deploy.errors import SegppError, UnreadableFileError
 from segpp_deploy.files import require_file, write_bytes
@@ -256,11 +258,15 @@ def _read_bytes(path: Path, kind: str) -> bytes:
 
 
 def _decode(data: bytes, flags: int) -> NDArray[AnySample] | None:
+    turns_itself = is_webp(data)  # OpenCV turns these from 4.13 on
     with _quiet_decoder():
         try:
-            return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            decoded = cv2.imdecode(
+                np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION if turns_itself else flags
+            )
         except cv2.error:
             return None
+    return find_orientation(io.BytesIO(data)).turn(decoded) if turns_itself and decoded is not None else decoded
 
 
 def _encode(suffix: str, pixels: NDArray[AnySample]) -> bytes:

@@ -13,7 +13,7 @@ from segpp_deploy import commands
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import CommandText, SegppError
-from segpp_deploy.files import require_file
+from segpp_deploy.files import read_text, require_file
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.builder_options import BuilderOptions
@@ -142,7 +142,7 @@ def read_manifest(engine: Path) -> Manifest:
     if not path.exists():
         raise _missing_manifest(engine, path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise _bad_manifest(engine, f"{path} is not JSON: {error}.", None) from error
     if not isinstance(values, dict):

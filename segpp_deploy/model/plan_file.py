@@ -10,7 +10,7 @@ import yaml
 
 from segpp_deploy.config import Choice, Preset
 from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
-from segpp_deploy.files import require_file
+from segpp_deploy.files import read_text, require_file
 from segpp_deploy.model.plan import PRESETS, Bsm, MergePlan, N1d, N2d, SideSpec, StageSpec
 
 EXAMPLE = "stages: [{kv: {mode: bsm, ratio: 0.6, stride: [2, 2]}}, {}, {q: {mode: n2d, stride: [2, 2]}}, {}]"
@@ -49,7 +49,7 @@ def load_plan(mode: str) -> MergePlan:
         raise unknown_name_error("mode", mode, [*(str(preset) for preset in Preset), "a plan file (*.yaml)"])
     path = require_file(Path(mode), "plan file (YAML)", f"Write one, for example: {EXAMPLE}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SegppError(
             f"{path} is not YAML: {one_line(error)}.", "a plan file.", f"For example: {EXAMPLE}"

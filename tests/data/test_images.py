@@ -20,6 +20,7 @@ from segpp_deploy.data.image_header import DamagedImageError, image_size, read_p
 from segpp_deploy.data.images import list_images, read_image, read_labels, write_image, write_labels
 from segpp_deploy.errors import SegppError
 from tests.data.conftest import png_bytes
+from tests.data.exif import jpeg_with_exif
 
 RGB = np.random.default_rng(1).integers(0, 256, (20, 30, 3)).astype(np.uint8)
 INDICES = np.random.default_rng(2).integers(0, 12, (20, 30)).astype(np.uint8)
@@ -33,12 +34,6 @@ def write(path: Path, data: bytes) -> Path:
 
 def encoded(suffix: str, pixels: np.ndarray) -> bytes:
     return cv2.imencode(suffix, pixels)[1].tobytes()
-
-
-def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
-    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b"Exif\0\0" + tiff
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
 # --- pictures
@@ -84,7 +79,7 @@ def test_palette_picture_is_resolved(tmp_path: Path) -> None:
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     ramp = np.zeros((16, 32, 3), np.uint8)
     ramp[:, :16] = 255  # left half white
-    image = read_image(write(tmp_path / "a.jpg", with_exif_orientation(encoded(".jpg", ramp), 6)))
+    image = read_image(write(tmp_path / "a.jpg", jpeg_with_exif(encoded(".jpg", ramp), 6)))
     assert image.shape == (32, 16, 3)
     assert image[:12].mean() > 250  # turned clockwise, left is up
     assert image[20:].mean() < 5

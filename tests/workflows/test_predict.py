@@ -81,10 +81,11 @@ def test_several_results_need_a_directory(tmp_path: Path, session: BrightnessSes
         assert caught.value.fix == f"Name a directory, such as {tmp_path / 'out'}"
 
 
-def test_a_directory_may_end_in_a_number(tmp_path: Path, session: BrightnessSession) -> None:
+@pytest.mark.parametrize("name", ["run_0.5", "model_v1.2b", "2026.01-final"])
+def test_a_directory_may_hold_a_dot(name: str, tmp_path: Path, session: BrightnessSession) -> None:
     make_picture(tmp_path / "in/a.png")
-    run(tmp_path, tmp_path / "in", "run_0.5")
-    assert [path.name for path in (tmp_path / "run_0.5").iterdir()] == ["a_overlay.png"]
+    run(tmp_path, tmp_path / "in", name)
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["a_overlay.png"]
 
 
 def test_input_is_never_replaced(tmp_path: Path, session: BrightnessSession) -> None:

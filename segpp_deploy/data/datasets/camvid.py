@@ -42,4 +42,4 @@ _VOID = 11
 def open_camvid(spec: DatasetSpec) -> Dataset[ByteImage]:
     """Open the val split, or the one named; void (11) is ignored."""
     stored = {index: index for index in range(len(CAMVID_CLASSES))} | {_VOID: IGNORE_INDEX}
-    return open_image_and_label_folders(spec, spec.split or "val", CAMVID_CLASSES, label_table(stored))
+    return open_image_and_label_folders(spec.with_default_split("val"), CAMVID_CLASSES, label_table(stored))

@@ -35,14 +35,14 @@ def open_scenes(spec: DatasetSpec) -> Dataset[ByteImage]:
     name, first_seed = f"scenes:{count}", HELD_OUT_SEED
     if spec.split is not None:
         name, first_seed = f"{name}#{TRAIN_SPLIT}", 0
-    return Dataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), classes=SCENE_CLASSES)
+    return Dataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), classes=SCENE_CLASSES, spec=spec)
 
 
 def _sample(index: int, seed: int) -> Sample[ByteImage]:
     return Sample(
         name=f"scene_{index:04d}",
         load_image=lambda: _draw(seed).image,
-        target=LabelFile(f"scene {index} (seed {seed})", lambda: _draw(seed).labels),
+        target=LabelFile(f"scene {index} (seed {seed})", lambda: _draw(seed).labels, is_drawn=True),
     )
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from segpp_deploy import commands
 from segpp_deploy.config import Arch, CalibrationMethod
 from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.files import require_file, write_text
+from segpp_deploy.files import read_text, require_file, write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
@@ -153,7 +153,7 @@ def read_ranges(path: Path) -> CalibrationRanges:
     """
     require_file(path, "range file (YAML)", _CALIBRATE)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise _not_ranges(path, f"is not YAML: {one_line(error)}") from error
     if not isinstance(content, dict) or "checksum" not in content:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
-from segpp_deploy.files import require_file
+from segpp_deploy.files import read_text, require_file
 from segpp_deploy.model.weights.card_schema import ModelCard
 from segpp_deploy.model.weights.download import cached_path, check_sha256, fetch
 
@@ -88,7 +88,7 @@ def _own_weights(card: ModelCard) -> str:
 
 def _read_card(path: Path) -> ModelCard:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_text(path))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SegppError(f"{path} is not YAML: {one_line(error)}.", "a model card.", f"Correct {path}.") from error
     if not isinstance(content, dict):

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.files import require_file
+from segpp_deploy.files import read_text, require_file
 from segpp_deploy.model.weights.training_record import TrainingRecord
 
 _STRUCTURED = (".json", ".yaml", ".yml")
@@ -26,7 +26,7 @@ def read_class_file(path: Path) -> TrainingRecord:
     """
     path = require_file(path, "file with class names", "Check the path.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         listed = _entries(yaml.safe_load(text)) if path.suffix.lower() in _STRUCTURED else text.splitlines()
         entries = [entry for entry in listed if entry != ""]
         names = tuple(str(entry["name"] if isinstance(entry, dict) else entry).strip() for entry in entries)

@@ -8,6 +8,7 @@ from typing import Any
 
 from segpp_deploy.config import MAX_SIDE_PX, ChannelOrder, Size
 from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.files import read_text
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord, Triple
 
@@ -66,7 +67,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise SegppError(
             f"{path} is not JSON: {one_line(error)}.", "a JSON file.", "Download or copy it again."

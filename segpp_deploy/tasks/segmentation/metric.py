@@ -9,6 +9,7 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
+from segpp_deploy.tasks.segmentation.doubts import find_doubts, missing_classes
 from segpp_deploy.tasks.segmentation.prediction import Segmentation
 
 
@@ -25,13 +26,15 @@ class SegmentationMetric:
 
     def evaluate(self) -> Evaluation:
         """Return mIoU, the accuracy of pixels, and the IoU of each class."""
-        matrix = self._matrix
-        iou = dict(zip(self._classes.distinct_names, matrix.per_class_iou().tolist(), strict=True))
+        matrix, classes = self._matrix, self._classes
+        iou = dict(zip(classes.distinct_names, matrix.per_class_iou().tolist(), strict=True))
         return Evaluation(
             headline=Score("mIoU", matrix.miou()),
             further=(Score("pixel accuracy", matrix.pixel_accuracy()),),
             per_class=PerClass("IoU", iou),
             samples=matrix.images,
+            notes=missing_classes(matrix.counts, classes),
+            warnings=find_doubts(matrix.counts, classes),
         )
 
 
