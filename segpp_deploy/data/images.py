@@ -25,8 +25,8 @@ from segpp_deploy.data.image_header import (
     png_with_palette,
     read_png_header,
 )
-from segpp_deploy.data.other_pictures import HEIF_SUFFIXES, INSTALL_HEIF, can_read_heif, decode_gif, decode_heif
 from segpp_deploy.data.orientation import find_orientation, is_webp
+from segpp_deploy.data.other_pictures import HEIF_SUFFIXES, INSTALL_HEIF, can_read_heif, decode_gif, decode_heif
 from segpp_deploy.data.sample_depth import to_eight_bits
 from segpp_deploy.errors import SegppError, UnreadableFileError
 from segpp_deploy.files import require_file, write_bytes

@@ -95,7 +95,7 @@ class Evaluator(Generic[P, T]):
         """Score a predictor.
 
         Raises:
-            SegppError: more samples cannot be read than may, one has no target, or labels do not fit the model's classes.
+            SegppError: more samples cannot be read than may, one has no target, or labels do not fit the model.
         """
         self.survey(predictor.metadata)
         metric = predictor.task.metric(predictor.metadata.classes)
@@ -164,7 +164,7 @@ class Evaluator(Generic[P, T]):
                 self._failures.add(sample.name, error)
 
     def _finish(self, metric: Metric[P, T]) -> Evaluation:
-        """Return the scores, with what the survey said; refuse scores of nothing: no file is readable, or none counts."""
+        """Return the scores, with what the survey said; refuse scores of nothing: no readable file, no class."""
         if len(self._failures) == len(self.dataset):
             self._failures.raise_any(len(self.dataset))
         evaluation = metric.evaluate()

@@ -21,7 +21,7 @@ from segpp_deploy.data.images import (
     write_image,
     write_labels,
 )
-from segpp_deploy.data.video import FrameCount, VideoFrame, is_video_file
+from segpp_deploy.data.video import FrameCount, VideoFrame, is_video_file, is_video_name
 from segpp_deploy.data.video_reader import open_video
 from segpp_deploy.data.video_writer import VideoWriter, open_video_writer, require_video_name
 from segpp_deploy.errors import CheckFailedError, SegppError, UnreadableFileError
