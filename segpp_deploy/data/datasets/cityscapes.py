@@ -6,7 +6,7 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, require_directory
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
 from segpp_deploy.data.datasets.pairing import files_by_key, pair_samples
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 
 # (label id, name, colour) of the classes that are scored, in order of their train ids
 _SCORED = (
@@ -37,7 +37,7 @@ CITYSCAPES_CLASSES = ClassTable(
 )
 
 
-def open_cityscapes(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_cityscapes(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Open the val split, or the one named, with the `*_gtFine_labelIds.png` label maps.
 
     Raises:

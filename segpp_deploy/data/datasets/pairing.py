@@ -8,7 +8,8 @@ from pathlib import Path
 
 from segpp_deploy.data.datasets.base import Sample
 from segpp_deploy.data.datasets.labels import LabelFile, LabelTable
-from segpp_deploy.data.images import IMAGE_SUFFIXES, ByteImage, is_image_name, read_image, read_labels
+from segpp_deploy.data.images import IMAGE_SUFFIXES, is_image_name, read_image, read_labels
+from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.errors import SegppError
 
 _SHOWN_NAMES = 3
@@ -41,7 +42,7 @@ def files_by_key(directory: Path, ending: str = "") -> dict[str, Path]:
 
 def pair_samples(
     images: Mapping[str, Path], labels: Mapping[str, Path], directory: Path, table: LabelTable | None = None
-) -> tuple[Sample[ByteImage], ...]:
+) -> tuple[Sample[LabelMap], ...]:
     """Return one sample per picture, in the order of `images`.
 
     Raises:
