@@ -44,6 +44,7 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         checkpoint_sha256=source.sha256,
         seed=source.seed,
         training=training,
+        threshold=source.threshold,
     )
     exported = export_graph(source.model, request, options.output)
     said = [*source.notes, training.assumption, _explain_output(options, request), *exported.notes]
