@@ -45,7 +45,7 @@ EDGES: dict[str, str] = {
     "data/geometry": "data",
     "data/datasets": "data data/geometry data/scenes",
     "tasks/protocol": "data data/geometry graph",
-    "tasks/segmentation": "data data/datasets data/geometry graph tasks/protocol",
+    "tasks/segmentation": "data data/geometry graph tasks/protocol",
     "tasks/pose": "data data/datasets data/geometry graph tasks/protocol",
     "tasks": "tasks/pose tasks/protocol tasks/segmentation",
     # engines, and what is measured of them

@@ -55,6 +55,10 @@ def export(
     classes: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Class names: one a line, or JSON or YAML; likewise.")
     ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Foreground where the sigmoid of a model's one output is above P; likewise."),
+    ] = None,
     mode: Annotated[
         str, typer.Option(metavar=names(Preset) + "|PLAN.yaml", help="Which tokens are merged; see docs/merging.md.")
     ] = str(Preset.ORIGINAL),
@@ -102,6 +106,7 @@ def export(
                 std,
                 parse_choice(ChannelOrder, channel_order, "channel order") if channel_order else None,
                 classes,
+                threshold,
             ),
         ),
     )

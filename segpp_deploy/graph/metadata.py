@@ -49,6 +49,8 @@ class ExportMetadata:
         tool_version: version of segpp-deploy.
         seed: of random weights; None for a checkpoint.
         training: what else is kept of the training.
+        threshold: above which the sigmoid of a model's one output meant foreground; None where every class has an
+            output of its own.
     """
 
     arch: Arch
@@ -68,6 +70,7 @@ class ExportMetadata:
     tool_version: str
     seed: int | None = None
     training: TrainingFacts = field(default_factory=TrainingFacts)
+    threshold: float | None = None
 
     @property
     def mode(self) -> str:
@@ -84,12 +87,20 @@ class ExportMetadata:
         """Images that one call is given: the batch, or 1 where it is dynamic."""
         return self.batch or 1
 
+    @property
+    def trained_outputs(self) -> int:
+        """Outputs of the model that was exported: one for each class or keypoint, or one where there is a threshold."""
+        return len(self.classes) if self.threshold is None else 1
+
     def with_precision(self, precision: Precision) -> ExportMetadata:
         """Return a copy with another precision."""
         return replace(self, precision=precision)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, as manifests and `inspect --json` show them; `seed` only where there is one."""
+        """Return plain JSON values, as manifests and `inspect --json` show them.
+
+        `seed` and `threshold` only where there is one.
+        """
         values: dict[str, Any] = {
             "arch": str(self.arch),
             "task": str(self.task),
@@ -111,7 +122,8 @@ class ExportMetadata:
             "tool_version": self.tool_version,
             **self.training.to_dict(),
         }
-        return values if self.seed is None else {**values, "seed": self.seed}
+        optional = {"seed": self.seed, "threshold": self.threshold}
+        return values | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str) -> ExportMetadata:
@@ -139,8 +151,10 @@ class ExportMetadata:
                 tool_version=values["tool_version"],
                 seed=values.get("seed"),
                 training=TrainingFacts.from_dict(values),
+                threshold=values.get("threshold"),
             )
             _check_lengths(values)
+            _check_threshold(metadata)
         except (KeyError, TypeError, ValueError) as error:
             raise SegppError(
                 f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
@@ -186,3 +200,9 @@ def _check_lengths(values: Mapping[str, Any]) -> None:
     for name, expected in lengths.items():
         if len(values[name]) != expected:
             raise ValueError(f"{name} has {len(values[name])} entries, not {expected}")
+
+
+def _check_threshold(metadata: ExportMetadata) -> None:
+    """Refuse labels that are 0 everywhere, which is what earlier versions exported a head with one output to."""
+    if metadata.task is TaskName.SEG and len(metadata.classes) == 1:
+        raise ValueError("one class, and no threshold that tells it from the background")

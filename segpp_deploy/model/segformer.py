@@ -37,6 +37,11 @@ class ModelSpec:
     task: TaskName = TaskName.SEG
     norm_eps: LayerNormEps = field(default_factory=LayerNormEps)
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether the one output is a logit of the foreground; one keypoint is something else."""
+        return self.task is TaskName.SEG and self.num_outputs == 1
+
 
 class SegFormer(nn.Module):
     """Normalised image [B, 3, H, W] float -> class logits or heatmaps [B, K, H/4, W/4] (H/8 with downsample).

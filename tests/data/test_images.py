@@ -261,10 +261,15 @@ def test_colour_labels_are_refused(tmp_path: Path) -> None:
         read_labels(write(tmp_path / "a.png", png_bytes(RGB, 2)))
 
 
-def test_labels_above_a_byte_are_refused(tmp_path: Path) -> None:
-    data = png_bytes(np.array([[3, 26001]]), 0, bit_depth=16)
-    with pytest.raises(SegppError, match="value 26001"):
-        read_labels(write(tmp_path / "a.png", data))
+@pytest.mark.parametrize("classes", [None, ClassTable(tuple(map(str, range(300))))])
+def test_labels_of_two_bytes_round_trip(tmp_path: Path, classes: ClassTable | None) -> None:
+    labels = np.array([[0, 255, 256], [299, 26001, 65535]], np.uint16)
+    write_labels(tmp_path / "a.png", labels, classes)
+    header = read_png_header((tmp_path / "a.png").read_bytes())
+    assert (header.bit_depth, header.colour_type) == (16, 0)
+    found = read_labels(tmp_path / "a.png")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, labels)
 
 
 def test_lossy_or_damaged_labels_are_refused(tmp_path: Path) -> None:

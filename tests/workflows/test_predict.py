@@ -60,6 +60,16 @@ def test_directory_gives_overlays_and_labels(tmp_path: Path, session: Brightness
     assert "3 images in" in result.summary()
 
 
+@pytest.mark.parametrize(("classes", "dtype"), [(255, np.uint8), (256, np.uint16), (300, np.uint16)])
+def test_many_classes(classes: int, dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = BrightnessSession(make_metadata(OutputKind.LOGITS, num_classes=classes))
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: fake)
+    run(tmp_path, make_picture(tmp_path / "a.png"), "out", labels_png=True)
+    labels = read_labels(tmp_path / "out/a_labels.png")
+    assert labels.dtype == dtype
+    assert (labels == classes - 1).all()
+
+
 def test_video_frame_by_frame(tmp_path: Path, session: BrightnessSession) -> None:
     video = tmp_path / "drive.avi"
     with open_video_writer(video, 10.0, Size(48, 64)) as writer:

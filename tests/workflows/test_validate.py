@@ -86,6 +86,25 @@ def test_sliding_windows(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.reference.to_dict()["max_abs_logit_error"] == 0.0
 
 
+@pytest.mark.parametrize("inference", Inference)
+@pytest.mark.parametrize(("classes", "ignored"), [(255, 255), (256, 65535), (300, 65535)])
+def test_many_classes(
+    classes: int, ignored: int, inference: Inference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, labels = np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint16)
+    image[:, 32:], labels[:, 32:] = 255, classes - 1
+    image[:8, :8], labels[:8, :8] = 255, ignored
+    write_image(tmp_path / "images/a.png", image)
+    write_labels(tmp_path / "labels/a.png", labels)
+    metadata = make_metadata(OutputKind.LOGITS, size=Size(32, 32), num_classes=classes)
+    use_sessions(monkeypatch, mine=BrightnessSession(metadata), other=BrightnessSession(metadata, shift=1.0))
+    options = ValidateOptions(Path("mine.engine"), f"folder:{tmp_path}", inference=inference, against=Path("other"))
+    document = run_validate(options).to_dict()
+    assert document["pixel_accuracy"] > 0.9
+    assert document["per_class_iou"][f"class_{classes - 1}"] > 0.9
+    assert document["reference"]["pixel_agreement"] > 0.9
+
+
 def test_other_class_count_than_the_reference(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = BrightnessSession(make_metadata(num_classes=5))
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()), theirs=theirs)

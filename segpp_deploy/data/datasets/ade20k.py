@@ -6,7 +6,7 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
 from segpp_deploy.data.datasets.pairing import FilesBelow, pair_files
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 
 _NAMES = """
 wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door,
@@ -26,7 +26,7 @@ flag
 ADE20K_CLASSES = ClassTable(tuple(" ".join(name.split()) for name in _NAMES.split(",")))
 
 
-def open_ade20k(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_ade20k(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Open the validation split, or the one named; stored 0 ("other") is ignored, stored k is class k - 1.
 
     Raises:

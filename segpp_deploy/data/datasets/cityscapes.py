@@ -6,7 +6,7 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX, LabelTable, label_table
 from segpp_deploy.data.datasets.pairing import FilesBelow, pair_files
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 
 # (label id, name, colour) of the classes that are scored, in order of their train ids
 _SCORED = (
@@ -38,7 +38,7 @@ CITYSCAPES_CLASSES = ClassTable(
 )
 
 
-def open_cityscapes(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_cityscapes(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Open the val split, or the one named, with its `*_gtFine_labelIds.png`; where train ids are more, with those.
 
     Both say the same: a train id is the index of a scored class, and 255 stands for all that is not scored.

@@ -1,4 +1,7 @@
-"""`folder:PATH[#SPLIT]`: images/ and labels/ with files of the same name; label values are classes, 255 is ignored."""
+"""`folder:PATH[#SPLIT]`: images/ and labels/ with files of the same name; label values are classes, 255 is ignored.
+
+With more than 255 classes, which need 16-bit labels, 65535 is ignored.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec
 from segpp_deploy.data.datasets.labels import LabelTable
 from segpp_deploy.data.datasets.pairing import FilesBelow, pair_files
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 
 
-def open_folder(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_folder(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Open PATH/images and PATH/labels, or PATH/images/SPLIT and PATH/labels/SPLIT."""
     return open_image_and_label_folders(spec)
 
 
 def open_image_and_label_folders(
     spec: DatasetSpec, classes: ClassTable | None = None, table: LabelTable | None = None
-) -> Dataset[ByteImage]:
+) -> Dataset[LabelMap]:
     """Open images/[split] and labels/[split] with the given class names and label values.
 
     Raises:

@@ -9,7 +9,7 @@ from segpp_deploy.config import Choice, parse_choice
 from segpp_deploy.errors import SegppError, unknown_name_error
 
 SEPARATOR = "&"
-_LARGEST = 255  # of the values that an 8-bit label map holds
+_LARGEST = 65535  # of the values that a 16-bit label map holds
 
 
 class DrawnOn(Choice):
@@ -100,7 +100,7 @@ def _drawn_on(options: LabelOptions, value: str, part: str) -> LabelOptions:
 
 def _label_value(text: str, part: str, lowest: int = 0) -> int:
     if not (text.isdecimal() and lowest <= int(text) <= _LARGEST):
-        raise _not_a_value(part, f"{part.partition('=')[0]}={_LARGEST}")
+        raise _not_a_value(part, f"{part.partition('=')[0]}=255")
     return int(text)
 
 

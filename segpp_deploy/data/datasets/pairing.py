@@ -9,7 +9,8 @@ from pathlib import Path
 
 from segpp_deploy.data.datasets.base import DatasetSpec, Sample, require_directory
 from segpp_deploy.data.datasets.labels import LabelFile, LabelTable
-from segpp_deploy.data.images import IMAGE_SUFFIXES, ByteImage, is_image_name, note_unread, read_image, read_labels
+from segpp_deploy.data.images import IMAGE_SUFFIXES, is_image_name, note_unread, read_image, read_labels
+from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.data.orientation import read_orientation
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.files import walk_files
@@ -82,7 +83,7 @@ def _refuse_lost_links(paths: list[Path]) -> None:
 
 def pair_files(
     spec: DatasetSpec, pictures: FilesBelow, labels: FilesBelow, table: LabelTable | None = None, layout: str = ""
-) -> tuple[Sample[ByteImage], ...]:
+) -> tuple[Sample[LabelMap], ...]:
     """Return one sample per picture, in the order of their names.
 
     Args:
@@ -116,7 +117,7 @@ def _find_labels(spec: DatasetSpec, labels: FilesBelow, layout: str) -> dict[str
     return labels.find()
 
 
-def _sample(key: str, picture: Path, labels: Path | None, table: LabelTable | None) -> Sample[ByteImage]:
+def _sample(key: str, picture: Path, labels: Path | None, table: LabelTable | None) -> Sample[LabelMap]:
     target = None
     if labels is not None:
         target = LabelFile(

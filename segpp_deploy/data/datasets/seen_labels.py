@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segpp_deploy.data.datasets.labels import IGNORE_INDEX, INVALID_LABEL, LabelFile, LabelTable, label_table
+from segpp_deploy.data.datasets.labels import INVALID_LABEL, LabelFile, LabelTable, label_table
+from segpp_deploy.data.label_maps import ignore_index
 from segpp_deploy.errors import SegppError
 
 
@@ -58,7 +59,7 @@ class SeenLabels:
     @property
     def ignored(self) -> int:
         """The stored value that does not count where nothing else is said."""
-        return IGNORE_INDEX
+        return ignore_index(self.num_classes)
 
     def share_ignored(self) -> float:
         """Return the fraction of pixels that do not count."""

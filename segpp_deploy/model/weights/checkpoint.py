@@ -189,7 +189,8 @@ def _check_wishes(
     spec: ModelSpec, arch: Arch | None, num_outputs: int | None, task: TaskName | None, where: str
 ) -> None:
     _check_wish("arch", str(spec.arch), None if arch is None else str(arch), where)
-    _check_wish("num-classes", str(spec.num_outputs), None if num_outputs is None else str(num_outputs), where)
+    if not (spec.is_binary and num_outputs == 2):  # in mmsegmentation's words: num_classes=2, out_channels=1
+        _check_wish("num-classes", str(spec.num_outputs), None if num_outputs is None else str(num_outputs), where)
     _check_wish("task", str(spec.task), None if task is None else str(task), where)
 
 

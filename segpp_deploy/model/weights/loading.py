@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
-from segpp_deploy.config import ChannelOrder, ClassTable, Normalization, Size
+from segpp_deploy import commands
+from segpp_deploy.config import ChannelOrder, ClassTable, Normalization, Size, TaskName
+from segpp_deploy.errors import SegppError
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer, take_rgb
 from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.model.weights.card_schema import ModelCard
@@ -24,7 +26,7 @@ class SourceModel:
 
     Args:
         model: float32, in eval mode, plan `original`; takes RGB.
-        classes: names and colours, one per output.
+        classes: names and colours, one per output; background and foreground of a segmentation model with one.
         normalization: mean and deviation the network was trained with.
         training: what else an export keeps of the training.
         size: what the model is meant for; None where nobody said.
@@ -32,6 +34,7 @@ class SourceModel:
         sha256: hash of the weights file; empty for random weights.
         seed: of random weights.
         notes: what the user should know of the choice of weights and of the training.
+        threshold: of a segmentation model with one output, the sigmoid above which a pixel is foreground; else None.
     """
 
     model: SegFormer
@@ -43,6 +46,7 @@ class SourceModel:
     sha256: str
     seed: int | None = None
     notes: tuple[str, ...] = ()
+    threshold: float | None = None
 
 
 def load_source(source: ModelSource, tell: Callable[[str], None] = keep_quiet) -> SourceModel:
@@ -64,6 +68,7 @@ def _load_random(source: SeedSource) -> SourceModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(source.seed)
         model = build_segformer(spec)
+    _require_use(source.stated, model)
     found = _described(model, source.stated, f"random weights, seed {source.seed}")
     return replace(found, seed=source.seed, training=replace(found.training, assumed=()))
 
@@ -84,6 +89,7 @@ def _load(path: Path, expected: Expected, stated: TrainingRecord, weights: str |
     loaded = load_checkpoint(
         path, arch=expected.arch, num_outputs=expected.num_outputs, task=expected.task, weights=weights
     )
+    _require_use(stated, loaded.model)
     described = _described(loaded.model, stated.or_else(loaded.record), str(path))
     return replace(
         described,
@@ -103,25 +109,46 @@ def _card_record(card: ModelCard) -> TrainingRecord:
 
 def _described(model: SegFormer, record: TrainingRecord, name: str) -> SourceModel:
     """Judge what is known of the training, and let the network take RGB."""
-    outputs = model.spec.num_outputs
+    outputs, record = model.spec.num_outputs, replace(record, task=model.spec.task)
     order = record.channel_order or ChannelOrder.RGB
+    classes, threshold = record.class_table(outputs, name), record.sigmoid_threshold(outputs, name)
     described = SourceModel(
         model=model,
-        classes=record.class_table(outputs, name),
+        classes=classes,
         normalization=record.normalization(name),
         training=TrainingFacts(
             channel_order=order,
             reduce_labels=record.reduce_labels,
             keypoints=record.keypoints,
-            assumed=replace(record, task=model.spec.task).assumed(outputs),
+            assumed=record.assumed(outputs),
         ),
         size=record.size,
         name=name,
         sha256="",
-        notes=_training_notes(record),
+        notes=(*_training_notes(record), *_explain_threshold(classes, threshold)),
+        threshold=threshold,
     )
     take_rgb(model, order)
     return described
+
+
+def _require_use(stated: TrainingRecord, model: SegFormer) -> None:
+    """Refuse a threshold for outputs that are compared; one that a checkpoint records has no meaning there."""
+    spec, option = model.spec, commands.option("threshold")
+    if stated.threshold is not None and not spec.is_binary:
+        found = "is for poses" if spec.task is TaskName.POSE else f"compares {spec.num_outputs} outputs"
+        raise SegppError(
+            f"{option} was given, but the model {found}.",
+            "a segmentation model with one output, trained with a sigmoid.",
+            "Leave " + option + " out.",
+        )
+
+
+def _explain_threshold(classes: ClassTable, threshold: float | None) -> tuple[str, ...]:
+    if threshold is None:
+        return ()
+    background, foreground = classes.names
+    return (f"One output: {foreground} where its sigmoid is above {threshold}, {background} elsewhere.",)
 
 
 def _training_notes(record: TrainingRecord) -> tuple[str, ...]:

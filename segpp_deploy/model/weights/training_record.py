@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segpp_deploy import commands
@@ -20,7 +20,11 @@ from segpp_deploy.errors import SegppError
 Triple = tuple[float, float, float]
 Color = tuple[int, int, int]
 
+DEFAULT_THRESHOLD = 0.3  # mmsegmentation's
+
 _WHITE = 255.0  # the largest grey level of a picture
+_BACKGROUND, _FOREGROUND = "background", "foreground"
+_BLACK = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class TrainingRecord:
         size: input size in pixels.
         window: size of the windows that pictures were cut into when the model was tested.
         task: what the model does.
-        threshold: of a head with one output, the probability from which a pixel belongs to the class.
+        threshold: of a head with one output, the probability above which a pixel is foreground.
         reduce_labels: label files were numbered from 1, and 0 did not count.
         align_corners: how the head resizes.
         keypoints: flip pairs and sigmas.
@@ -73,15 +77,26 @@ class TrainingRecord:
         Raises:
             SegppError: another number of names.
         """
+        if not self._is_binary(outputs):
+            return self._given_table(outputs, where)
+        if self.classes is not None and len(self.classes) == 2:  # mmsegmentation's num_classes=2, out_channels=1
+            return self._given_table(2, where)
+        foreground = replace(self, classes=self.classes or (_FOREGROUND,))._given_table(outputs, where)
+        return ClassTable((_BACKGROUND, *foreground.names), (_BLACK, *foreground.palette))
+
+    def _is_binary(self, outputs: int) -> bool:
+        return outputs == 1 and self.task is TaskName.SEG
+
+    def _given_table(self, outputs: int, where: str) -> ClassTable:
         if self.classes is None:
             return default_class_table(outputs)
         if len(self.classes) != outputs:
-            names = "name" if len(self.classes) == 1 else "names"
+            wanted, given = (f"{count} name{'s' if count > 1 else ''}" for count in (outputs, len(self.classes)))
             raise SegppError(
-                f"{where} predicts {outputs} classes, but {len(self.classes)} {names} are given for them "
+                f"{where} predicts {outputs} class{'es' if outputs > 1 else ''}, but {given} are given for them "
                 f"({', '.join(self.classes[:4])}{', ...' if len(self.classes) > 4 else ''}).",
-                f"{outputs} names.",
-                f"Write {outputs} names into a text file, one a line, and add " + commands.option("classes", "FILE"),
+                f"{wanted}.",
+                f"Write {wanted} into a text file, one a line, and add " + commands.option("classes", "FILE"),
             )
         made_up = ClassTable(self.classes).palette
         palette = self.palette if self.palette is not None and len(self.palette) == outputs else made_up
@@ -98,20 +113,47 @@ class TrainingRecord:
         _require_possible(found, where)
         return found
 
+    def sigmoid_threshold(self, outputs: int, where: str) -> float | None:
+        """Return the probability above which a pixel is foreground, or None for a model whose outputs are compared.
+
+        Raises:
+            SegppError: a threshold that is no probability; `where` is the source, for messages.
+        """
+        if not self._is_binary(outputs):
+            return None
+        if self.threshold is None:
+            return DEFAULT_THRESHOLD
+        return require_threshold(self.threshold, f"The threshold {self.threshold} of {where}")
+
     def assumed(self, outputs: int) -> tuple[str, ...]:
         """Return what nobody said of a model with so many outputs, besides its size."""
         statistics = [name for name, value in (("mean", self.mean), ("deviation", self.std)) if value is None]
         names = "class names" if self.task is not TaskName.POSE else "keypoint names"
         last = f" to class_{outputs - 1}" if outputs > 1 else ""
+        made_up = f"class_0{last}" if not self._is_binary(outputs) else f"{_BACKGROUND}, {_FOREGROUND}"
         lines = {
             "RGB": self.channel_order is None,
             f"ImageNet {' and '.join(statistics)}": bool(statistics),
-            f"{names} class_0{last}": self.classes is None,
+            f"{names} {made_up}": self.classes is None,
+            f"threshold {DEFAULT_THRESHOLD}": self._is_binary(outputs) and self.threshold is None,
         }
         return tuple(line for line, is_assumed in lines.items() if is_assumed)
 
 
 NOTHING_SAID = TrainingRecord()
+
+
+def require_threshold(value: float, name: str) -> float:
+    """Return a threshold of a sigmoid, if it can be one; messages call it `name`.
+
+    Raises:
+        SegppError: not between 0 and 1.
+    """
+    if not 0 < value < 1:  # NaN is not either
+        raise SegppError(
+            f"{name} is not between 0 and 1.", "a probability above 0 and below 1.", commands.option("threshold", 0.5)
+        )
+    return value
 
 
 def _require_possible(found: Normalization, where: str) -> None:

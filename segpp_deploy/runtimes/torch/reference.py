@@ -32,7 +32,7 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
         SegppError: the checkpoint is not found, or is another one (by its hash).
     """
     if metadata.seed is not None:
-        model = load_source(SeedSource(metadata.seed, metadata.arch, metadata.task, len(metadata.classes))).model
+        model = load_source(SeedSource(metadata.seed, metadata.arch, metadata.task, metadata.trained_outputs)).model
     else:
         loaded = load_checkpoint(
             checkpoint or _find_checkpoint(metadata, near),

@@ -21,12 +21,15 @@ def kappa(right: float, by_chance: float) -> float:
     return (right - by_chance) / (1 - by_chance) if by_chance < 1 else float("nan")
 
 
-def chance_of(counts: NDArray[np.int64]) -> float:
-    """Return the share that would be right if answers were dealt out anew, from counts [K, K] by (truth, answer).
+def chance_of(expected: NDArray[np.int64], answered: NDArray[np.int64]) -> float:
+    """Return the share that would be right if answers were dealt out anew.
+
+    Args:
+        expected: how often each thing is true, [K].
+        answered: how often each is the answer, [K].
 
     Example:
-        >>> chance_of(np.array([[1, 1], [1, 1]]))
+        >>> chance_of(np.array([2, 2]), np.array([1, 3]))
         0.5
     """
-    total = counts.sum()
-    return float((counts.sum(axis=0) / total) @ (counts.sum(axis=1) / total))
+    return float((expected / expected.sum()) @ (answered / answered.sum()))

@@ -1,47 +1,44 @@
-"""What a confusion matrix says about the labels: classes that they never name, and numbers that do not fit."""
+"""What counts of pixels say about the labels: classes that they never name, and numbers that do not fit."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.errors import some_names
 from segpp_deploy.tasks.protocol.chance import NEAR_CHANCE, chance_of, kappa
-
-Counts = NDArray[np.int64]  # [K, K] by (target class, predicted class)
+from segpp_deploy.tasks.segmentation.pixel_counts import PixelCounts
 
 _SHIFTED_IS_BETTER = 2.0  # times as many pixels right
 
 
-def missing_classes(counts: Counts, classes: ClassTable) -> tuple[str, ...]:
+def missing_classes(counts: PixelCounts, classes: ClassTable) -> tuple[str, ...]:
     """Return a note that names the classes of which no label speaks."""
-    missing = np.flatnonzero(counts.sum(axis=1) == 0).tolist()
-    if not missing or len(missing) == len(counts):
+    missing = np.flatnonzero(counts.expected == 0).tolist()
+    if not missing or len(missing) == counts.num_classes:
         return ()
     return (f"No label names: {some_names(classes.distinct_names[index] for index in missing)}.",)
 
 
-def find_doubts(counts: Counts, classes: ClassTable) -> tuple[str, ...]:
+def find_doubts(counts: PixelCounts, classes: ClassTable) -> tuple[str, ...]:
     """Return what speaks against labels or normalisation: the warning, or nothing.
 
     Predictions that fit labels shifted by one class are told first. Else the pixels that are right are compared with
     what chance gives (Cohen's kappa), or, where labels name a single class, with a guess among all classes.
     """
-    if not counts.sum():
+    if not counts.expected.any():
         return ()
     shifted = _shifted(counts)
     if shifted:
         return (shifted,)
-    right = _share(np.trace(counts), counts)
-    per_class = counts.sum(axis=1)
+    right, per_class = counts.pixel_accuracy(), counts.expected
     named = np.flatnonzero(per_class)
     commonest = classes.distinct_names[int(per_class.argmax())]
     if len(named) == 1:
-        is_near, beside = right <= 1 / len(counts), f"labels name no class but {commonest!r}"
+        is_near, beside = right <= 1 / counts.num_classes, f"labels name no class but {commonest!r}"
     else:
-        is_near = kappa(right, chance_of(counts)) < NEAR_CHANCE
-        beside = f"{commonest!r} everywhere would make it {_percent(_share(per_class.max(), counts))}"
+        is_near = kappa(right, chance_of(per_class, counts.predicted)) < NEAR_CHANCE
+        beside = f"{commonest!r} everywhere would make it {_percent(float(per_class.max() / per_class.sum()))}"
     if not is_near:
         return ()
     return (
@@ -51,18 +48,19 @@ def find_doubts(counts: Counts, classes: ClassTable) -> tuple[str, ...]:
     )
 
 
-def _shifted(counts: Counts) -> str:
+def _shifted(counts: PixelCounts) -> str:
     """Return a warning where the labels fit one class further up or down, and not as they are."""
-    if len(counts) < 3:  # of two classes, a shift leaves one
+    if counts.num_classes < 3:  # of two classes, a shift leaves one
         return ""
-    right = _share(np.trace(counts), counts)
-    for offset, meaning in ((-1, _COUNT_FROM_ONE), (1, _REDUCED_TWICE)):
-        moved = counts[1:, :-1] if offset < 0 else counts[:-1, 1:]
-        rows = counts[1:] if offset < 0 else counts[:-1]
-        if not rows.sum():
+    right = counts.pixel_accuracy()
+    shifts = (
+        (counts.one_lower, counts.expected[1:], _COUNT_FROM_ONE),
+        (counts.one_higher, counts.expected[:-1], _REDUCED_TWICE),
+    )
+    for fitting, per_class, meaning in shifts:
+        if not per_class.any():
             continue
-        found = _share(np.trace(moved), rows)
-        constant = float(rows.sum(axis=1).max() / rows.sum())
+        found, constant = float(fitting / per_class.sum()), float(per_class.max() / per_class.sum())
         if found > max(_SHIFTED_IS_BETTER * right, constant):
             return f"{_percent(right)} of the pixels are right; {_percent(found)} would be if {meaning}"
     return ""
@@ -76,10 +74,6 @@ _REDUCED_TWICE = (
     "every label were one higher: the labels seem to count from the model's second class. Leave the option 'reduce' "
     "out, or number them as the model's classes."
 )
-
-
-def _share(part: np.int64, whole: Counts) -> float:
-    return float(part / whole.sum())
 
 
 def _percent(share: float) -> str:

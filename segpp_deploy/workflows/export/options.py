@@ -21,7 +21,7 @@ from segpp_deploy.config import (
 )
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
-from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord, Triple
+from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord, Triple, require_threshold
 
 if TYPE_CHECKING:
     from segpp_deploy.model.plan import MergePlan
@@ -104,6 +104,7 @@ def parse_stated(
     std: str | None = None,
     channel_order: ChannelOrder | None = None,
     classes: Path | None = None,
+    threshold: float | None = None,
 ) -> TrainingRecord:
     """Return what the user says of the training.
 
@@ -112,14 +113,23 @@ def parse_stated(
         std: likewise.
         channel_order: in which the network takes its channels.
         classes: file with the names, see `read_class_file`.
+        threshold: of the sigmoid of a segmentation model with one output.
 
     Raises:
-        SegppError: no three numbers, or no file of names.
+        SegppError: no three numbers, no file of names, or no probability.
     """
     from segpp_deploy.model.weights.class_file import read_class_file  # loads yaml
 
+    if threshold is not None:
+        require_threshold(threshold, commands.option("threshold", threshold))
     named = read_class_file(classes) if classes is not None else NOTHING_SAID
-    return replace(named, mean=_parse_rgb("mean", mean), std=_parse_rgb("std", std), channel_order=channel_order)
+    return replace(
+        named,
+        mean=_parse_rgb("mean", mean),
+        std=_parse_rgb("std", std),
+        channel_order=channel_order,
+        threshold=threshold,
+    )
 
 
 def _parse_rgb(name: str, text: str | None) -> Triple | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from segpp_deploy.config import OutputKind
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.plan_file import load_plan
@@ -35,7 +36,7 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         size=size or TASKS[task].default_size,
         batch=options.batch,
         input_kind=options.input_kind,
-        output_kind=choose_output(options.output_kind, task),
+        output_kind=choose_output(options.output_kind, task, len(source.classes)),
         lowering=options.lowering,
         classes=source.classes,
         normalization=source.normalization,
@@ -43,11 +44,21 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         checkpoint_sha256=source.sha256,
         seed=source.seed,
         training=training,
+        threshold=source.threshold,
     )
     exported = export_graph(source.model, request, options.output)
-    said = [*source.notes, training.assumption, *exported.notes]
+    said = [*source.notes, training.assumption, _explain_output(options, request), *exported.notes]
     return ExportResult(**{**vars(exported), "notes": tuple(filter(None, said))})
 
 
 def _with_size(training: TrainingFacts, task: AnyTask) -> TrainingFacts:
     return replace(training, assumed=(*training.assumed, f"size {task.default_size}"))
+
+
+def _explain_output(options: ExportOptions, request: GraphOptions) -> str:
+    if options.output_kind is not None or request.output_kind is not OutputKind.LOGITS:
+        return ""
+    return (
+        f"The file puts out {OutputKind.LOGITS}: {len(request.classes)} classes don't fit into labels of one byte. "
+        "`predict` and `validate` make 16-bit labels of them."
+    )

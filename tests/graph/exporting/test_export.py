@@ -180,6 +180,21 @@ def test_a_seed_is_written_only_where_there_is_one() -> None:
     assert ExportMetadata.from_properties(seeded.to_properties(), "m.onnx") == seeded
 
 
+def test_a_threshold_is_recorded_where_there_is_one() -> None:
+    assert "segpp.threshold" not in tiny_metadata().to_properties()
+    binary = replace(tiny_metadata(num_classes=2), threshold=0.4)
+    assert ExportMetadata.from_properties(binary.to_properties(), "m.onnx") == binary
+    assert (binary.trained_outputs, tiny_metadata().trained_outputs) == (1, 3)
+
+
+def test_labels_of_one_class_are_refused() -> None:
+    """Earlier versions exported a head with one output so, and every pixel was of class 0."""
+    with pytest.raises(SegppError, match=r"m\.onnx cannot be read: .* no threshold"):
+        ExportMetadata.from_properties(tiny_metadata(num_classes=1).to_properties(), "m.onnx")
+    pose = tiny_metadata(OutputKind.HEATMAPS, num_classes=1)
+    assert ExportMetadata.from_properties(pose.to_properties(), "m.onnx") == pose
+
+
 def test_names_must_fit_the_model(model: SegFormer, tmp_path: Path) -> None:
     with pytest.raises(SegppError, match="4 class names"):
         export_graph(model, request(SIZE, 4), tmp_path / "m.onnx")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from segpp_deploy.config import Arch, ChannelOrder, Normalization, TaskName, def
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.dialects import Dialect, to_dialect
+from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.model.weights.cards import load_card
 from segpp_deploy.model.weights.loading import load_source
@@ -29,6 +31,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "b0.safetensors"
     save_file(to_dialect(random_model(Dialect.MMSEG), Dialect.MMSEG), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def one_output() -> SegFormer:
+    return random_model(Dialect.MMSEG, outputs=1)
 
 
 def test_a_seed_gives_one_model_and_leaves_the_random_state_alone() -> None:
@@ -52,6 +59,74 @@ def test_a_checkpoint_that_says_nothing_of_itself(weights: Path) -> None:
     assert (found.classes, found.normalization) == (default_class_table(5), Normalization())
     assert (found.name, found.sha256, found.seed, found.size) == (str(weights), sha256_of(weights), None, None)
     assert found.training.assumed == ("RGB", "ImageNet mean and deviation", "class names class_0 to class_4")
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (("crack",), ("background", "crack")),
+        (("intact", "crack"), ("intact", "crack")),
+        (None, ("background", "foreground")),
+    ],
+)
+def test_a_checkpoint_of_one_output_has_two_classes(
+    named: tuple[str, ...] | None, expected: tuple[str, str], one_output: SegFormer, tmp_path: Path
+) -> None:
+    meta = {} if named is None else {"dataset_meta": {"classes": named}}
+    torch.save({"state_dict": to_dialect(one_output, Dialect.MMSEG), "meta": meta}, tmp_path / "crack.pth")
+    found = load_source(CheckpointSource(tmp_path / "crack.pth"))
+    assert found.model.spec.is_binary
+    assert found.classes.names == expected
+    assert found.threshold == 0.3
+    assert found.notes == (f"One output: {expected[1]} where its sigmoid is above 0.3, {expected[0]} elsewhere.",)
+    assert "threshold 0.3" in found.training.assumed
+    assert ("class names background, foreground" in found.training.assumed) == (named is None)
+
+
+def test_names_of_three_classes_for_one_output(one_output: SegFormer, tmp_path: Path) -> None:
+    save_file(to_dialect(one_output, Dialect.MMSEG), tmp_path / "b0.safetensors", {"classes": "a, b, c"})
+    with pytest.raises(SegppError, match="predicts 1 class, but 3 names are given"):
+        load_source(CheckpointSource(tmp_path / "b0.safetensors"))
+
+
+@pytest.mark.parametrize(("stated", "recorded", "used"), [(0.8, None, 0.8), (0.8, 0.6, 0.8), (None, 0.6, 0.6)])
+def test_who_names_the_threshold(
+    stated: float | None, recorded: float | None, used: float, one_output: SegFormer, tmp_path: Path
+) -> None:
+    config = f"model = dict(decode_head=dict(threshold={recorded}))"
+    torch.save({"state_dict": to_dialect(one_output, Dialect.MMSEG), "meta": {"cfg": config}}, tmp_path / "b0.pth")
+    found = load_source(CheckpointSource(tmp_path / "b0.pth", stated=TrainingRecord(threshold=stated)))
+    assert found.threshold == used
+    assert not any("threshold" in line for line in found.training.assumed)
+
+
+def test_a_threshold_without_use() -> None:
+    stated = TrainingRecord(threshold=0.5)
+    for source, found in (
+        (SeedSource(0, num_outputs=2, stated=stated), "compares 2 outputs"),
+        (SeedSource(0, task=TaskName.POSE, num_outputs=1, stated=stated), "is for poses"),
+    ):
+        with pytest.raises(SegppError, match=f"--threshold was given, but the model {found}") as caught:
+            load_source(source)
+        assert caught.value.fix == "Leave --threshold out."
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -0.5, 30.0, math.nan])
+def test_thresholds_that_are_none(threshold: float) -> None:
+    with pytest.raises(
+        SegppError, match=f"The threshold {threshold} of random weights, seed 0 is not between"
+    ) as caught:
+        load_source(SeedSource(0, num_outputs=1, stated=TrainingRecord(threshold=threshold)))
+    assert caught.value.fix == "--threshold 0.5"
+
+
+def test_one_output_may_be_called_one_class_or_two(one_output: SegFormer, tmp_path: Path) -> None:
+    save_file(to_dialect(one_output, Dialect.MMSEG), tmp_path / "b0.safetensors")
+    for said in (1, 2):
+        found = load_source(CheckpointSource(tmp_path / "b0.safetensors", Expected(num_outputs=said)))
+        assert len(found.classes) == 2
+    with pytest.raises(SegppError, match="say num-classes 1; 3 was asked for"):
+        load_source(CheckpointSource(tmp_path / "b0.safetensors", Expected(num_outputs=3)))
 
 
 def test_a_card_describes_its_weights() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -29,6 +30,14 @@ def test_random_weights_are_drawn_again() -> None:
     for mine, theirs in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(mine, theirs)
     assert open_reference(metadata, None, Path("a.engine")).metadata == metadata
+
+
+def test_one_output_is_compared_by_the_threshold_of_the_export() -> None:
+    metadata = replace(METADATA, checkpoint="random weights, seed 7", seed=7, threshold=0.4)
+    assert load_model_for(metadata, None, Path("a.engine")).spec.num_outputs == 1
+    logits = open_reference(metadata, None, Path("a.engine")).run(np.zeros((1, 64, 64, 3), np.uint8))
+    assert logits.shape == (1, 2, 16, 16)
+    assert (logits[:, 0] == 0).all()
 
 
 @pytest.mark.parametrize("named", ["moved.pth", "moved-folder", "moved/card.yaml", "no_such_card", "v1.5/folder.d"])

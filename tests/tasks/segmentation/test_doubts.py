@@ -1,4 +1,4 @@
-"""What a confusion matrix gives reason to doubt: chance level, and labels that are off by one class."""
+"""What counts of pixels give reason to doubt: chance level, and labels that are off by one class."""
 
 from __future__ import annotations
 
@@ -8,15 +8,38 @@ import pytest
 from segpp_deploy.config import ClassTable, default_class_table
 from segpp_deploy.tasks.protocol.chance import chance_of, kappa
 from segpp_deploy.tasks.segmentation.doubts import find_doubts, missing_classes
+from segpp_deploy.tasks.segmentation.pixel_counts import PixelCounts
 
 NAMES = ClassTable(("sky", "road", "car", "tree"))
 LABELS = np.array([10, 50, 30, 10])
 GOOD = np.diag(LABELS) * 8 + np.outer(LABELS, LABELS) // 50
 
 
-def doubt(counts: np.ndarray) -> str:
+def counted(matrix: np.ndarray) -> PixelCounts:
+    """Counts of a confusion matrix [K, K] by (label, prediction)."""
+    matrix = np.array(matrix, np.int64)
+    counts = PixelCounts(len(matrix))
+    counts.expected, counts.predicted, counts.correct = matrix.sum(axis=1), matrix.sum(axis=0), np.diag(matrix)
+    counts.one_lower, counts.one_higher = int(np.trace(matrix, -1)), int(np.trace(matrix, 1))
+    return counts
+
+
+def doubt(matrix: np.ndarray) -> str:
     """The one warning, or nothing."""
-    return "".join(find_doubts(np.array(counts), ClassTable(NAMES.names[: len(counts)])))
+    return "".join(find_doubts(counted(matrix), ClassTable(NAMES.names[: len(matrix)])))
+
+
+def test_pixels_one_class_away_are_counted() -> None:
+    pictures = np.random.default_rng(0).integers(0, 5, (2, 40, 40), np.uint8)
+    target = pictures[1].copy()
+    target[:3] = 255
+    counts = PixelCounts(5)
+    counts.update(pictures[0], target)
+    matrix = np.zeros((5, 5), np.int64)
+    np.add.at(matrix, (target[3:], pictures[0][3:]), 1)
+    expected = counted(matrix)
+    assert (counts.one_lower, counts.one_higher) == (expected.one_lower, expected.one_higher)
+    assert np.array_equal(counts.predicted, expected.predicted)
 
 
 def test_a_model_that_knows_something_is_believed() -> None:
@@ -72,14 +95,13 @@ def test_labels_that_were_reduced_already() -> None:
 def test_classes_that_no_label_names() -> None:
     counts = GOOD.copy()
     counts[[0, 2]] = 0
-    assert missing_classes(counts, NAMES) == ("No label names: sky, car.",)
-    assert missing_classes(GOOD, NAMES) == ()
-    assert missing_classes(np.zeros((4, 4), np.int64), NAMES) == ()
+    assert missing_classes(counted(counts), NAMES) == ("No label names: sky, car.",)
+    assert missing_classes(counted(GOOD), NAMES) == ()
+    assert missing_classes(counted(np.zeros((4, 4))), NAMES) == ()
 
 
 def test_kappa_of_labels_that_chance_always_hits() -> None:
-    one = np.zeros((2, 2), np.int64)
-    one[0, 0] = 9
-    assert chance_of(one) == 1
-    assert np.isnan(kappa(1.0, chance_of(one)))
-    assert find_doubts(one, default_class_table(2)) == ()
+    one = np.array([9, 0])
+    assert chance_of(one, one) == 1
+    assert np.isnan(kappa(1.0, chance_of(one, one)))
+    assert find_doubts(counted(np.diag(one)), default_class_table(2)) == ()
