@@ -13,8 +13,8 @@ class PixelCounts:
 
     IoU of a class is its intersection over its union of prediction and target, over all images together. A class
     that occurs in neither has no IoU (NaN) and is left out of the mean, as in mmsegmentation. A whole confusion matrix
-    would say no more of that, and have the square of thousands of classes to hold. `one_lower` and `one_higher` count the
-    pixels whose prediction is the class before, or after, the one that is expected.
+    would say no more of that, and have the square of thousands of classes to hold. `one_lower` and `one_higher` count
+    pixels whose prediction is the class before, or after, the expected one.
 
     Example:
         >>> counts = PixelCounts(3)
