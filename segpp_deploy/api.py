@@ -253,6 +253,7 @@ def bench(
     profile: bool = False,
     threads: int | None = None,
     report_dir: AnyPath | None = None,
+    batch: int | None = None,
     progress: Progress = no_progress,
 ) -> BenchResult:
     """Time engines that take turns, each in a process of its own; speed-ups are over the first.
@@ -264,12 +265,13 @@ def bench(
         profile: also take the time of each kind of operation.
         threads: CPU threads; what they were built with if None.
         report_dir: also write bench.json and bench.md there.
+        batch: images per call of engines with a dynamic batch; 1 if None.
         progress: told about each call.
     """
     from segpp_deploy.workflows.bench.run import run_bench
 
     folder = None if report_dir is None else Path(report_dir)
-    options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder)
+    options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder, batch)
     return run_bench(options, progress)
 
 
