@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from segpp_deploy.cli.interrupts import MESSAGE, InterruptWatch, watch_interrupts
-from segpp_deploy.errors import SegppError, suggest_name
+from segpp_deploy.errors import SegppError, one_line, suggest_name
 
 DEBUG_VARIABLE = "SEGPP_DEBUG"
 
@@ -79,11 +79,11 @@ def describe(error: BaseException) -> SegppError:
         return SegppError("The input is nested too deeply to be read.", "a file with a few levels.", "Check the file.")
     if isinstance(error, OSError):
         return SegppError(
-            f"The operating system refused: {error}.",
+            f"The operating system refused: {one_line(error)}.",
             "files that can be read, and room for what is written.",
             "Check the file, its permissions and the free space (df -h).",
         )
-    summary = f"{type(error).__name__}: {error}".splitlines()[0]
+    summary = f"{type(error).__name__}: {one_line(error)}"
     return SegppError(
         f"Internal error: {summary}",
         "this never to happen; it is a defect of segpp-deploy.",

@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, sha256_of
 from segpp_deploy.graph.contract import TensorSpec, input_spec, output_spec
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -91,7 +91,7 @@ def _load_external_weights(path: Path, model: onnx.ModelProto) -> None:
         onnx.load_external_data_for_model(model, str(path.parent))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise SegppError(
-            f"The weights of {path} lie in another file that cannot be read: {error}.",
+            f"The weights of {path} lie in another file that cannot be read: {one_line(error)}.",
             "the weights file beside the ONNX file, under the name it was written with.",
             "Copy both files together, or write it again: " + _EXPORT,
         ) from error
@@ -101,6 +101,4 @@ def _check_model(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, UnicodeDecodeError) as error:  # its message may quote bytes that are no text
-        raise SegppError(
-            f"{path} is not valid ONNX: {str(error).splitlines()[0]}.", "a valid ONNX graph.", _EXPORT
-        ) from error
+        raise SegppError(f"{path} is not valid ONNX: {one_line(error)}.", "a valid ONNX graph.", _EXPORT) from error

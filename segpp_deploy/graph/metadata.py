@@ -19,7 +19,7 @@ from segpp_deploy.config import (
     Size,
     TaskName,
 )
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.model.plan import MergePlan, StageTokens
 from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
 
@@ -138,7 +138,7 @@ class ExportMetadata:
             _check_lengths(values)
         except (KeyError, TypeError, ValueError) as error:
             raise SegppError(
-                f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
+                f"The metadata of {where} cannot be read: {type(error).__name__}: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
                 commands.export(),
             ) from error
@@ -163,7 +163,7 @@ class ExportMetadata:
             }
         except json.JSONDecodeError as error:
             raise SegppError(
-                f"The metadata of {where} is not JSON: {error}.",
+                f"The metadata of {where} is not JSON: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
                 commands.export(),
             ) from error

@@ -42,5 +42,5 @@ def test_text_lies_within_its_width() -> None:
     picture = np.zeros((40, 300, 3), np.uint8)
     draw_text(picture, "bicyclist", (4, 30), 0.8, (255, 255, 255))
     columns = np.flatnonzero(picture.any(axis=(0, 2)))
-    assert 4 <= columns.min()
+    assert columns.min() >= 4
     assert columns.max() <= 4 + text_width("bicyclist", 0.8) + 2

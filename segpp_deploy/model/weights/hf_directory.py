@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, quote
+from segpp_deploy.files import MalformedFileError, read_json
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
 
@@ -37,7 +37,7 @@ def read_hf_directory(folder: Path) -> WeightsFile:
     for name, value in _FIXED.items():
         if config.get(name, value) != value:
             raise SegppError(
-                f"{folder / 'config.json'} says {name}: {config[name]}.",
+                f"{folder / 'config.json'} says {name}: {quote(config[name])}.",
                 f"{name}: {value}, as in every published SegFormer.",
                 "Choose a SegFormer checkpoint.",
             )
@@ -59,7 +59,7 @@ def _read_shards(folder: Path, index: Path) -> WeightsFile:
     weight_map = _read_json(index, required=True).get("weight_map")
     if not isinstance(weight_map, dict):
         raise SegppError(f"{index} has no weight_map.", "an index as transformers writes it.", FIX)
-    shards = [read_weights_file(folder / Path(str(name)).name) for name in sorted(set(weight_map.values()))]
+    shards = [read_weights_file(folder / Path(name).name) for name in sorted(set(map(str, weight_map.values())))]
     tensors = {name: tensor for shard in shards for name, tensor in shard.tensors.items()}
     digest = hashlib.sha256("".join(shard.sha256 for shard in shards).encode())
     return WeightsFile(tensors, digest.hexdigest(), str(folder))
@@ -84,7 +84,7 @@ def _describe_normalization(path: Path) -> dict[str, list[float]]:
     factor = processor.get("rescale_factor", _RESCALE_FACTOR) if processor.get("do_rescale", True) else 1.0
     if not isinstance(factor, int | float) or not factor > 0:
         raise SegppError(
-            f"{path} says rescale_factor: {factor}.",
+            f"{path} says rescale_factor: {quote(factor)}.",
             "a number above 0, such as 0.00392156862745098 (1/255).",
             "Write the factor that the model was trained with, or leave the line out for 1/255.",
         )
@@ -104,8 +104,8 @@ def _read_json(path: Path, *, required: bool) -> dict[str, Any]:
             raise SegppError(f"{path.parent} holds no {path.name}.", "a Hugging Face model directory.", FIX)
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = read_json(path)
+    except MalformedFileError as error:
         raise SegppError(f"{path} is not JSON: {error}.", "a JSON file.", "Download or copy it again.") from error
     if not isinstance(content, dict):
         raise SegppError(f"{path} holds no JSON object.", "a JSON object.", "Download or copy it again.")

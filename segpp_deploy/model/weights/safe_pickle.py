@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line, quote
 
 # What is known to lie in training checkpoints; a stand-in takes its place, so even these run nothing.
 _SKIPPED_PACKAGES = {"numpy", "mmengine", "mmcv", "mmseg", "mmpose", "collections", "datetime", "pathlib", "argparse"}
@@ -52,9 +52,11 @@ def load_pickle(path: Path, *, is_zip: bool) -> Any:
         with stand_ins, open(path, "rb") as stream:  # given a path, torch would go by its suffix
             return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        found = re.search(r"(?:GLOBAL|unrecognized function|class) (\S+)", str(error))
+        found = re.search(r"(?:GLOBAL|unrecognized function|class) (\S+)", one_line(error))
         raise (_refused(path, [found[1]]) if found else _damaged(path, error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # the readers of torch and zip raise what the bytes lead them to
         raise _damaged(path, error) from error
 
 
@@ -63,7 +65,7 @@ def _is_skipped(name: str) -> bool:
 
 
 def _refused(path: Path, names: list[str]) -> SegppError:
-    shown = ", ".join(repr(name) for name in names[:4]) + (" ..." if len(names) > 4 else "")
+    shown = ", ".join(map(quote, names[:4])) + (" ..." if len(names) > 4 else "")
     return SegppError(
         f"{path} was refused: besides tensors it holds {shown}, which loading would execute. Nothing was executed.",
         "a file with tensors only.",
@@ -72,9 +74,8 @@ def _refused(path: Path, names: list[str]) -> SegppError:
 
 
 def _damaged(path: Path, error: Exception) -> SegppError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)[:120]
     return SegppError(
-        f"{path} is truncated, damaged or of another kind: torch cannot read it ({reason}).",
+        f"{path} is truncated, damaged or of another kind: torch cannot read it ({one_line(error)}).",
         "a complete file as torch.save wrote it.",
         "Download or copy it again and compare the size with the original.",
     )
