@@ -134,7 +134,11 @@ def require_file(path: Path, kind: str, fix: str) -> Path:
     """Return `path` if it is a readable, non-empty file, else raise a `SegppError` naming `kind`."""
     path = Path(path)
     expected = f"{'an' if kind[0] in 'aeioAEIO' else 'a'} {kind}."
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name that cannot be one, or a directory that may not be entered
+        raise SegppError(f"{path} cannot be opened: {error.strerror}.", expected, fix) from error
+    if not exists:
         raise SegppError(f"No such file: {path}.", expected, fix)
     if path.is_dir():
         raise SegppError(f"{path} is a directory.", expected, fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -19,7 +20,7 @@ from segpp_deploy.config import (
     Size,
     TaskName,
 )
-from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.errors import SegppError, one_line, quote
 from segpp_deploy.model.plan import MergePlan, StageTokens
 from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
 
@@ -135,8 +136,8 @@ class ExportMetadata:
                 tool_version=values["tool_version"],
                 seed=values.get("seed"),
             )
-            _check_lengths(values)
-        except (KeyError, TypeError, ValueError) as error:
+            _check_values(values)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SegppError(
                 f"The metadata of {where} cannot be read: {type(error).__name__}: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
@@ -159,9 +160,9 @@ class ExportMetadata:
             values = {
                 key.removeprefix(PREFIX): json.loads(value)
                 for key, value in properties.items()
-                if key.startswith(PREFIX)
+                if isinstance(key, str) and key.startswith(PREFIX)  # protobuf gives text that is no UTF-8 as bytes
             }
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SegppError(
                 f"The metadata of {where} is not JSON: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
@@ -176,8 +177,28 @@ class ExportMetadata:
         return cls.from_dict(values, where)
 
 
-def _check_lengths(values: Mapping[str, Any]) -> None:
+def _check_values(values: Mapping[str, Any]) -> None:
+    """Check what the types above take as it comes: lengths, and what lists hold."""
     lengths = {"tokens": 4, "size": 2, "palette": len(values["classes"]), "mean": 3, "std": 3}
     for name, expected in lengths.items():
         if len(values[name]) != expected:
             raise ValueError(f"{name} has {len(values[name])} entries, not {expected}")
+    right = {
+        "batch": values["batch"] is None or (type(values["batch"]) is int and values["batch"] > 0),
+        "classes": all(isinstance(name, str) for name in values["classes"]),
+        "palette": all(map(_is_colour, values["palette"])),
+        "mean": all(map(_is_finite, values["mean"])),
+        "std": all(_is_finite(value) and value > 0 for value in values["std"]),
+        "checkpoint": isinstance(values["checkpoint"], str),
+    }
+    wrong = [name for name, holds in right.items() if not holds]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {quote(values[wrong[0]])}")
+
+
+def _is_colour(channels: Any) -> bool:
+    return len(channels) == 3 and all(type(channel) is int and 0 <= channel <= 255 for channel in channels)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
