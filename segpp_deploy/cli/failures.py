@@ -83,11 +83,26 @@ def describe(error: BaseException) -> SegppError:
             "files that can be read, and room for what is written.",
             "Check the file, its permissions and the free space (df -h).",
         )
+    if isinstance(error, ImportError):
+        return _describe_import(error)
     summary = f"{type(error).__name__}: {one_line(error)}"
     return SegppError(
         f"Internal error: {summary}",
         "this never to happen; it is a defect of segpp-deploy.",
         f"Run the command again with {DEBUG_VARIABLE}=1 and report the traceback.",
+    )
+
+
+def _describe_import(error: ImportError) -> SegppError:
+    """A library that is missing, damaged, or too old for another one that needs it."""
+    library = (error.name or "").partition(".")[0]
+    fix = f"pip install --upgrade --force-reinstall {library}" if library else "pip check"
+    if library == "cv2":  # its builds with windows need libGL, which servers and containers lack
+        fix = "pip uninstall --yes opencv-python && pip install --force-reinstall opencv-python-headless"
+    return SegppError(
+        f"A library cannot be loaded: {one_line(error)}.",
+        "the libraries that segpp-deploy asks for, in versions that fit each other.",
+        fix,
     )
 
 

@@ -160,7 +160,7 @@ class ExportMetadata:
             values = {
                 key.removeprefix(PREFIX): json.loads(value)
                 for key, value in properties.items()
-                if isinstance(key, str) and key.startswith(PREFIX)  # protobuf gives text that is no UTF-8 as bytes
+                if key.startswith(PREFIX)
             }
         except (ValueError, RecursionError) as error:
             raise SegppError(
