@@ -132,7 +132,7 @@ def quote(value: object) -> str:
 
 
 def shorten(text: str, most: int = MOST_QUOTED) -> str:
-    """Return foreign text in printable characters, without its middle where it is longer than `most`.
+    """Return foreign text in one printable line, without its middle where it is longer than `most`.
 
     Example:
         >>> shorten("abcdefghijklmnopqrstuvwxyz", most=17)
@@ -141,7 +141,19 @@ def shorten(text: str, most: int = MOST_QUOTED) -> str:
     if len(text) > most:
         kept = most - len(_CUT)
         text = text[: kept - kept // 3] + _CUT + text[len(text) - kept // 3 :]
-    return "".join(map(_shown, text))
+    return printable(text).replace("\n", "\\n")
+
+
+def printable(text: str) -> str:
+    """Return text with the characters escaped that a terminal would obey instead of showing; line breaks stay.
+
+    Example:
+        >>> print(printable("größe\\x1b[2J"))
+        größe\\x1b[2J
+    """
+    if not any(map(_is_obeyed, text)):
+        return text
+    return "".join(letter.encode("unicode_escape").decode() if _is_obeyed(letter) else letter for letter in text)
 
 
 def suggest_name(name: str, valid: Iterable[str]) -> str:
@@ -187,16 +199,10 @@ def unknown_name_error(kind: str, name: str, valid: Iterable[str], where: str = 
 
 def _safe(text: str) -> str:
     """Return a part of a message with what it quotes made harmless; texts of our own pass unchanged."""
-    if len(text) <= _MOST_WRITTEN and not any(map(_is_obeyed, text)):
+    if len(text) <= _MOST_WRITTEN and printable(text) is text:
         return text
     lines = "\n".join(shorten(line, _MOST_WRITTEN) for line in text.split("\n"))
     return CommandText(lines) if isinstance(text, CommandText) else lines
-
-
-def _shown(character: str) -> str:
-    if not (_is_obeyed(character) or character == "\n"):
-        return character
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def _is_obeyed(character: str) -> bool:

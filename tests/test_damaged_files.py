@@ -42,6 +42,8 @@ from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from segpp_deploy.plugin_library.record import PluginRecord, dump_record, read_record
 from segpp_deploy.plugin_library.sources import LibraryKind
 from segpp_deploy.plugin_library.tensorrt_headers import find_tensorrt_headers
+from segpp_deploy.report.json_report import to_json
+from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, load_onnxruntime
 from segpp_deploy.workflows.build_engine.options import BuildOptions
@@ -96,9 +98,17 @@ def write_onnx(folder: Path) -> Path:
 
 
 def read_onnx(path: Path) -> None:
-    run_inspect(str(path))
+    show(path)
     graph = read_graph(path)
     find_layers(ir.from_proto(graph.model))
+
+
+def show(path: Path) -> None:
+    """Put together all that `inspect` prints."""
+    result = run_inspect(str(path))
+    for table in result.tables():
+        to_markdown(table)
+    to_json(result.to_dict())
 
 
 def build_onnx(path: Path) -> None:
@@ -114,7 +124,7 @@ def write_manifest(folder: Path) -> Path:
 
 
 def inspect_engine_of(manifest: Path) -> None:
-    run_inspect(str(manifest.with_suffix("")))
+    show(manifest.with_suffix(""))
     read_manifest(manifest.with_suffix(""))
 
 
@@ -280,7 +290,7 @@ KINDS = {
     "hf-processor": hugging_face("preprocessor_config.json"),
     "hf-index": hugging_face("model.safetensors.index.json"),
     "card": Kind(writer("card.yaml", CARD), lambda path: load_card(str(path)).class_table()),
-    "plan": Kind(writer("plan.yaml", PLAN), lambda path: (run_inspect(str(path)), load_plan(str(path)))),
+    "plan": Kind(writer("plan.yaml", PLAN), lambda path: (show(path), load_plan(str(path)))),
     "ranges": Kind(writer("r.yaml", range_files.format_ranges(RANGES)), lambda path: read_ranges(path).thresholds()),
     "ranges-edited": Kind(
         writer("r.yaml", range_files.format_ranges(RANGES)),

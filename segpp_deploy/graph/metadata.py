@@ -185,6 +185,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} has {len(values[name])} entries, not {expected}")
     right = {
         "batch": values["batch"] is None or (type(values["batch"]) is int and values["batch"] > 0),
+        "tokens": all(map(_are_counts, values["tokens"])),
         "classes": all(isinstance(name, str) for name in values["classes"]),
         "palette": all(map(_is_colour, values["palette"])),
         "mean": all(map(_is_finite, values["mean"])),
@@ -194,6 +195,11 @@ def _check_values(values: Mapping[str, Any]) -> None:
     wrong = [name for name, holds in right.items() if not holds]
     if wrong:
         raise ValueError(f"{wrong[0]} is {quote(values[wrong[0]])}")
+
+
+def _are_counts(stage: Mapping[str, Any]) -> bool:
+    counts = (*stage["grid"], *(count for name, count in stage.items() if name != "grid"))
+    return len(stage["grid"]) == 2 and all(type(count) is int for count in counts)
 
 
 def _is_colour(channels: Any) -> bool:
