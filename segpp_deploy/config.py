@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeVar
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError, unknown_name_error
+from segpp_deploy.errors import SegppError, quote, unknown_name_error
 
 
 class Choice(str, Enum):
@@ -172,10 +172,12 @@ def parse_size(text: str) -> Size:
         >>> parse_size("512x1024")
         Size(height=512, width=1024)
     """
-    match = re.fullmatch(r"(\d+)[xX](\d+)", text.strip())
+    match = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", text.strip())
     if match is None:
         raise SegppError(
-            f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", commands.option("size", "512x1024")
+            f"Size {quote(text)} is not HEIGHTxWIDTH.",
+            "two numbers such as 512x1024.",
+            commands.option("size", "512x1024"),
         )
     size = Size(int(match[1]), int(match[2]))
     if not (32 <= size.height <= MAX_SIDE_PX and 32 <= size.width <= MAX_SIDE_PX):

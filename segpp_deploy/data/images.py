@@ -44,6 +44,7 @@ _FORMATS = "PNG, JPEG, BMP, WebP, TIFF, GIF, HEIC or AVIF"
 _IS_UNWANTED = frozenset({"thumbs.db", "desktop.ini"})  # what file managers leave
 _JPEG_QUALITY = 95
 _ALL_BITS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+_LOG_SILENT = 0
 
 
 def read_image(path: Path) -> ByteImage:
@@ -273,13 +274,22 @@ def _encode(suffix: str, pixels: NDArray[AnySample]) -> bytes:
 
 @contextlib.contextmanager
 def _quiet_decoder() -> Iterator[None]:
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # our error says it once; the decoder's log would say it again
+    log = _decoder_log()
+    if log is None:
+        yield
+        return
+    level = log.getLogLevel()
+    log.setLogLevel(_LOG_SILENT)  # our error says it once; the decoder's log would say it again
     try:
         yield
     finally:
-        logging.setLogLevel(level)
+        log.setLogLevel(level)
+
+
+def _decoder_log() -> Any:
+    """Return what holds `getLogLevel` and `setLogLevel`: until OpenCV 4.12 cv2 itself; in some builds nothing does."""
+    places = (getattr(getattr(cv2, "utils", None), "logging", None), cv2)
+    return next((place for place in places if hasattr(place, "setLogLevel")), None)
 
 
 def _check_pixel_count(path: Path, size: tuple[int, ...]) -> None:

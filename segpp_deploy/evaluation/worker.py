@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
@@ -147,7 +147,7 @@ def _guard(pipe: Connection, work: Any, engine: Path, *arguments: Any) -> None:
     except (EOFError, BrokenPipeError):
         pass  # the parent has ended
     except Exception as error:
-        pipe.send(SegppError(f"{engine} failed: {type(error).__name__}: {error}", "a run without an error."))
+        pipe.send(SegppError(f"{engine} failed: {type(error).__name__}: {one_line(error)}", "a run without an error."))
 
 
 def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: int) -> None:

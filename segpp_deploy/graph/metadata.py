@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -19,7 +20,7 @@ from segpp_deploy.config import (
     Size,
     TaskName,
 )
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line, quote
 from segpp_deploy.model.plan import MergePlan, StageTokens
 from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
 from segpp_deploy.model.training_facts import TrainingFacts
@@ -153,11 +154,11 @@ class ExportMetadata:
                 training=TrainingFacts.from_dict(values),
                 threshold=values.get("threshold"),
             )
-            _check_lengths(values)
+            _check_values(values)
             _check_threshold(metadata)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SegppError(
-                f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
+                f"The metadata of {where} cannot be read: {type(error).__name__}: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
                 commands.export(),
             ) from error
@@ -180,9 +181,9 @@ class ExportMetadata:
                 for key, value in properties.items()
                 if key.startswith(PREFIX)
             }
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SegppError(
-                f"The metadata of {where} is not JSON: {error}.",
+                f"The metadata of {where} is not JSON: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
                 commands.export(),
             ) from error
@@ -195,11 +196,37 @@ class ExportMetadata:
         return cls.from_dict(values, where)
 
 
-def _check_lengths(values: Mapping[str, Any]) -> None:
+def _check_values(values: Mapping[str, Any]) -> None:
+    """Check what the types above take as it comes: lengths, and what lists hold."""
     lengths = {"tokens": 4, "size": 2, "palette": len(values["classes"]), "mean": 3, "std": 3}
     for name, expected in lengths.items():
         if len(values[name]) != expected:
             raise ValueError(f"{name} has {len(values[name])} entries, not {expected}")
+    right = {
+        "batch": values["batch"] is None or (type(values["batch"]) is int and values["batch"] > 0),
+        "tokens": all(map(_are_counts, values["tokens"])),
+        "classes": all(isinstance(name, str) for name in values["classes"]),
+        "palette": all(map(_is_colour, values["palette"])),
+        "mean": all(map(_is_finite, values["mean"])),
+        "std": all(_is_finite(value) and value > 0 for value in values["std"]),
+        "checkpoint": isinstance(values["checkpoint"], str),
+    }
+    wrong = [name for name, holds in right.items() if not holds]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {quote(values[wrong[0]])}")
+
+
+def _are_counts(stage: Mapping[str, Any]) -> bool:
+    counts = (*stage["grid"], *(count for name, count in stage.items() if name != "grid"))
+    return len(stage["grid"]) == 2 and all(type(count) is int for count in counts)
+
+
+def _is_colour(channels: Any) -> bool:
+    return len(channels) == 3 and all(type(channel) is int and 0 <= channel <= 255 for channel in channels)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _check_threshold(metadata: ExportMetadata) -> None:

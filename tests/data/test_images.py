@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -190,6 +191,21 @@ def test_damage_never_escapes_as_another_error(
             continue
         assert image.dtype == np.uint8
         assert image.shape[2] == 3
+
+
+@pytest.mark.parametrize("place", ["cv2.utils.logging", "cv2", "nowhere"])
+def test_every_opencv_reads_and_is_quiet(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = [3]
+    log = {"getLogLevel": lambda: levels[-1], "setLogLevel": levels.append}
+    at_home = SimpleNamespace(logging=SimpleNamespace(**log)) if place == "cv2.utils.logging" else SimpleNamespace()
+    monkeypatch.setattr(images.cv2, "utils", at_home)
+    for name, function in log.items():
+        monkeypatch.delattr(images.cv2, name, raising=False)
+        if place == "cv2":
+            monkeypatch.setattr(images.cv2, name, function, raising=False)
+    write_image(tmp_path / "a.png", RGB)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), RGB)
+    assert levels == ([3] if place == "nowhere" else [3, 0, 3])
 
 
 def test_write_image_refuses_unknown_suffix(tmp_path: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.files import read_text, require_file
+from segpp_deploy.errors import SegppError, one_line, quote
+from segpp_deploy.files import MalformedFileError, read_text, read_yaml, require_file
 from segpp_deploy.model.weights.training_record import TrainingRecord
 
 _STRUCTURED = (".json", ".yaml", ".yml")
@@ -26,13 +24,12 @@ def read_class_file(path: Path) -> TrainingRecord:
     """
     path = require_file(path, "file with class names", "Check the path.")
     try:
-        text = read_text(path)
-        listed = _entries(yaml.safe_load(text)) if path.suffix.lower() in _STRUCTURED else text.splitlines()
+        listed = _entries(read_yaml(path)) if path.suffix.lower() in _STRUCTURED else read_text(path).splitlines()
         entries = [entry for entry in listed if entry != ""]
         names = tuple(str(entry["name"] if isinstance(entry, dict) else entry).strip() for entry in entries)
         palette = tuple(_color(entry.get("color")) if isinstance(entry, dict) else None for entry in entries)
-    except (yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _wrong(path, f"cannot be read as class names: {one_line(error)[:200]}") from error
+    except (MalformedFileError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _wrong(path, f"cannot be read as class names: {one_line(error)}") from error
     if not all(names) or not names:
         raise _wrong(path, "holds no class names" if not names else "holds an empty class name")
     return TrainingRecord(classes=names, palette=palette)
@@ -57,7 +54,7 @@ def _color(value: Any) -> tuple[int, int, int] | None:
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(channel, int) and 0 <= channel <= 255 for channel in value):
-        raise ValueError(f"color {value!r} is not [R, G, B]")
+        raise ValueError(f"color {quote(value)} is not [R, G, B]")
     red, green, blue = value
     return red, green, blue
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.model.weights.foreign import peft_error
-from segpp_deploy.model.weights.hf_record import CONFIG_NAME, read_hf_record, read_json
+from segpp_deploy.model.weights.hf_record import CONFIG_NAME, read_hf_record, read_json_object
 from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -60,7 +60,7 @@ def _read_weights(folder: Path) -> WeightsFile:
 
 def _read_shards(folder: Path, index: Path) -> WeightsFile:
     """Read every shard; the hash is that of the shards' hashes in name order."""
-    weight_map = read_json(index).get("weight_map")
+    weight_map = read_json_object(index).get("weight_map")
     if not isinstance(weight_map, dict):
         raise SegppError(f"{index} has no weight_map.", "an index as transformers writes it.", FIX)
     shards = [read_weights_file(folder / Path(str(name)).name) for name in sorted(set(map(str, weight_map.values())))]

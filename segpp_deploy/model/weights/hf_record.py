@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import MAX_SIDE_PX, ChannelOrder, Size
-from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.files import read_text
+from segpp_deploy.errors import SegppError, quote
+from segpp_deploy.files import MalformedFileError, read_json
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord, Triple
 
@@ -36,7 +35,7 @@ def read_hf_record(folder: Path) -> TrainingRecord:
     Raises:
         SegppError: a file is damaged, or describes another network than the published SegFormer.
     """
-    config, processor = read_json(folder / CONFIG_NAME), read_json(folder / PROCESSOR_NAME)
+    config, processor = read_json_object(folder / CONFIG_NAME), read_json_object(folder / PROCESSOR_NAME)
     _require_published(folder / CONFIG_NAME, config)
     reduce_labels = processor.get("do_reduce_labels", processor.get("reduce_labels"))
     normalized = _read_normalization(folder / PROCESSOR_NAME, processor) if processor else NOTHING_SAID
@@ -53,13 +52,15 @@ def read_hf_record(folder: Path) -> TrainingRecord:
 def has_hf_record(folder: Path) -> bool:
     """Tell whether the folder holds the files of a SegFormer of Hugging Face."""
     try:
-        return (folder / CONFIG_NAME).is_file() and read_json(folder / CONFIG_NAME).get("model_type") == "segformer"
+        return (folder / CONFIG_NAME).is_file() and read_json_object(folder / CONFIG_NAME).get(
+            "model_type"
+        ) == "segformer"
     except SegppError:
         return False
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a file's JSON object, {} where there is no file; UTF-8 or UTF-16, with a byte order mark or without.
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return a file's JSON object, {} where there is no file.
 
     Raises:
         SegppError: not JSON, or no object.
@@ -67,11 +68,9 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise SegppError(
-            f"{path} is not JSON: {one_line(error)}.", "a JSON file.", "Download or copy it again."
-        ) from error
+        content = read_json(path)
+    except MalformedFileError as error:
+        raise SegppError(f"{path} is not JSON: {error}.", "a JSON file.", "Download or copy it again.") from error
     if not isinstance(content, dict):
         raise SegppError(f"{path} holds no JSON object.", "a JSON object.", "Download or copy it again.")
     return content
@@ -81,7 +80,7 @@ def _require_published(path: Path, config: dict[str, Any]) -> None:
     for name, value in _FIXED.items():
         if config.get(name, value) != value:
             raise SegppError(
-                f"{path} says {name}: {config[name]}.",
+                f"{path} says {name}: {quote(config[name])}.",
                 f"{name}: {value}, as in every published SegFormer.",
                 "Choose a SegFormer checkpoint.",
             )
@@ -112,7 +111,7 @@ def _read_normalization(path: Path, processor: dict[str, Any]) -> TrainingRecord
     factor = processor.get("rescale_factor", _RESCALE_FACTOR) if processor.get("do_rescale", True) else 1.0
     if not isinstance(factor, int | float) or not factor > 0:
         raise SegppError(
-            f"{path} says rescale_factor: {factor}.",
+            f"{path} says rescale_factor: {quote(factor)}.",
             "a number above 0, such as 0.00392156862745098 (1/255).",
             "Write the factor that the model was trained with, or leave the line out for 1/255.",
         )

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.errors import SegppError, one_line, quote, shorten
 from segpp_deploy.model.weights.inert import (
     Inert,
     InertArray,
@@ -75,9 +75,9 @@ def load_pickle(path: Path, *, is_zip: bool) -> Any:
     try:
         foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path) if is_zip else ()
         return readable(_load(path, list(foreign)))
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-        raise _damaged(path, error) from error
-    except RecursionError as error:
+    except (MemoryError, SegppError):
+        raise
+    except Exception as error:  # the readers of torch and zip raise what the bytes lead them to
         raise _damaged(path, error) from error
 
 
@@ -141,7 +141,7 @@ def _python(program: str, path: Path) -> str:
 
 
 def _refused(path: Path, names: list[str]) -> SegppError:
-    shown = ", ".join(repr(name) for name in names[:4]) + (" ..." if len(names) > 4 else "")
+    shown = ", ".join(map(quote, names[:4])) + (" ..." if len(names) > 4 else "")
     return SegppError(
         f"{path} was refused: besides tensors it holds {shown}, which loading would execute. Nothing was executed.",
         "a file with tensors only.",
@@ -151,16 +151,21 @@ def _refused(path: Path, names: list[str]) -> SegppError:
 
 def _unreadable(path: Path, error: Exception) -> SegppError:
     return SegppError(
-        f"{path} holds what cannot be read without executing it: {one_line(error)[:200]}",
+        f"{path} holds what cannot be read without executing it: {shorten(_reason(error))}.",
         "a file with tensors only.",
         "If you trust the file, write its tensors into another where it was trained: " + _python(_RESAVE, path),
     )
 
 
+def _reason(error: Exception) -> str:
+    """Return what torch's unpickler said, without the advice that surrounds it."""
+    said = str(error).partition("WeightsUnpickler error:")[2].strip() or str(error)
+    return said.splitlines()[0].rstrip(".")
+
+
 def _damaged(path: Path, error: Exception) -> SegppError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__)[:120]
     return SegppError(
-        f"{path} is truncated, damaged or of another kind: torch cannot read it ({reason}).",
+        f"{path} is truncated, damaged or of another kind: torch cannot read it ({one_line(error)}).",
         "a complete file as torch.save wrote it.",
         "Download or copy it again and compare the size with the original.",
     )

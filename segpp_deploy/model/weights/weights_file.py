@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, sha256_of
 from segpp_deploy.model.weights.mm_record import read_mm_record
 from segpp_deploy.model.weights.safe_pickle import load_pickle
@@ -113,5 +113,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
             return {name: stream.get_tensor(name) for name in stream.keys()}, stream.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise SegppError(
-            f"{path} is a damaged safetensors file: {error}.", "a complete file.", "Download or copy it again."
+            f"{path} is a damaged safetensors file: {one_line(error)}.",
+            "a complete file.",
+            "Download or copy it again.",
         ) from error

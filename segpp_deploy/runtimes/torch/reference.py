@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, quote
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.segformer import SegFormer, take_rgb
 from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
@@ -44,7 +44,7 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
             raise SegppError(
                 f"The weights found for {near} are not the ones it was exported from (SHA-256 "
                 f"{loaded.sha256[:12]}.., exported {metadata.checkpoint_sha256[:12]}..).",
-                f"the checkpoint {metadata.checkpoint!r} as it was at export.",
+                f"the checkpoint {quote(metadata.checkpoint)} as it was at export.",
                 "Export again from the new weights, or name the old ones with "
                 + commands.option("checkpoint", "FILE")
                 + ".",
@@ -68,7 +68,7 @@ def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:
         except SegppError as error:
             reason = f" {error.what}"
     raise SegppError(
-        f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.{reason}",
+        f"The checkpoint {quote(metadata.checkpoint)} that {near} was exported from is not here.{reason}",
         "the PyTorch weights, to compare the engine with.",
         "Say where they are with "
         + commands.option("checkpoint", "FILE")

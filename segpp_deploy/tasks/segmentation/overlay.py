@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.label_maps import LabelMap
+from segpp_deploy.data.lettering import CAPITAL_HEIGHT, draw_text, text_width
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITAL_HEIGHT = 21  # of that font at scale 1, in pixels
 _TEXT_COLOUR = (245, 245, 245)
 _SWATCH_FRAME = (150, 150, 150)  # keeps dark classes visible on the dark panel
 _MAX_LEGEND_FRACTION = 0.4  # of the picture's height; the rarest classes are left out beyond that
@@ -78,8 +76,7 @@ class _LegendStyle:
         return cls(scale, max(1, round(scale)), line, max(3, line // 3))
 
     def entry_width(self, name: str) -> int:
-        (text_width, _), _ = cv2.getTextSize(name, _FONT, self.scale, self.thickness)
-        return int(self.line + self.gap // 2 + text_width + 2 * self.gap)
+        return self.line + self.gap // 2 + text_width(name, self.scale, self.thickness) + 2 * self.gap
 
 
 def _draw_legend(drawn: ByteImage, present: list[int], classes: ClassTable) -> None:
@@ -122,5 +119,5 @@ def _draw_entry(
     top = y + (style.line - side) // 2
     panel[top : top + side, x : x + side] = _SWATCH_FRAME
     panel[top + 1 : top + side - 1, x + 1 : x + side - 1] = colour
-    origin = (x + side + style.line // 4 + style.gap // 2, y + round((style.line + _CAPITAL_HEIGHT * style.scale) / 2))
-    cv2.putText(panel, name, origin, _FONT, style.scale, _TEXT_COLOUR, style.thickness, cv2.LINE_AA)
+    origin = (x + side + style.line // 4 + style.gap // 2, y + round((style.line + CAPITAL_HEIGHT * style.scale) / 2))
+    draw_text(panel, name, origin, style.scale, _TEXT_COLOUR, style.thickness)

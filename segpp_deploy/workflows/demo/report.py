@@ -13,6 +13,7 @@ from segpp_deploy.config import ClassTable, Preset
 from segpp_deploy.data.datasets import Dataset
 from segpp_deploy.data.images import ByteImage, write_image
 from segpp_deploy.data.label_maps import LabelMap, ignored_label
+from segpp_deploy.data.lettering import draw_text
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import write_text
 from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
@@ -134,5 +135,5 @@ def _cell(picture: ByteImage, caption: str) -> ByteImage:
     height = round(picture.shape[0] * _CELL_WIDTH_PX / picture.shape[1])
     small = cv2.resize(picture, (_CELL_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
     strip = np.full((_CAPTION_PX, _CELL_WIDTH_PX, 3), 255, np.uint8)
-    cv2.putText(strip, caption, (2, _CAPTION_PX - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (51, 58, 69), 1, cv2.LINE_AA)
+    draw_text(strip, caption, (2, _CAPTION_PX - 10), 0.55, (51, 58, 69))
     return np.concatenate([strip, small])

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from onnx import ModelProto
 
 from segpp_deploy import commands
@@ -16,7 +15,7 @@ from segpp_deploy.engine.build import require_runnable
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import read_text, sha256_of
+from segpp_deploy.files import MalformedFileError, read_yaml, sha256_of
 from segpp_deploy.graph.graph_file import graph_tensor, load_model, read_graph
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.plan_file import load_plan, plan_to_dict
@@ -85,8 +84,8 @@ def _unknown(what: str) -> SegppError:
 
 def _is_plan(path: Path) -> bool:
     try:
-        content = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        content = read_yaml(path)
+    except MalformedFileError:
         return False  # the card's reader will say what is wrong
     return isinstance(content, dict) and "stages" in content
 
