@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from segpp_deploy.api import bench, build, calibrate, evaluate, export, load
     from segpp_deploy.config import (
         CalibrationMethod,
+        ChannelOrder,
         Inference,
         InputKind,
         Int8Layers,
@@ -25,23 +26,28 @@ if TYPE_CHECKING:
     from segpp_deploy.engine.open import Engine
     from segpp_deploy.errors import CheckFailedError, SegppError
     from segpp_deploy.evaluation.predictor import Predictor
+    from segpp_deploy.model.weights.training_record import TrainingRecord
     from segpp_deploy.runtimes.names import TargetName
 
 __version__ = "0.1.0"
 
 _HOME_OF = {
     **dict.fromkeys(("bench", "build", "calibrate", "evaluate", "export", "load"), "api"),
-    **dict.fromkeys(("CalibrationMethod", "Inference", "InputKind", "Int8Layers", "Lowering"), "config"),
+    **dict.fromkeys(
+        ("CalibrationMethod", "ChannelOrder", "Inference", "InputKind", "Int8Layers", "Lowering"), "config"
+    ),
     **dict.fromkeys(("OutputKind", "Precision", "Preset", "Size"), "config"),
     **dict.fromkeys(("Dataset", "Sample"), "data.datasets"),
     "Engine": "engine.open",
     **dict.fromkeys(("CheckFailedError", "SegppError"), "errors"),
     "Predictor": "evaluation.predictor",
     "TargetName": "runtimes.names",
+    "TrainingRecord": "model.weights.training_record",
 }
 
 __all__ = [
     "CalibrationMethod",
+    "ChannelOrder",
     "CheckFailedError",
     "Dataset",
     "Engine",
@@ -57,6 +63,7 @@ __all__ = [
     "SegppError",
     "Size",
     "TargetName",
+    "TrainingRecord",
     "__version__",
     "bench",
     "build",

@@ -26,6 +26,7 @@ from segpp_deploy.config import (
     parse_choice,
     parse_size,
 )
+from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
@@ -66,6 +67,8 @@ def export(
     arch: Arch | str | None = None,
     task: TaskName | str | None = None,
     num_outputs: int | None = None,
+    weights: str | None = None,
+    training: TrainingRecord = NOTHING_SAID,
     input_kind: InputKind | str = InputKind.UINT8,
     output_kind: OutputKind | str | None = None,
     lowering: Lowering | str = Lowering.PORTABLE,
@@ -83,6 +86,8 @@ def export(
         arch: what is expected of the weights; likewise `task` and `num_outputs` (classes or keypoints).
         task: see `arch`.
         num_outputs: see `arch`.
+        weights: which of a checkpoint's weights: "ema", "plain", or a name; the average, if there is one, if None.
+        training: what you know of the training; the rest is read from the source, or assumed.
         input_kind: RGB bytes, or normalised floats.
         output_kind: labels or logits; heatmaps for pose.
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
@@ -97,6 +102,8 @@ def export(
         arch=_optional(Arch, arch),
         task=_optional(TaskName, task),
         num_outputs=num_outputs,
+        weights=weights,
+        stated=training,
     )
     return run_export(
         ExportOptions(
@@ -246,6 +253,7 @@ def bench(
     profile: bool = False,
     threads: int | None = None,
     report_dir: AnyPath | None = None,
+    batch: int | None = None,
     progress: Progress = no_progress,
 ) -> BenchResult:
     """Time engines that take turns, each in a process of its own; speed-ups are over the first.
@@ -257,12 +265,13 @@ def bench(
         profile: also take the time of each kind of operation.
         threads: CPU threads; what they were built with if None.
         report_dir: also write bench.json and bench.md there.
+        batch: images per call of engines with a dynamic batch; 1 if None.
         progress: told about each call.
     """
     from segpp_deploy.workflows.bench.run import run_bench
 
     folder = None if report_dir is None else Path(report_dir)
-    options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder)
+    options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder, batch)
     return run_bench(options, progress)
 
 

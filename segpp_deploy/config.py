@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TypeVar
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError, unknown_name_error
+from segpp_deploy.errors import SegppError, quote, unknown_name_error
 
 
 class Choice(str, Enum):
@@ -62,6 +62,13 @@ class OutputKind(Choice):
     LABELS = "labels"
     LOGITS = "logits"
     HEATMAPS = "heatmaps"
+
+
+class ChannelOrder(Choice):
+    """The order in which a network was trained to take the channels; a graph always takes RGB."""
+
+    RGB = "rgb"
+    BGR = "bgr"
 
 
 class Lowering(Choice):
@@ -165,10 +172,12 @@ def parse_size(text: str) -> Size:
         >>> parse_size("512x1024")
         Size(height=512, width=1024)
     """
-    match = re.fullmatch(r"(\d+)[xX](\d+)", text.strip())
+    match = re.fullmatch(r"(\d{1,9})[xX](\d{1,9})", text.strip())
     if match is None:
         raise SegppError(
-            f"Size {text!r} is not HEIGHTxWIDTH.", "two numbers such as 512x1024.", commands.option("size", "512x1024")
+            f"Size {quote(text)} is not HEIGHTxWIDTH.",
+            "two numbers such as 512x1024.",
+            commands.option("size", "512x1024"),
         )
     size = Size(int(match[1]), int(match[2]))
     if not (32 <= size.height <= MAX_SIDE_PX and 32 <= size.width <= MAX_SIDE_PX):
@@ -218,6 +227,19 @@ class ClassTable:
         return tuple(
             f"{name} ({index})" if self.names.count(name) > 1 else name for index, name in enumerate(self.names)
         )
+
+
+@dataclass(frozen=True)
+class KeypointRelations:
+    """What a pose data set says of its keypoints.
+
+    Args:
+        flip_pairs: the keypoints that change places in a mirrored picture, each pair once.
+        sigmas: how far annotators differ by keypoint, of COCO's OKS; empty where it is not said.
+    """
+
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
 
 
 def default_class_table(count: int) -> ClassTable:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
+
+MAX_TEXT_BYTES = 16 << 20  # of a JSON or YAML file; the largest of ours, a range file, has a hundredth of that
 
 CACHE_VARIABLE = "SEGPP_CACHE"
 
@@ -67,6 +72,18 @@ def require_writable(target: Path) -> None:
         raise _write_error(target, error) from error
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8, or in UTF-16 as some Windows editors save it; a byte order mark is left out.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is no such text.
+    """
+    data = Path(path).read_bytes()
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
 def write_text(target: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic_path(target) as temporary:
@@ -77,6 +94,44 @@ def write_bytes(target: Path, data: bytes) -> None:
     """Write bytes atomically."""
     with atomic_path(target) as temporary:
         temporary.write_bytes(data)
+
+
+class MalformedFileError(Exception):
+    """A file is not text of its format; the message says why, in one line."""
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        MalformedFileError: it is no JSON, nested too deeply, or too large to be what was meant.
+    """
+    return _parse(path, json.loads)
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file: plain values only, nothing in it is run.
+
+    Raises:
+        MalformedFileError: it is no YAML, nested too deeply, or too large to be what was meant.
+    """
+    import yaml  # the command line loads this module for every command
+
+    return _parse(path, yaml.safe_load)
+
+
+def _parse(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_TEXT_BYTES:
+            raise MalformedFileError(f"it has {size_bytes / 1e6:.0f} MB")
+        return parse(read_text(path))
+    except RecursionError as error:
+        raise MalformedFileError("it is nested too deeply") from error
+    except (MemoryError, MalformedFileError):
+        raise
+    except Exception as error:  # the parsers let what they call raise what it likes: a date of month 13, for one
+        raise MalformedFileError(one_line(error)) from error
 
 
 def sha256_of(path: Path) -> str:
@@ -92,7 +147,11 @@ def require_file(path: Path, kind: str, fix: str) -> Path:
     """Return `path` if it is a readable, non-empty file, else raise a `SegppError` naming `kind`."""
     path = Path(path)
     expected = f"{'an' if kind[0] in 'aeioAEIO' else 'a'} {kind}."
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:  # a name that cannot be one, or a directory that may not be entered
+        raise SegppError(f"{path} cannot be opened: {error.strerror}.", expected, fix) from error
+    if not exists:
         raise SegppError(f"No such file: {path}.", expected, fix)
     if path.is_dir():
         raise SegppError(f"{path} is a directory.", expected, fix)

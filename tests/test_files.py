@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from segpp_deploy import files
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import atomic_path, require_file, require_writable, walk_files, write_text
+from segpp_deploy.files import (
+    MalformedFileError,
+    atomic_path,
+    read_json,
+    read_text,
+    read_yaml,
+    require_file,
+    require_writable,
+    walk_files,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -76,3 +88,52 @@ def test_linked_directories_are_walked_and_circles_end(tmp_path: Path) -> None:
     (data / "gone").symlink_to(tmp_path / "nowhere")
     assert [path.relative_to(data).as_posix() for path in walk_files(data)] == ["bonn/2.png", "gone", "ulm/1.png"]
     assert list(walk_files(data / "gone")) == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_text_of_windows_editors(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes("stages: größe\n".encode(encoding))
+    assert read_text(tmp_path / "a.yaml") == "stages: größe\n"
+
+
+MALFORMED = {
+    "no UTF-8": (b"a: \xff", "can't decode byte 0xff"),
+    "nested": (b"[" * 2000, "it is nested too deeply"),
+    "control characters": (b"a: b: \x1b[2J", "."),
+    "too many digits": (b'{"a": ' + b"9" * 5000 + b"}", "digits"),
+    "cut off": (b'{"a": [1, 2', "line 1"),
+}
+
+
+@pytest.mark.parametrize("read", [read_json, read_yaml])
+@pytest.mark.parametrize("fault", MALFORMED)
+def test_what_is_malformed_is_said_in_one_line(fault: str, read: Callable[[Path], object], tmp_path: Path) -> None:
+    content, reason = MALFORMED[fault]
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(MalformedFileError, match=reason) as caught:
+        read(tmp_path / "f")
+    assert str(caught.value).isprintable()
+
+
+def test_what_yaml_cannot_construct(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("created: 2026-13-45")
+    with pytest.raises(MalformedFileError, match="month must be in"):
+        read_yaml(tmp_path / "f")
+
+
+@pytest.mark.parametrize("read", [read_json, read_yaml])
+def test_a_byte_order_mark_is_no_content(read: Callable[[Path], object], tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read(tmp_path / "f") == {"a": 1}
+
+
+def test_too_large_for_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_TEXT_BYTES", 3)
+    (tmp_path / "f").write_text("[1, 2]")
+    with pytest.raises(MalformedFileError, match="it has 0 MB"):
+        read_json(tmp_path / "f")
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(SegppError, match="cannot be opened: File name too long"):
+        require_file(tmp_path / ("x" * 300), "plan file", "Check the path.")

@@ -25,7 +25,7 @@ from segpp_deploy.data.scenes import DEFAULT_SCENE_SIZE, HELD_OUT_SEED, SCENE_CL
 from segpp_deploy.files import atomic_path, sha256_of, write_text
 from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.folding import fold_model
-from segpp_deploy.model.weights.card_schema import CardCheckpoint, CardClass, CardMetric, ModelCard
+from segpp_deploy.model.weights.card_schema import CardCheckpoint, CardClass, CardMetric, CardNormalization, ModelCard
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
 
 NAME = "segformer_b0_scenes"
@@ -98,6 +98,7 @@ def make_card(weights: Path, scores: dict[Preset, NDArray[np.float64]], seeds: r
             )
             for mode, iou in scores.items()
         ),
+        normalization=CardNormalization(),
         licence="Apache-2.0",
         provenance=(
             "Trained from random weights by models/training/train_scenes.py: "
@@ -113,7 +114,7 @@ def make_card(weights: Path, scores: dict[Preset, NDArray[np.float64]], seeds: r
 
 def write_card(card: ModelCard, target: Path) -> None:
     """Write the card as YAML, short lists on one line."""
-    content = card.model_dump(mode="json", exclude_none=True, exclude={"normalization"})
+    content = card.model_dump(mode="json", exclude_none=True)
     write_text(target, yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=120))
 
 

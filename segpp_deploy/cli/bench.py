@@ -18,6 +18,9 @@ def bench(
     warmup: Annotated[int, typer.Option(metavar="N", help="Untimed calls before.")] = WARMUP,
     profile: Annotated[bool, typer.Option("--profile", help="Also take the time of each kind of operation.")] = False,
     threads: ThreadsOption = None,
+    batch: Annotated[
+        int | None, typer.Option(metavar="N", help="Images per call of engines with a dynamic batch; 1 if absent.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="REPORT_DIR", help="Also write bench.json and bench.md there.")
     ] = None,
@@ -30,7 +33,7 @@ def bench(
     """
     from segpp_deploy.workflows.bench.run import run_bench
 
-    options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out)
+    options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out, batch)
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_bench(options, progress)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segpp_deploy.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as ProgressBar
@@ -41,7 +43,7 @@ class Output:
             return
         from segpp_deploy.report.tables import to_rich
 
-        summary = result.summary()
+        summary = printable(result.summary())
         console = _console(sys.stdout.isatty())
         for item in (*map(to_rich, result.tables()), *([summary] if summary else [])):
             console.print(item, highlight=False, soft_wrap=isinstance(item, str), markup=False, crop=False)
@@ -49,7 +51,7 @@ class Output:
     def note(self, message: str) -> None:
         """Print a message to stderr, unless --quiet."""
         if not self.quiet:
-            print(message, file=sys.stderr)
+            print(printable(message), file=sys.stderr)
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Progress]:

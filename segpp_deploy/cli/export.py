@@ -10,7 +10,17 @@ import typer
 from segpp_deploy import commands
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, names
-from segpp_deploy.config import Arch, InputKind, Lowering, OutputKind, Preset, TaskName, parse_choice, parse_size
+from segpp_deploy.config import (
+    Arch,
+    ChannelOrder,
+    InputKind,
+    Lowering,
+    OutputKind,
+    Preset,
+    TaskName,
+    parse_choice,
+    parse_size,
+)
 from segpp_deploy.errors import SegppError
 
 
@@ -29,6 +39,25 @@ def export(
     task: Annotated[str | None, typer.Option(metavar=names(TaskName), help="Found from the weights if absent.")] = None,
     num_classes: Annotated[
         int | None, typer.Option(metavar="K", min=1, help="Found from the weights if absent.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="ema|plain|NAME", help="Which of a checkpoint's weights; the average if there is one."),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(metavar="R,G,B", help="Mean of the training, of 0 to 255; read from the source if absent."),
+    ] = None,
+    std: Annotated[str | None, typer.Option(metavar="R,G,B", help="Deviation, likewise.")] = None,
+    channel_order: Annotated[
+        str | None, typer.Option(metavar=names(ChannelOrder), help="What the network was trained on, likewise.")
+    ] = None,
+    classes: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Class names: one a line, or JSON or YAML; likewise.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Foreground where the sigmoid of a model's one output is above P; likewise."),
     ] = None,
     mode: Annotated[
         str, typer.Option(metavar=names(Preset) + "|PLAN.yaml", help="Which tokens are merged; see docs/merging.md.")
@@ -54,7 +83,7 @@ def export(
 
     Example: segpp-deploy export --checkpoint weights.pth --mode fast --size 512x1024 -o fast.onnx
     """
-    from segpp_deploy.workflows.export.options import ExportOptions, parse_source
+    from segpp_deploy.workflows.export.options import ExportOptions, parse_source, parse_stated
 
     options = ExportOptions(
         output=out,
@@ -71,6 +100,14 @@ def export(
             arch=parse_choice(Arch, arch, "architecture") if arch else None,
             task=parse_choice(TaskName, task, "task") if task else None,
             num_outputs=num_classes,
+            weights=weights,
+            stated=parse_stated(
+                mean,
+                std,
+                parse_choice(ChannelOrder, channel_order, "channel order") if channel_order else None,
+                classes,
+                threshold,
+            ),
         ),
     )
     output = Output(json, quiet)

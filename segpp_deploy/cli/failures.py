@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from segpp_deploy.cli.interrupts import MESSAGE, InterruptWatch, watch_interrupts
-from segpp_deploy.errors import SegppError, suggest_name
+from segpp_deploy.errors import SegppError, one_line, suggest_name
 
 DEBUG_VARIABLE = "SEGPP_DEBUG"
 
@@ -79,15 +79,30 @@ def describe(error: BaseException) -> SegppError:
         return SegppError("The input is nested too deeply to be read.", "a file with a few levels.", "Check the file.")
     if isinstance(error, OSError):
         return SegppError(
-            f"The operating system refused: {error}.",
+            f"The operating system refused: {one_line(error)}.",
             "files that can be read, and room for what is written.",
             "Check the file, its permissions and the free space (df -h).",
         )
-    summary = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, ImportError):
+        return _describe_import(error)
+    summary = f"{type(error).__name__}: {one_line(error)}"
     return SegppError(
         f"Internal error: {summary}",
         "this never to happen; it is a defect of segpp-deploy.",
         f"Run the command again with {DEBUG_VARIABLE}=1 and report the traceback.",
+    )
+
+
+def _describe_import(error: ImportError) -> SegppError:
+    """A library that is missing, damaged, or too old for another one that needs it."""
+    library = (error.name or "").partition(".")[0]
+    fix = f"pip install --upgrade --force-reinstall {library}" if library else "pip check"
+    if library == "cv2":  # its builds with windows need libGL, which servers and containers lack
+        fix = "pip uninstall --yes opencv-python && pip install --force-reinstall opencv-python-headless"
+    return SegppError(
+        f"A library cannot be loaded: {one_line(error)}.",
+        "the libraries that segpp-deploy asks for, in versions that fit each other.",
+        fix,
     )
 
 

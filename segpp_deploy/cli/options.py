@@ -29,7 +29,9 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DATASET",
-        help="KIND:PATH, e.g. camvid:data/camvid, folder:my/frames, or scenes:20 (built-in pictures).",
+        help="KIND:PATH, e.g. camvid:data/camvid, folder:my/frames, or scenes:20 (built-in pictures). KIND:PATH#SPLIT "
+        "names a split; KIND:PATH?OPTION says how label files are read: reduce (they count from 1, 0 is not labelled), "
+        "foreground=255 (masks of two classes), ignore=V, labels=stored|upright (of pictures turned by EXIF).",
     ),
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", metavar="N", help="Use only the first N images.")]

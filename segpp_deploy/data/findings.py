@@ -29,8 +29,8 @@ class Findings:
     def notes(self) -> tuple[str, ...]:
         """Return a line for each kind of finding."""
         scaled = [
-            f"Read as {bits}-bit values, {1 << (16 - bits)} times as bright, because the upper of 16 bits are never "
-            f"used: {_files(len(paths))} ({_some(paths)})."
+            f"Read as {bits}-bit values, {1 << (16 - bits)} times as bright, because the upper of 16 bits are "
+            f"never used: {_files(len(paths))} ({_some(paths)})."
             for bits, paths in sorted(self.scaled.items())
         ]
         several = [f"{path.name}: 1 of {count}" for path, count in self.first_of_many.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ from segpp_deploy.data.image_header import (
     png_with_palette,
     read_png_header,
 )
+from segpp_deploy.data.label_maps import LabelMap
+from segpp_deploy.data.orientation import find_orientation, is_webp
 from segpp_deploy.data.other_pictures import HEIF_SUFFIXES, INSTALL_HEIF, can_read_heif, decode_gif, decode_heif
 from segpp_deploy.data.sample_depth import to_eight_bits
 from segpp_deploy.errors import SegppError, UnreadableFileError
@@ -41,6 +44,7 @@ _FORMATS = "PNG, JPEG, BMP, WebP, TIFF, GIF, HEIC or AVIF"
 _IS_UNWANTED = frozenset({"thumbs.db", "desktop.ini"})  # what file managers leave
 _JPEG_QUALITY = 95
 _ALL_BITS = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+_LOG_SILENT = 0
 
 
 def read_image(path: Path) -> ByteImage:
@@ -156,14 +160,14 @@ def write_image(path: Path, rgb: ByteImage) -> None:
     write_bytes(path, data)
 
 
-def read_labels(path: Path) -> ByteImage:
+def read_labels(path: Path) -> LabelMap:
     """Read a label map exactly as stored: palette indices stay indices and no sample is scaled or converted.
 
     Returns:
-        uint8 [H, W]; each pixel is the sample stored in the PNG.
+        uint8 [H, W], or uint16 of a 16-bit PNG; each pixel is the sample stored in the PNG.
 
     Raises:
-        SegppError: missing, empty, cut off, not a PNG, coloured (channels differ), or with samples above 255.
+        SegppError: missing, empty, cut off, not a PNG, or coloured (channels differ).
     """
     path = Path(path)
     data = _read_bytes(path, "PNG label map")
@@ -171,7 +175,7 @@ def read_labels(path: Path) -> ByteImage:
         raise SegppError(
             f"Label map {path} is not a PNG file.",
             "a PNG with one class index per pixel (other formats may alter the indices).",
-            "Convert the label maps to 8-bit grey or palette PNG without changing their values.",
+            "Convert the label maps to grey or palette PNG without changing their values.",
         )
     try:
         header = read_png_header(data)
@@ -200,24 +204,26 @@ def require_labels_name(path: Path) -> Path:
     return path
 
 
-def write_labels(path: Path, labels: ByteImage, classes: ClassTable | None = None) -> None:
-    """Write uint8 [H, W] as an 8-bit PNG; given `classes`, viewers show their colours (indices stay exact).
+def write_labels(path: Path, labels: LabelMap, classes: ClassTable | None = None) -> None:
+    """Write uint8 [H, W] as an 8-bit PNG, uint16 as a 16-bit one; the values stay exact.
+
+    Given `classes`, viewers show the colours of an 8-bit one; PNG knows no palettes of more than 256 entries.
 
     Raises:
         SegppError: the name does not end in .png, or the file system refuses.
     """
     path = require_labels_name(path)
-    if labels.ndim != 2 or labels.dtype != np.uint8:
-        raise ValueError(f"labels must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
+    if labels.ndim != 2 or labels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"labels must be uint8 [H, W] or uint16 [H, W], not {labels.dtype} {list(labels.shape)}")
     data = _encode(".png", labels)
-    if classes is not None:
+    if classes is not None and labels.dtype == np.uint8:
         colours = np.zeros((256, 3), np.uint8)
         colours[: len(classes)] = classes.palette
         data = png_with_palette(data, colours.tobytes())
     write_bytes(path, data)
 
 
-def _label_samples(path: Path, decoded: NDArray[AnySample], header: PngHeader) -> ByteImage:
+def _label_samples(path: Path, decoded: NDArray[AnySample], header: PngHeader) -> LabelMap:
     if decoded.ndim == 3:
         first = decoded[..., 0]
         if not (np.array_equal(first, decoded[..., 1]) and np.array_equal(first, decoded[..., 2])):
@@ -227,14 +233,7 @@ def _label_samples(path: Path, decoded: NDArray[AnySample], header: PngHeader) -
                 "Convert colours to class indices first, or name the directory with the index maps.",
             )
         decoded = first
-    highest = int(decoded.max())
-    if decoded.dtype != np.uint8 and highest > 255:
-        raise SegppError(
-            f"Label map {path} holds the value {highest}.",
-            "class indices from 0 to 255.",
-            "Convert 16-bit label maps (instance ids?) to class indices first.",
-        )
-    labels = np.ascontiguousarray(decoded, dtype=np.uint8)
+    labels: LabelMap = np.ascontiguousarray(decoded, np.uint16 if header.bit_depth == 16 else np.uint8)
     if header.bit_depth < 8:  # decoders stretch 1-, 2- and 4-bit grey to 0 .. 255
         labels //= 255 // ((1 << header.bit_depth) - 1)
     return labels
@@ -256,11 +255,15 @@ def _read_bytes(path: Path, kind: str) -> bytes:
 
 
 def _decode(data: bytes, flags: int) -> NDArray[AnySample] | None:
+    turns_itself = is_webp(data)  # OpenCV turns these from 4.13 on
     with _quiet_decoder():
         try:
-            return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+            decoded = cv2.imdecode(
+                np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION if turns_itself else flags
+            )
         except cv2.error:
             return None
+    return find_orientation(io.BytesIO(data)).turn(decoded) if turns_itself and decoded is not None else decoded
 
 
 def _encode(suffix: str, pixels: NDArray[AnySample]) -> bytes:
@@ -271,13 +274,22 @@ def _encode(suffix: str, pixels: NDArray[AnySample]) -> bytes:
 
 @contextlib.contextmanager
 def _quiet_decoder() -> Iterator[None]:
-    logging = cv2.utils.logging
-    level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)  # our error says it once; the decoder's log would say it again
+    log = _decoder_log()
+    if log is None:
+        yield
+        return
+    level = log.getLogLevel()
+    log.setLogLevel(_LOG_SILENT)  # our error says it once; the decoder's log would say it again
     try:
         yield
     finally:
-        logging.setLogLevel(level)
+        log.setLogLevel(level)
+
+
+def _decoder_log() -> Any:
+    """Return what holds `getLogLevel` and `setLogLevel`: until OpenCV 4.12 cv2 itself; in some builds nothing does."""
+    places = (getattr(getattr(cv2, "utils", None), "logging", None), cv2)
+    return next((place for place in places if hasattr(place, "setLogLevel")), None)
 
 
 def _check_pixel_count(path: Path, size: tuple[int, ...]) -> None:

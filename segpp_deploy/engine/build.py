@@ -188,12 +188,13 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
     weights = Path(metadata.checkpoint)
     if metadata.seed is not None:
         source = {"random_weights": metadata.seed, "arch": metadata.arch, "task": metadata.task}
-        source["num_classes"] = len(metadata.classes)
+        source["num_classes"] = metadata.trained_outputs
     elif weights.suffix in ("", ".yaml", ".yml") and not weights.is_dir():
         card = metadata.checkpoint
     else:
         source = {"checkpoint": metadata.checkpoint}
-    return commands.export(card, path, **source, mode=metadata.mode, size=metadata.size, lowering=lowering)
+    source |= {"mode": metadata.mode, "size": metadata.size, "threshold": metadata.threshold, "lowering": lowering}
+    return commands.export(card, path, **source)
 
 
 def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, 
 from segpp_deploy import commands
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.errors import CommandText, SegppError
-from segpp_deploy.files import require_file
+from segpp_deploy.errors import CommandText, SegppError, quote, shorten
+from segpp_deploy.files import MalformedFileError, read_json, require_file
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.builder_options import BuilderOptions
@@ -142,8 +142,8 @@ def read_manifest(engine: Path) -> Manifest:
     if not path.exists():
         raise _missing_manifest(engine, path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        values = read_json(path)
+    except MalformedFileError as error:
         raise _bad_manifest(engine, f"{path} is not JSON: {error}.", None) from error
     if not isinstance(values, dict):
         raise _bad_manifest(engine, f"{path} holds no mapping.", None)
@@ -154,7 +154,7 @@ def _parse(engine: Path, path: Path, values: dict[str, Any]) -> Manifest:
     checksum = values.pop(_CHECKSUM, None)
     version = values.get("schema_version")
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise _bad_manifest(engine, f"{path} was written by a newer segpp-deploy (record {version}).", values)
+        raise _bad_manifest(engine, f"{path} was written by a newer segpp-deploy (record {quote(version)}).", values)
     if checksum != _checksum(values):
         raise _bad_manifest(engine, f"{path} was changed after the build.", values)
     try:
@@ -170,7 +170,7 @@ def _checksum(values: dict[str, Any]) -> str:
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}."
+    return shorten(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") + "."
 
 
 def _missing_manifest(engine: Path, path: Path) -> SegppError:

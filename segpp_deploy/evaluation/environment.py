@@ -122,7 +122,9 @@ def _query_gpus() -> tuple[Gpu, ...]:
         return ()
     command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_QUERY)}", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=_GPU_QUERY_TIMEOUT_S, check=True)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=_GPU_QUERY_TIMEOUT_S, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ()  # a tool without a working driver: there is no GPU to speak of
     return parse_gpu_table(answer.stdout)

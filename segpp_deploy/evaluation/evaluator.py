@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from segpp_deploy.data.datasets import Dataset, Example, Sample
+from segpp_deploy.data.datasets.label_survey import survey_labels
 from segpp_deploy.errors import SegppError, UnreadableFileError
 from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.evaluation.predictor import Predictor, chunks
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
-from segpp_deploy.tasks.protocol.task import Agreement
+from segpp_deploy.tasks.protocol.task import Agreement, Metric
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -71,18 +73,36 @@ class Evaluator(Generic[P, T]):
         self.dataset = dataset
         self._progress = progress
         self._failures = Failures(allowed=0) if failures is None else failures
+        self._surveyed: dict[int, tuple[str, ...]] = {}
+
+    def survey(self, metadata: ExportMetadata) -> tuple[str, ...]:
+        """Look at label values before they are believed; whatever scores the samples asks for it, and it is done once.
+
+        Returns:
+            Warnings, with likely causes; they are part of the evaluations.
+
+        Raises:
+            SegppError: the labels cannot be of the model's classes, or there are none.
+        """
+        num_classes = len(metadata.classes)
+        if num_classes not in self._surveyed:
+            self._surveyed[num_classes] = survey_labels(
+                self.dataset, num_classes, trained_reduced=bool(metadata.training.reduce_labels)
+            )
+        return self._surveyed[num_classes]
 
     def evaluate(self, predictor: Predictor[P], step: str = "") -> Evaluation:
         """Score a predictor.
 
         Raises:
-            SegppError: more samples cannot be read than may, one has no target, or none names a class of the model.
+            SegppError: more samples cannot be read than may, one has no target, or labels do not fit the model.
         """
+        self.survey(predictor.metadata)
         metric = predictor.task.metric(predictor.metadata.classes)
         for examples, found in self._run(predictor, step, _samples_for(predictor)):
             for example, prediction in zip(examples, found, strict=True):
                 metric.update(prediction, self._require_target(example))
-        return self._require_score(metric.evaluate())
+        return self._finish(metric)
 
     def compare(self, predictor: Predictor[P], reference: Predictor[P], step: str = "") -> Comparison:
         """Score a predictor and a reference in one pass, and say how far they agree.
@@ -91,6 +111,7 @@ class Evaluator(Generic[P, T]):
             SegppError: as `evaluate`.
         """
         task, classes = predictor.task, predictor.metadata.classes
+        self.survey(predictor.metadata)
         mine, theirs = task.metric(classes), task.metric(classes)
         agreement = task.agreement(reference.metadata, predictor.metadata)
         for examples, found in self._run(predictor, step, _samples_for(predictor)):
@@ -100,7 +121,7 @@ class Evaluator(Generic[P, T]):
                 mine.update(ours, target)
                 theirs.update(other, target)
                 agreement.update(other, ours)
-        return Comparison(self._require_score(mine.evaluate()), theirs.evaluate(), agreement.scores())
+        return Comparison(self._finish(mine), theirs.evaluate(), agreement.scores())
 
     def keep(self, reference: Predictor[P], step: str = "") -> KeptReference[P, T]:
         """Let a reference predict once for all samples, to compare many predictors with it.
@@ -111,6 +132,7 @@ class Evaluator(Generic[P, T]):
         Raises:
             SegppError: a sample cannot be read, or there is nothing in the data set that counts.
         """
+        self.survey(reference.metadata)
         metric = reference.task.metric(reference.metadata.classes)
         kept: list[P] = []
         samples: _Samples[T] = _Samples(len(reference.metadata.classes), KEPT_BYTES)
@@ -121,7 +143,7 @@ class Evaluator(Generic[P, T]):
                     prediction, reference.task.as_target(prediction, example.box) if target is None else target
                 )
                 kept.append(reference.task.without_outputs(prediction))
-        return KeptReference(self, reference, samples, kept, self._require_score(metric.evaluate()))
+        return KeptReference(self, reference, samples, kept, self._finish(metric))
 
     def _run(
         self, predictor: Predictor[P], step: str, loaded: _Samples[T]
@@ -141,17 +163,23 @@ class Evaluator(Generic[P, T]):
             except UnreadableFileError as error:
                 self._failures.add(sample.name, error)
 
-    def _require_score(self, evaluation: Evaluation) -> Evaluation:
-        """Refuse a score of nothing: no file can be read, or every label says "ignored"."""
+    def _finish(self, metric: Metric[P, T]) -> Evaluation:
+        """Return the scores, with what the survey said; refuse scores of nothing: no readable file, no class."""
         if len(self._failures) == len(self.dataset):
             self._failures.raise_any(len(self.dataset))
+        evaluation = metric.evaluate()
         if not evaluation.headline.is_number:
             raise SegppError(
                 f"Nothing in {self.dataset.name} has a label of a class: there is no {evaluation.headline.name}.",
                 "pictures whose labels name classes of the model, or a directory of pictures without labels.",
                 "Choose other pictures.",
             )
-        return evaluation
+        surveyed = [warning for found in self._surveyed.values() for warning in found]
+        return replace(
+            evaluation,
+            notes=(*self.dataset.notes, *evaluation.notes),
+            warnings=(*surveyed, *evaluation.warnings),
+        )
 
     def _require_target(self, example: Example[T]) -> T:
         if example.target is None:

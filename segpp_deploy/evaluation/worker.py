@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
@@ -54,24 +54,38 @@ class EngineWorker:
 
 
 @contextlib.contextmanager
-def start_worker(engine: Path, options: SessionOptions) -> Iterator[EngineWorker]:
+def start_worker(engine: Path, options: SessionOptions, open_batch: int = 1) -> Iterator[EngineWorker]:
     """Load an engine in a fresh process; the process ends with the block.
+
+    Args:
+        engine: its file.
+        options: how to open it.
+        open_batch: images per run where the engine's batch is open.
 
     Raises:
         SegppError: the engine cannot be opened, or the process dies (e.g. for lack of memory).
     """
-    with _process(_serve, engine, options) as (pipe, process):
+    with _process(_serve, engine, options, open_batch) as (pipe, process):
         load_seconds = float(_receive(pipe, engine, process))
         yield EngineWorker(engine, load_seconds, pipe, process)
 
 
-def profile_engine(engine: Path, options: SessionOptions, runs: int, warmup: int) -> tuple[OperationTime, ...]:
+def profile_engine(
+    engine: Path, options: SessionOptions, runs: int, warmup: int, open_batch: int = 1
+) -> tuple[OperationTime, ...]:
     """Return the mean times of an engine's operations over `runs` runs, taken in a fresh process.
+
+    Args:
+        engine: its file.
+        options: how to open it.
+        runs: how many runs count.
+        warmup: how many before them do not.
+        open_batch: images per run where the engine's batch is open.
 
     Raises:
         SegppError: the engine cannot be opened or run, or the process dies.
     """
-    with _process(_profile, engine, options, runs, warmup) as (pipe, process):
+    with _process(_profile, engine, options, runs, warmup, open_batch) as (pipe, process):
         times: tuple[OperationTime, ...] = _receive(pipe, engine, process)
         return times
 
@@ -133,14 +147,14 @@ def _guard(pipe: Connection, work: Any, engine: Path, *arguments: Any) -> None:
     except (EOFError, BrokenPipeError):
         pass  # the parent has ended
     except Exception as error:
-        pipe.send(SegppError(f"{engine} failed: {type(error).__name__}: {error}", "a run without an error."))
+        pipe.send(SegppError(f"{engine} failed: {type(error).__name__}: {one_line(error)}", "a run without an error."))
 
 
-def _serve(pipe: Connection, engine: Path, options: SessionOptions) -> None:
+def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: int) -> None:
     start = time.perf_counter()
     with contextlib.closing(open_session(engine, options)) as session:
         pipe.send(time.perf_counter() - start)
-        images = noise_images(session.metadata)
+        images = noise_images(session.metadata, open_batch)
         gc.disable()
         while True:
             request = pipe.recv()
@@ -153,6 +167,6 @@ def _time_ms(session: ProfiledSession, images: Any) -> float:
     return (time.perf_counter_ns() - start) / 1e6
 
 
-def _profile(pipe: Connection, engine: Path, options: SessionOptions, runs: int, warmup: int) -> None:
+def _profile(pipe: Connection, engine: Path, options: SessionOptions, runs: int, warmup: int, open_batch: int) -> None:
     session = open_session(engine, SessionOptions(options.threads, profile=True))
-    pipe.send(profile_session(session, runs, warmup))
+    pipe.send(profile_session(session, runs, warmup, open_batch))

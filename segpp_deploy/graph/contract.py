@@ -64,10 +64,10 @@ def output_spec(metadata: ExportMetadata) -> TensorSpec:
     return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *metadata.tokens[0].grid))
 
 
-def noise_images(metadata: ExportMetadata) -> NDArray[Any]:
-    """Return random images (always the same ones) that fit the graph's input; one where the batch is open."""
+def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:
+    """Return random images (always the same ones) that fit the graph's input; `open_batch` where the batch is open."""
     spec = input_spec(metadata)
-    shape = tuple(1 if length is None else length for length in spec.shape)
+    shape = tuple(open_batch if length is None else length for length in spec.shape)
     generator = np.random.default_rng(0)
     if spec.dtype == "uint8":
         return generator.integers(0, 256, shape, np.uint8)

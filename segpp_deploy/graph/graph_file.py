@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, sha256_of
 from segpp_deploy.graph.contract import TensorSpec, input_spec, output_spec
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -56,6 +58,8 @@ def load_model(path: Path) -> onnx.ModelProto:
         raise _not_onnx(path) from error
     if not model.ir_version or not model.graph.node:
         raise _not_onnx(path)
+    if not _is_text(model):
+        raise SegppError(f"{path} is damaged: names in it are no text.", "a whole ONNX file.", _EXPORT)
     return model
 
 
@@ -65,6 +69,18 @@ def graph_tensor(value: onnx.ValueInfoProto) -> TensorSpec:
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name if tensor.elem_type else "unknown"
     shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim)
     return TensorSpec(value.name, dtype, shape)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether all names in a message are text; protobuf hands on those that are no UTF-8 as bytes."""
+    if isinstance(value, str | bytes):
+        return isinstance(value, str)
+    if isinstance(value, onnx.TensorProto):  # whatever else it has is data
+        return _is_text(value.name)
+    if isinstance(value, Message):
+        kinds = (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE)
+        return all(_is_text(content) for field, content in value.ListFields() if field.type in kinds)
+    return all(map(_is_text, value))
 
 
 def _not_onnx(path: Path) -> SegppError:
@@ -91,7 +107,7 @@ def _load_external_weights(path: Path, model: onnx.ModelProto) -> None:
         onnx.load_external_data_for_model(model, str(path.parent))
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise SegppError(
-            f"The weights of {path} lie in another file that cannot be read: {error}.",
+            f"The weights of {path} lie in another file that cannot be read: {one_line(error)}.",
             "the weights file beside the ONNX file, under the name it was written with.",
             "Copy both files together, or write it again: " + _EXPORT,
         ) from error
@@ -100,7 +116,5 @@ def _load_external_weights(path: Path, model: onnx.ModelProto) -> None:
 def _check_model(path: Path, model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:  # its message may quote bytes that are no text
-        raise SegppError(
-            f"{path} is not valid ONNX: {str(error).splitlines()[0]}.", "a valid ONNX graph.", _EXPORT
-        ) from error
+    except (onnx.checker.ValidationError, UnicodeDecodeError) as error:  # its message may quote weights, or cut letters
+        raise SegppError(f"{path} is not valid ONNX: {one_line(error)}.", "a valid ONNX graph.", _EXPORT) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from segpp_deploy import commands
@@ -19,9 +20,10 @@ from segpp_deploy.config import (
     Size,
     TaskName,
 )
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line, quote
 from segpp_deploy.model.plan import MergePlan, StageTokens
 from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
+from segpp_deploy.model.training_facts import TrainingFacts
 
 PREFIX = "segpp."
 
@@ -47,6 +49,9 @@ class ExportMetadata:
         checkpoint_sha256: hash of the weights file; empty for random weights.
         tool_version: version of segpp-deploy.
         seed: of random weights; None for a checkpoint.
+        training: what else is kept of the training.
+        threshold: above which the sigmoid of a model's one output meant foreground; None where every class has an
+            output of its own.
     """
 
     arch: Arch
@@ -65,6 +70,8 @@ class ExportMetadata:
     checkpoint_sha256: str
     tool_version: str
     seed: int | None = None
+    training: TrainingFacts = field(default_factory=TrainingFacts)
+    threshold: float | None = None
 
     @property
     def mode(self) -> str:
@@ -81,12 +88,20 @@ class ExportMetadata:
         """Images that one call is given: the batch, or 1 where it is dynamic."""
         return self.batch or 1
 
+    @property
+    def trained_outputs(self) -> int:
+        """Outputs of the model that was exported: one for each class or keypoint, or one where there is a threshold."""
+        return len(self.classes) if self.threshold is None else 1
+
     def with_precision(self, precision: Precision) -> ExportMetadata:
         """Return a copy with another precision."""
         return replace(self, precision=precision)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, as manifests and `inspect --json` show them; `seed` only where there is one."""
+        """Return plain JSON values, as manifests and `inspect --json` show them.
+
+        `seed` and `threshold` only where there is one.
+        """
         values: dict[str, Any] = {
             "arch": str(self.arch),
             "task": str(self.task),
@@ -106,8 +121,10 @@ class ExportMetadata:
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
             "tool_version": self.tool_version,
+            **self.training.to_dict(),
         }
-        return values if self.seed is None else {**values, "seed": self.seed}
+        optional = {"seed": self.seed, "threshold": self.threshold}
+        return values | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str) -> ExportMetadata:
@@ -134,11 +151,14 @@ class ExportMetadata:
                 checkpoint_sha256=values["checkpoint_sha256"],
                 tool_version=values["tool_version"],
                 seed=values.get("seed"),
+                training=TrainingFacts.from_dict(values),
+                threshold=values.get("threshold"),
             )
-            _check_lengths(values)
-        except (KeyError, TypeError, ValueError) as error:
+            _check_values(values)
+            _check_threshold(metadata)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise SegppError(
-                f"The metadata of {where} cannot be read: {type(error).__name__}: {error}.",
+                f"The metadata of {where} cannot be read: {type(error).__name__}: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
                 commands.export(),
             ) from error
@@ -161,9 +181,9 @@ class ExportMetadata:
                 for key, value in properties.items()
                 if key.startswith(PREFIX)
             }
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SegppError(
-                f"The metadata of {where} is not JSON: {error}.",
+                f"The metadata of {where} is not JSON: {one_line(error)}.",
                 "the segpp.* properties that `export` writes.",
                 commands.export(),
             ) from error
@@ -176,8 +196,40 @@ class ExportMetadata:
         return cls.from_dict(values, where)
 
 
-def _check_lengths(values: Mapping[str, Any]) -> None:
+def _check_values(values: Mapping[str, Any]) -> None:
+    """Check what the types above take as it comes: lengths, and what lists hold."""
     lengths = {"tokens": 4, "size": 2, "palette": len(values["classes"]), "mean": 3, "std": 3}
     for name, expected in lengths.items():
         if len(values[name]) != expected:
             raise ValueError(f"{name} has {len(values[name])} entries, not {expected}")
+    right = {
+        "batch": values["batch"] is None or (type(values["batch"]) is int and values["batch"] > 0),
+        "tokens": all(map(_are_counts, values["tokens"])),
+        "classes": all(isinstance(name, str) for name in values["classes"]),
+        "palette": all(map(_is_colour, values["palette"])),
+        "mean": all(map(_is_finite, values["mean"])),
+        "std": all(_is_finite(value) and value > 0 for value in values["std"]),
+        "checkpoint": isinstance(values["checkpoint"], str),
+    }
+    wrong = [name for name, holds in right.items() if not holds]
+    if wrong:
+        raise ValueError(f"{wrong[0]} is {quote(values[wrong[0]])}")
+
+
+def _are_counts(stage: Mapping[str, Any]) -> bool:
+    counts = (*stage["grid"], *(count for name, count in stage.items() if name != "grid"))
+    return len(stage["grid"]) == 2 and all(type(count) is int for count in counts)
+
+
+def _is_colour(channels: Any) -> bool:
+    return len(channels) == 3 and all(type(channel) is int and 0 <= channel <= 255 for channel in channels)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _check_threshold(metadata: ExportMetadata) -> None:
+    """Refuse labels that are 0 everywhere, which is what earlier versions exported a head with one output to."""
+    if metadata.task is TaskName.SEG and len(metadata.classes) == 1:
+        raise ValueError("one class, and no threshold that tells it from the background")

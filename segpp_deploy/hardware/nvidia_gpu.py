@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 
 CUDA_MODULE = "cuda.bindings.runtime"
 _DEVICES = Path("/dev")
@@ -79,14 +79,14 @@ def import_cuda() -> Any:
         return importlib.import_module(CUDA_MODULE)
     except (ImportError, OSError, RuntimeError) as error:
         raise SegppError(
-            f"The Python bindings of CUDA cannot be loaded: {error}.", f"the module {CUDA_MODULE}.", _INSTALL
+            f"The Python bindings of CUDA cannot be loaded: {one_line(error)}.", f"the module {CUDA_MODULE}.", _INSTALL
         ) from error
 
 
 def describe_error(cuda: Any, error: Any) -> str:
     """Return CUDA's own words for an error code."""
     text = cuda.cudaGetErrorString(error)[1]
-    return text.decode() if isinstance(text, bytes) else str(text)
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
 
 def _version(number: int) -> str:

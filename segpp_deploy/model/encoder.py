@@ -5,6 +5,8 @@ Source: Xie et al., "SegFormer" (2021) for the network; Kienzle et al., "SegForm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -20,6 +22,12 @@ from segpp_deploy.model.arch import (
 )
 from segpp_deploy.model.merging import StageMaps, match_tokens, reduce_tokens, restore_tokens, to_grid, to_tokens
 from segpp_deploy.model.plan import Grid, MergePlan, StageMerge, StageSpec, resolve_stage
+
+MOST_SCORES = 2**32
+"""The most attention scores of one product (16 GiB). With 2**33 of them TensorRT-RTX 1.7 builds no engine."""
+
+LEAST_BLOCKS = 32
+"""What is cut is cut into so many blocks at least: up to 16, TensorRT-RTX 1.7 may join them to one product again."""
 
 
 class PatchEmbed(nn.Module):
@@ -66,14 +74,31 @@ class EfficientAttention(nn.Module):
         if self.query_scale != 1.0:
             query = query * self.query_scale
         key, value = self._split(self.key(keys_values)), self._split(self.value(keys_values))
-        weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
-        mixed = (weights @ value).transpose(1, 2).flatten(2)
+        blocks = [_mix(block, key, value) for block in _in_blocks(query, key.shape[2])]
+        mixed = blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
+        mixed = mixed.transpose(1, 2).flatten(2)
         out: torch.Tensor = self.output(mixed)
         return out
 
     def _split(self, tokens: torch.Tensor) -> torch.Tensor:
         batch, count, channels = tokens.shape
         return tokens.reshape(batch, count, self.heads, channels // self.heads).transpose(1, 2)
+
+
+def _mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """[B, h, M, c] attending to [B, h, M', c] -> [B, h, M, c]."""
+    weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
+    return weights @ value
+
+
+def _in_blocks(query: torch.Tensor, num_keys: int) -> Sequence[torch.Tensor]:
+    """Cut queries [B, h, M, c] into blocks of rows, each with at most `MOST_SCORES` scores; usually one."""
+    batch, heads, rows, _ = query.shape
+    scores = (batch if isinstance(batch, int) else 1) * heads * rows * num_keys  # a dynamic batch is symbolic
+    if scores <= MOST_SCORES:
+        return [query]
+    num_blocks = max(LEAST_BLOCKS, -(-scores // MOST_SCORES))
+    return query.split(max(1, rows // num_blocks), dim=2)
 
 
 class MixFeedForward(nn.Module):

@@ -6,11 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from segpp_deploy.config import Choice, Preset
-from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
-from segpp_deploy.files import require_file
+from segpp_deploy.errors import SegppError, quote, suggest_name, unknown_name_error
+from segpp_deploy.files import MalformedFileError, read_yaml, require_file
 from segpp_deploy.model.plan import PRESETS, Bsm, MergePlan, N1d, N2d, SideSpec, StageSpec
 
 EXAMPLE = "stages: [{kv: {mode: bsm, ratio: 0.6, stride: [2, 2]}}, {}, {q: {mode: n2d, stride: [2, 2]}}, {}]"
@@ -49,11 +47,9 @@ def load_plan(mode: str) -> MergePlan:
         raise unknown_name_error("mode", mode, [*(str(preset) for preset in Preset), "a plan file (*.yaml)"])
     path = require_file(Path(mode), "plan file (YAML)", f"Write one, for example: {EXAMPLE}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SegppError(
-            f"{path} is not YAML: {one_line(error)}.", "a plan file.", f"For example: {EXAMPLE}"
-        ) from error
+        content = read_yaml(path)
+    except MalformedFileError as error:
+        raise SegppError(f"{path} is not YAML: {error}.", "a plan file.", f"For example: {EXAMPLE}") from error
     return parse_plan(content, name=path.stem, where=path.name)
 
 
@@ -72,7 +68,7 @@ def parse_plan(content: Any, name: str, where: str) -> MergePlan:
         raise SegppError(f"{where} lists {count} stages.", "exactly four stages.", f"For example: {EXAMPLE}")
     downsample = content.get("downsample", False)
     if not isinstance(downsample, bool):
-        raise SegppError(f"downsample is {downsample!r} in {where}.", "true or false.", "downsample: true")
+        raise SegppError(f"downsample is {quote(downsample)} in {where}.", "true or false.", "downsample: true")
     specs = tuple(_parse_stage(stage, f"{where} (stage {index}") for index, stage in enumerate(stages, start=1))
     return MergePlan(name, specs, downsample)  # type: ignore[arg-type]
 
@@ -118,7 +114,9 @@ def _parse_side(side: Any, where: str) -> SideSpec:
     if isinstance(side, str):
         side = {"mode": side}
     if not isinstance(side, dict) or "mode" not in side:
-        raise SegppError(f"{side!r} in {where} names no mode.", "a mapping with a mode.", f"For example: {EXAMPLE}")
+        raise SegppError(
+            f"{quote(side)} in {where} names no mode.", "a mapping with a mode.", f"For example: {EXAMPLE}"
+        )
     names = [str(mode) for mode in MergeMode]
     if side["mode"] not in names:
         raise unknown_name_error("merge mode", str(side["mode"]), names, where)
@@ -137,12 +135,12 @@ def _parse_side(side: Any, where: str) -> SideSpec:
 def _require_mapping(content: Any, where: str, known: tuple[str, ...]) -> None:
     if not isinstance(content, dict):
         raise SegppError(
-            f"{where} holds {content!r}.", f"a mapping with {', '.join(known)}.", f"For example: {EXAMPLE}"
+            f"{where} holds {quote(content)}.", f"a mapping with {', '.join(known)}.", f"For example: {EXAMPLE}"
         )
     for key in content:
         if key not in known:
             raise SegppError(
-                f"Unknown field {key!r} in {where}.",
+                f"Unknown field {quote(key)} in {where}.",
                 f"one of: {', '.join(known)}.",
                 suggest_name(str(key), known) or "Remove the field.",
             )
@@ -152,7 +150,7 @@ def _ratio(value: Any, where: str) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not 0 <= value < 1:
         raise SegppError(
-            f"ratio is {value!r} in {where}.", "a share of tokens to remove, 0 <= ratio < 1.", "ratio: 0.8"
+            f"ratio is {quote(value)} in {where}.", "a share of tokens to remove, 0 <= ratio < 1.", "ratio: 0.8"
         )
     return float(value)
 
@@ -160,13 +158,13 @@ def _ratio(value: Any, where: str) -> float:
 def _integer(value: Any, field: str, where: str, minimum: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
         raise SegppError(
-            f"{field} is {value!r} in {where}.", f"a whole number >= {minimum}.", f"{field}: {minimum + 1}"
+            f"{field} is {quote(value)} in {where}.", f"a whole number >= {minimum}.", f"{field}: {minimum + 1}"
         )
     return value
 
 
 def _stride_yx(value: Any, where: str) -> tuple[int, int]:
     if not isinstance(value, list) or len(value) != 2:
-        raise SegppError(f"stride is {value!r} in {where}.", "two whole numbers [y, x].", "stride: [2, 2]")
+        raise SegppError(f"stride is {quote(value)} in {where}.", "two whole numbers [y, x].", "stride: [2, 2]")
     y, x = (_integer(part, "stride", where, minimum=1) for part in value)
     return y, x

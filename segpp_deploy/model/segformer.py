@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from segpp_deploy.config import Arch, Preset, TaskName
+from segpp_deploy.config import Arch, ChannelOrder, Preset, TaskName
 from segpp_deploy.model.arch import ARCH_SPECS, LayerNormEps
 from segpp_deploy.model.encoder import MitEncoder
 from segpp_deploy.model.head import DecodeHead
 from segpp_deploy.model.plan import PRESETS, MergePlan, backbone_size
+
+FIRST_WEIGHT = "encoder.stages.0.patch_embed.projection.weight"
+"""The parameter that meets the picture: [C, 3, 7, 7]."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,11 @@ class ModelSpec:
     normalised_stages: bool = True
     task: TaskName = TaskName.SEG
     norm_eps: LayerNormEps = field(default_factory=LayerNormEps)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the one output is a logit of the foreground; one keypoint is something else."""
+        return self.task is TaskName.SEG and self.num_outputs == 1
 
 
 class SegFormer(nn.Module):
@@ -63,6 +71,14 @@ class SegFormer(nn.Module):
             image = image[:, :, : 2 * height : 2, : 2 * width : 2]  # nearest resize by one half
         out: torch.Tensor = self.head(self.encoder(image, self.plan))
         return out
+
+
+def take_rgb(model: SegFormer, order: ChannelOrder) -> None:
+    """Let a network that was trained on `order` take RGB: its first convolution's input channels change places."""
+    if order is ChannelOrder.BGR:
+        weight = model.get_parameter(FIRST_WEIGHT)
+        with torch.no_grad():
+            weight.copy_(weight.flip(1))
 
 
 def build_segformer(spec: ModelSpec, plan: MergePlan | None = None) -> SegFormer:

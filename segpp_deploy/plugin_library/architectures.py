@@ -135,7 +135,12 @@ def _nvidia_smi(*arguments: str) -> str:
         return ""
     try:
         answer = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, timeout=_QUERY_TIMEOUT_S, check=True
+            [program, *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_QUERY_TIMEOUT_S,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ""  # a tool without a working driver: there is no GPU to speak of

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line, shorten
 from segpp_deploy.progress import Progress
 
 _NINJA_COUNT = re.compile(r"\[(\d+)/(\d+)\] (?!Re-checking)")
@@ -57,7 +57,7 @@ def describe_failure(log: Path) -> SegppError:
     summary = errors[0] if errors else "the compiler gave no reason"
     tail = "\n    ".join(lines[-_LOG_LINES:])
     return SegppError(
-        f"The plugins did not compile: {summary}",
+        f"The plugins did not compile: {shorten(summary)}",
         "sources that these compilers and headers take.",
         f"Read the log, {log}; its last lines:\n    {tail}",
     )
@@ -77,7 +77,7 @@ def _child(command: Sequence[str], environment: Mapping[str, str] | None) -> Ite
             start_new_session=True,  # so that one signal reaches ninja, nvcc and all they start
         )
     except OSError as error:
-        raise CompileError(f"{command[0]} does not start: {error}") from error
+        raise CompileError(f"{command[0]} does not start: {one_line(error)}") from error
     try:
         yield process
     finally:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.plugin_library.architectures import require_supported
 from segpp_deploy.plugin_library.missing import PLUGINS_EXTRA, MissingToolError
 
@@ -228,7 +228,7 @@ def _ask(nvcc: Path, *arguments: str) -> str:
             [nvcc, *arguments], capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise _UnusableError(f"it does not run ({error})") from error
+        raise _UnusableError(f"it does not run ({one_line(error)})") from error
     if answer.returncode != 0:
         raise _UnusableError(f"it ends with code {answer.returncode} when asked {arguments[0]}")
     return answer.stdout + answer.stderr

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
@@ -39,7 +39,7 @@ class HostKernels:
             self._library = ctypes.CDLL(str(library))
         except OSError as error:
             raise SegppError(
-                f"The host build {library} cannot be loaded: {error}.",
+                f"The host build {library} cannot be loaded: {one_line(error)}.",
                 "a library built on this machine.",
                 commands.build_plugins(host=True),
             ) from error
@@ -75,7 +75,7 @@ class HostKernels:
 
     def _check(self, op: OpDeclaration, error: int) -> None:
         if error:
-            finding = self._library.segpp_last_finding().decode()
+            finding = self._library.segpp_last_finding().decode(errors="replace")
             raise SegppError(
                 f"The kernel of {op.name} failed with CUDA error {error}" + (f": {finding}." if finding else "."),
                 "0.",

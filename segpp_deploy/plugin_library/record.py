@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
+from segpp_deploy.files import read_text
 from segpp_deploy.plugin_library.architectures import format_capability
 from segpp_deploy.plugin_library.sources import LibraryKind
 
@@ -87,7 +88,7 @@ def read_record(library: Path) -> PluginRecord:
     """
     path = record_path(library)
     try:
-        return PluginRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        return PluginRecord.model_validate_json(read_text(path))
     except FileNotFoundError as error:
         raise SegppError(
             f"The plugin library {library} has no record ({path.name}).",

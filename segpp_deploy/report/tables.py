@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from segpp_deploy.errors import printable
+
 if TYPE_CHECKING:
     from rich.console import Group
 
@@ -69,8 +71,8 @@ def to_rich(table: Table) -> Group:
         justify: Literal["left", "right"] = "right" if column.is_number else "left"
         result.add_column(column.heading, justify=justify, overflow="fold", min_width=widest)
     for row in table.rows:
-        result.add_row(*(Text(cell) for cell in row))
-    return Group(*([Text(table.title, style="italic")] if table.title else []), result)
+        result.add_row(*(Text(printable(cell)) for cell in row))
+    return Group(*([Text(printable(table.title), style="italic")] if table.title else []), result)
 
 
 def _markdown_row(cells: tuple[str, ...]) -> str:

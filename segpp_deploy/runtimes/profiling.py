@@ -10,15 +10,16 @@ from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.session import OperationTime, ProfiledSession
 
 
-def profile_session(session: ProfiledSession, runs: int, warmup: int) -> tuple[OperationTime, ...]:
+def profile_session(session: ProfiledSession, runs: int, warmup: int, open_batch: int = 1) -> tuple[OperationTime, ...]:
     """Run a session on noise, close it and return the mean times of its operations, the longest first.
 
     Args:
         session: opened with `SessionOptions(profile=True)`.
         runs: how many runs count.
         warmup: how many before them do not.
+        open_batch: images per run where the batch is open.
     """
-    images = noise_images(session.metadata)
+    images = noise_images(session.metadata, open_batch)
     for _ in range(warmup + runs):
         session.run(images)
     return session.operation_times(skip_runs=warmup)

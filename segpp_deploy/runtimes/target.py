@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.builder_options import BuilderOption, BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
@@ -198,7 +198,7 @@ def import_runtime(info: TargetInfo) -> ModuleType:
         return importlib.import_module(info.module)
     except (ImportError, OSError) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name == info.module
-        what = "is not installed" if missing else f"cannot be loaded: {error}"
+        what = "is not installed" if missing else f"cannot be loaded: {one_line(error)}"
         raise SegppError(
             f"{info.runtime} (Python module {info.module}) {what}.",
             f"a working {info.runtime}, which the target {info.name} needs.",

@@ -12,19 +12,19 @@ from segpp_deploy.tasks.segmentation.task import SegmentationTask
 TASKS: dict[TaskName, AnyTask] = {TaskName.SEG: SegmentationTask(), TaskName.POSE: PoseTask()}
 
 
-def choose_output(asked: OutputKind | None, task: TaskName) -> OutputKind:
+def choose_output(asked: OutputKind | None, task: TaskName, num_outputs: int) -> OutputKind:
     """Return what a model of a task is exported to put out: what was asked for, or the task's default.
 
     Raises:
-        SegppError: the task has no such output.
+        SegppError: the task has no such output, or none for so many classes.
     """
-    allowed = TASKS[task].outputs
+    allowed, default = TASKS[task].outputs, TASKS[task].default_output(num_outputs)
     if asked is None:
-        return allowed[0]
+        return default
     if asked not in allowed:
         raise SegppError(
             f"--output {asked} does not fit a {task} model.",
             f"one of: {', '.join(str(kind) for kind in allowed)}.",
-            commands.option("output", allowed[0]),
+            commands.option("output", default),
         )
     return asked

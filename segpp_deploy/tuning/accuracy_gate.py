@@ -31,6 +31,7 @@ class GateResult:
         per_class: the headline's parts of the float32 graph and of the engine, by class name.
         kept: the groups that returned to a higher precision; one entry each, in the order they returned.
         sensitivity: all groups, the most sensitive first; empty where nobody had to know.
+        warnings: what speaks against believing the scores.
     """
 
     recipe: PrecisionRecipe
@@ -38,6 +39,7 @@ class GateResult:
     per_class: dict[str, tuple[float, float]]
     kept: tuple[KeptLayers, ...] = ()
     sensitivity: tuple[GroupSensitivity, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class AccuracyGate:
@@ -78,7 +80,7 @@ class AccuracyGate:
             recipe = result.recipe.without(group.group.layers)
             result = self._judge_recipe(recipe)
         if not result.outcome.passed:
-            raise self._failure(result.outcome, "even with all groups of layers but one in a higher precision it loses")
+            raise self._failure(result, "even with all groups of layers but one in a higher precision it loses")
         return replace(result, kept=self._with_costs(choice.recipe, returned), sensitivity=sensitivity)
 
     def check(self, recipe: PrecisionRecipe) -> GateResult:
@@ -89,7 +91,7 @@ class AccuracyGate:
         """
         result = self._judge_recipe(recipe)
         if not result.outcome.passed:
-            raise self._failure(result.outcome, "it loses")
+            raise self._failure(result, "it loses")
         return result
 
     def _judge_recipe(self, recipe: PrecisionRecipe) -> GateResult:
@@ -107,12 +109,14 @@ class AccuracyGate:
         )
         values = found.evaluation.per_class.values
         per_class = {name: (value, values[name]) for name, value in found.reference.per_class.values.items()}
-        return GateResult(recipe, outcome, per_class)
+        return GateResult(recipe, outcome, per_class, warnings=found.reference.warnings)
 
-    def _failure(self, outcome: GateOutcome, finding: str) -> CheckFailedError:
+    def _failure(self, result: GateResult, finding: str) -> CheckFailedError:
+        outcome = result.outcome
+        doubts = "".join(f" {warning}" for warning in result.warnings)
         return CheckFailedError(
             f"No engine passed the accuracy gate: {finding} {outcome.lost_points:.2f} points of "
-            f"{outcome.engine.name} on {outcome.data}.",
+            f"{outcome.engine.name} on {outcome.data}.{doubts}",
             f"a loss of at most {outcome.allowed_points:g} points.",
             f"Calibrate on more and more varied pictures, allow more points, or build in {Precision.FP32}.",
         )
@@ -148,22 +152,25 @@ class HeldOut:
     Args:
         options: what may be lost, on which data.
         graph: the export, which says what its pictures show.
+        progress: told about each step.
 
     Raises:
-        SegppError: the data cannot be used, or is for another task or other classes.
+        SegppError: the data cannot be used, is for another task or other classes, or its labels do not fit.
     """
 
-    def __init__(self, options: GateOptions, graph: GraphFile) -> None:
+    def __init__(self, options: GateOptions, graph: GraphFile, progress: Progress) -> None:
         metadata = graph.metadata
         self.options = options
+        self._progress = progress
         self._pictures: Selection = select_pictures(options.data, options.images, metadata.task, metadata.classes)
+        self._evaluator = Evaluator[Any, Any](self._pictures.dataset, progress)
+        self._evaluator.survey(metadata)
 
-    def open(self, bench: CandidateBench, progress: Progress) -> AccuracyGate:
+    def open(self, bench: CandidateBench) -> AccuracyGate:
         """Let the float32 graph predict for the pictures, and return the gate that compares with it."""
-        evaluator = Evaluator[Any, Any](self._pictures.dataset, progress)
         with bench.open(None) as session:
-            reference = evaluator.keep(Predictor(session), f"Float32 on {self.options.data}")
-        return AccuracyGate(bench, reference, self.options, progress)
+            reference = self._evaluator.keep(Predictor(session), f"Float32 on {self.options.data}")
+        return AccuracyGate(bench, reference, self.options, self._progress)
 
     def is_what_was_calibrated_on(self, choice: RecipeChoice) -> bool:
         """Whether the ranges come from the same pictures, as far as names can tell."""

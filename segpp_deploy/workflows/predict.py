@@ -13,6 +13,7 @@ from segpp_deploy.config import Size
 from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.data.images import (
     ByteImage,
+    is_image_name,
     list_images,
     read_image,
     require_image_name,
@@ -20,7 +21,7 @@ from segpp_deploy.data.images import (
     write_image,
     write_labels,
 )
-from segpp_deploy.data.video import FrameCount, VideoFrame, is_video_file
+from segpp_deploy.data.video import FrameCount, VideoFrame, is_video_file, is_video_name
 from segpp_deploy.data.video_reader import open_video
 from segpp_deploy.data.video_writer import VideoWriter, open_video_writer, require_video_name
 from segpp_deploy.errors import CheckFailedError, SegppError, UnreadableFileError
@@ -207,8 +208,7 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
     picture_suffix = ".png" if source.suffix.lower() == ".png" else ".jpg"
     overlay = folder / f"{source.stem}_overlay{'.mp4' if is_video else picture_suffix}"
     labels = folder / f"{source.stem}_labels{'' if is_video else '.png'}"
-    is_run_number = options.out.suffix[1:].isdigit()  # as in run_0.5, which is no suffix
-    if options.out.suffix and not is_run_number and not options.out.is_dir():
+    if _names_a_file(options.out) and not options.out.is_dir():
         if options.source.is_dir() or options.overlay == options.labels_png or (is_video and options.labels_png):
             raise SegppError(
                 f"{options.out} is one file, but several are to be written.",
@@ -221,6 +221,11 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
             f"The output would replace the input {source}.", "another place.", "Name another directory for the results."
         )
     return PredictedFile(source, overlay if options.overlay else None, labels if options.labels_png else None)
+
+
+def _names_a_file(out: Path) -> bool:
+    """Tell by the suffix; what follows the dot of run_0.5 or model_v1.2b is none."""
+    return is_image_name(out) or is_video_name(out) or out.suffix[1:].isalpha()
 
 
 def _check_outputs(target: PredictedFile, is_video: bool) -> None:

@@ -112,8 +112,14 @@ class ValidateResult:
     data: str
     evaluation: Evaluation
     reference: ReferenceComparison | None
-    notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     failures: Failures = field(default_factory=Failures)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the scores leave out, what was found on the way, and what speaks against believing the scores."""
+        warnings = (f"Warning: {warning}" for warning in self.evaluation.warnings)
+        return (*self.evaluation.notes, *self.findings, *warnings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `validate --json`."""
@@ -124,7 +130,8 @@ class ValidateResult:
             **self.evaluation.to_dict(),
             "reference": self.reference.to_dict() if self.reference else None,
             "failures": self.failures.to_list(),
-            "notes": list(self.notes),
+            "notes": [*self.evaluation.notes, *self.findings],
+            "warnings": list(self.evaluation.warnings),
         }
 
     def tables(self) -> tuple[Table, ...]:
@@ -170,6 +177,7 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
         metadata = predictor.metadata
         require_task(dataset, metadata.task)
         require_class_count(dataset, len(metadata.classes))
+        evaluator.survey(metadata)  # before the reference is loaded, which takes its time
         reference = _open_reference(options, metadata)
         comparison = None
         if reference is None:

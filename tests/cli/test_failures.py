@@ -31,7 +31,14 @@ CASES = [
     (OSError(errno.ENOSPC, "No space left on device"), 2, ["The operating system refused: [Errno 28] No space left"]),
     (RecursionError("maximum recursion depth exceeded"), 2, ["nested too deeply"]),
     (KeyError("secret"), 2, ["Internal error: KeyError: 'secret'", "SEGPP_DEBUG=1"]),
-    (ValueError("first line\nsecond line"), 2, ["Internal error: ValueError: first line\n"]),
+    (ValueError("first line\nsecond line"), 2, ["Internal error: ValueError: first line second line\n"]),
+    (
+        ImportError("libGL.so.1: no such file", name="cv2"),
+        2,
+        ["A library cannot be loaded: libGL", "opencv-python-headless"],
+    ),
+    (ModuleNotFoundError("No module named 'onnxscript.x'", name="onnxscript.x"), 2, ["--force-reinstall onnxscript\n"]),
+    (ImportError("cannot import name \x1b"), 2, ["cannot import name \\x1b", "  Fix: pip check"]),
 ]
 
 

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from segpp_deploy.data.image_header import DamagedImageError, image_size, read_p
 from segpp_deploy.data.images import list_images, read_image, read_labels, write_image, write_labels
 from segpp_deploy.errors import SegppError
 from tests.data.conftest import png_bytes
+from tests.data.exif import jpeg_with_exif
 
 RGB = np.random.default_rng(1).integers(0, 256, (20, 30, 3)).astype(np.uint8)
 INDICES = np.random.default_rng(2).integers(0, 12, (20, 30)).astype(np.uint8)
@@ -33,12 +35,6 @@ def write(path: Path, data: bytes) -> Path:
 
 def encoded(suffix: str, pixels: np.ndarray) -> bytes:
     return cv2.imencode(suffix, pixels)[1].tobytes()
-
-
-def with_exif_orientation(jpeg: bytes, orientation: int) -> bytes:
-    tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
-    body = b"Exif\0\0" + tiff
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
 
 
 # --- pictures
@@ -84,7 +80,7 @@ def test_palette_picture_is_resolved(tmp_path: Path) -> None:
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     ramp = np.zeros((16, 32, 3), np.uint8)
     ramp[:, :16] = 255  # left half white
-    image = read_image(write(tmp_path / "a.jpg", with_exif_orientation(encoded(".jpg", ramp), 6)))
+    image = read_image(write(tmp_path / "a.jpg", jpeg_with_exif(encoded(".jpg", ramp), 6)))
     assert image.shape == (32, 16, 3)
     assert image[:12].mean() > 250  # turned clockwise, left is up
     assert image[20:].mean() < 5
@@ -197,6 +193,21 @@ def test_damage_never_escapes_as_another_error(
         assert image.shape[2] == 3
 
 
+@pytest.mark.parametrize("place", ["cv2.utils.logging", "cv2", "nowhere"])
+def test_every_opencv_reads_and_is_quiet(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = [3]
+    log = {"getLogLevel": lambda: levels[-1], "setLogLevel": levels.append}
+    at_home = SimpleNamespace(logging=SimpleNamespace(**log)) if place == "cv2.utils.logging" else SimpleNamespace()
+    monkeypatch.setattr(images.cv2, "utils", at_home)
+    for name, function in log.items():
+        monkeypatch.delattr(images.cv2, name, raising=False)
+        if place == "cv2":
+            monkeypatch.setattr(images.cv2, name, function, raising=False)
+    write_image(tmp_path / "a.png", RGB)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), RGB)
+    assert levels == ([3] if place == "nowhere" else [3, 0, 3])
+
+
 def test_write_image_refuses_unknown_suffix(tmp_path: Path) -> None:
     with pytest.raises(SegppError, match=r"named 'a\.xyz'"):
         write_image(tmp_path / "a.xyz", RGB)
@@ -266,10 +277,15 @@ def test_colour_labels_are_refused(tmp_path: Path) -> None:
         read_labels(write(tmp_path / "a.png", png_bytes(RGB, 2)))
 
 
-def test_labels_above_a_byte_are_refused(tmp_path: Path) -> None:
-    data = png_bytes(np.array([[3, 26001]]), 0, bit_depth=16)
-    with pytest.raises(SegppError, match="value 26001"):
-        read_labels(write(tmp_path / "a.png", data))
+@pytest.mark.parametrize("classes", [None, ClassTable(tuple(map(str, range(300))))])
+def test_labels_of_two_bytes_round_trip(tmp_path: Path, classes: ClassTable | None) -> None:
+    labels = np.array([[0, 255, 256], [299, 26001, 65535]], np.uint16)
+    write_labels(tmp_path / "a.png", labels, classes)
+    header = read_png_header((tmp_path / "a.png").read_bytes())
+    assert (header.bit_depth, header.colour_type) == (16, 0)
+    found = read_labels(tmp_path / "a.png")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, labels)
 
 
 def test_lossy_or_damaged_labels_are_refused(tmp_path: Path) -> None:

@@ -142,6 +142,14 @@ def test_plugin_graphs_need_tensorrt(tmp_path: Path, options: BuildOptions) -> N
     )
 
 
+def test_the_suggested_export_says_all_of_random_weights_for_one_output(tmp_path: Path) -> None:
+    plugin = replace(tiny_metadata(lowering=Lowering.PLUGIN, num_classes=2), seed=7, threshold=0.4)
+    with pytest.raises(SegppError, match="has the plugin lowering") as caught:
+        run_build(write_tiny(tmp_path / "a.onnx", plugin, PLUGIN_BODY), tmp_path / "a.engine", CPU)
+    assert "--random-weights 7 --arch b0 --task seg --num-classes 1" in caught.value.fix
+    assert "--threshold 0.4" in caught.value.fix
+
+
 @pytest.mark.parametrize("name", ["a.xml", "a.bin", "a.json"])
 def test_suffixes_of_other_formats(tmp_path: Path, name: str) -> None:
     with pytest.raises(SegppError, match="An engine is one file") as caught:

@@ -40,6 +40,12 @@ def test_says_what_the_engine_is(built: BuildResult, tmp_path: Path) -> None:
     assert manifest.created.endswith("+00:00")
 
 
+def test_a_byte_order_mark_changes_nothing(built: BuildResult) -> None:
+    path = manifest_path(built.path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_manifest(built.path) == built.manifest
+
+
 def test_is_plain_json(built: BuildResult) -> None:
     values = json.loads(manifest_path(built.path).read_text())
     assert values["target"] == "cpu"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from segpp_deploy.config import Lowering, OutputKind
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.graph_file import read_graph
+from segpp_deploy.workflows.inspect.run import run_inspect
 from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, tiny_model, write_tiny
 
 
@@ -19,7 +23,7 @@ def test_reads_what_export_wrote(tmp_path: Path) -> None:
     graph = read_graph(path)
     assert graph.metadata == tiny_metadata()
     assert graph.sha256 == sha256_of(path)
-    assert [node.op_type for node in graph.model.graph.node][-1] == "Add"
+    assert [node.op_type for node in graph.model.graph.node][-2:] == ["Add", "Cast"]
 
 
 def test_reads_graphs_with_custom_ops(tmp_path: Path) -> None:
@@ -77,11 +81,45 @@ def test_invalid_graph(tmp_path: Path) -> None:
         read_graph(path)
 
 
-def test_a_damaged_file_whose_names_are_no_text(tmp_path: Path) -> None:
-    path = write_tiny(tmp_path / "a.onnx", body="labels = NoSuchOp (image)")
-    path.write_bytes(path.read_bytes().replace(b"NoSuchOp", b"\xff\xfeSuchOp"))
-    with pytest.raises(SegppError, match="is not valid ONNX"):
-        read_graph(path)
+@pytest.mark.parametrize("name", [b"NoSuchOp", b"segpp.seed", b"image", b"checkpoint.pth"])
+@pytest.mark.parametrize("read", [read_graph, lambda path: run_inspect(str(path))])
+def test_a_damaged_file_whose_names_are_no_text(name: bytes, read: Callable[[Path], object], tmp_path: Path) -> None:
+    metadata = replace(tiny_metadata(), seed=1, checkpoint="checkpoint.pth")
+    path = write_tiny(tmp_path / "a.onnx", metadata, body="labels = NoSuchOp (image)")
+    path.write_bytes(path.read_bytes().replace(name, b"\xff\xfe" + name[2:]))
+    with pytest.raises(SegppError, match="is damaged: names in it are no text"):
+        read(path)
+
+
+def test_a_checker_whose_message_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(_model: onnx.ModelProto) -> None:
+        b"Bad node \xff".decode()
+
+    monkeypatch.setattr(onnx.checker, "check_model", check)
+    with pytest.raises(SegppError, match="is not valid ONNX: 'utf-8' codec can't decode byte 0xff"):
+        read_graph(write_tiny(tmp_path / "a.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("batch", "2"),
+        ("batch", 0),
+        ("classes", ["a", 1, "c"]),
+        ("palette", [[0, 0, 256]] * 3),
+        ("mean", [1, 2, "x"]),
+        ("mean", [1, 2, float("nan")]),
+        ("std", [1, 2, 0]),
+        ("size", [10**400, 64]),
+        ("checkpoint", None),
+    ],
+)
+def test_metadata_of_another_type_is_refused(field: str, value: object, tmp_path: Path) -> None:
+    model = tiny_model(tiny_metadata())
+    next(entry for entry in model.metadata_props if entry.key == f"segpp.{field}").value = json.dumps(value)
+    onnx.save(model, str(tmp_path / "a.onnx"))
+    with pytest.raises(SegppError):
+        read_graph(tmp_path / "a.onnx")
 
 
 def _save_with_external_weights(path: Path) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from segpp_deploy.config import Normalization
 from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, generate_scene
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.dialects import Dialect
@@ -37,13 +38,14 @@ def test_weights_are_small_and_are_the_card_s(card: ModelCard) -> None:
 def test_file_describes_itself(card: ModelCard) -> None:
     loaded = load_checkpoint(resolve_card_checkpoint(card))
     assert loaded.dialect is Dialect.MMSEG
-    assert loaded.classes == SCENE_CLASSES
-    assert loaded.normalization == card.normalization_values()
+    assert loaded.record.class_table(len(SCENE_CLASSES), "") == SCENE_CLASSES
+    assert card.normalization is not None
+    assert (loaded.record.mean, loaded.record.std) == (card.normalization.mean, card.normalization.std)
 
 
 def test_model_segments_held_out_scenes(card: ModelCard) -> None:
     model = load_checkpoint(resolve_card_checkpoint(card)).model
-    values = card.normalization_values()
+    values = Normalization()
     correct = []
     for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 3):
         scene = generate_scene(seed, card.input_size)

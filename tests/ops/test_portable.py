@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +14,21 @@ import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from benchmarks.toolchain.rtx_builder import build_with_rtx
 from segpp_deploy.graph.exporting.lowering import lower_to_portable
 from segpp_deploy.graph.exporting.schemas import register_schemas
+from segpp_deploy.model.plan import count_sources
 from segpp_deploy.ops.declaration import DOMAIN
+from segpp_deploy.ops.portable import token_match as portable_match
 from segpp_deploy.ops.token_match import token_match
 from segpp_deploy.ops.token_merge import token_merge
 from segpp_deploy.ops.token_unmerge import token_unmerge
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from tests.ops.cases import MatchCase, match_cases
-from tests.support.requirements import require
+from tests.support.requirements import needs, require
 
 Array = npt.NDArray[np.generic]
 Run = Callable[[onnx.ModelProto, dict[str, Array]], list[Array]]
@@ -146,6 +152,36 @@ def test_all_sources_merge() -> None:
     assert [node.op_type for node in model.graph.node].count("TopK") == 1
     _, found = run_onnxruntime(model, {"tokens": case.tokens().numpy()})
     np.testing.assert_allclose(found, expected(case, case.tokens())[1].numpy(), atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=match_cases(), most=st.integers(1, 40))
+def test_passes_select_what_one_topk_selects(case: MatchCase, most: int) -> None:
+    """Bit by bit, and ties included: most of these cases tie across the borders of passes."""
+    feeds: dict[str, Array] = {"tokens": case.tokens().numpy()}
+    with mock.patch.object(portable_match, "MOST_SELECTED", most):
+        in_passes = merging_graph(case, TensorProto.FLOAT, "batch")
+    num_kept = case.num_rows - count_sources(case.grid, case.stride)[0]
+    assert [node.op_type for node in in_passes.graph.node].count("TopK") == 1 + -(-num_kept // most)
+    at_once = run_onnxruntime(merging_graph(case, TensorProto.FLOAT, "batch"), feeds)
+    for found, wanted in zip(run_onnxruntime(in_passes, feeds), at_once, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_allclose(at_once[1], expected(case, case.tokens())[1].numpy(), atol=1e-5)
+
+
+def test_passes_in_openvino() -> None:
+    with mock.patch.object(portable_match, "MOST_SELECTED", 7):
+        model = merging_graph(CASE, TensorProto.FLOAT, "batch")
+    _, found = run_openvino(model, {"tokens": CASE.tokens().numpy()})
+    np.testing.assert_allclose(found, expected(CASE, CASE.tokens())[1].numpy(), atol=1e-5)
+
+
+@needs("tensorrt_rtx")
+def test_more_sources_stay_than_a_topk_of_tensorrt_selects(tmp_path: Path) -> None:
+    case = MatchCase((64, 128), (2, 2), 1000, batch=1, channels=4, seed=0, ties=False)  # 5144 of 6144 stay
+    path = tmp_path / "m.onnx"
+    onnx.save(merging_graph(case, TensorProto.FLOAT, 1), path)
+    assert build_with_rtx(path).engine_bytes > 0
 
 
 @pytest.mark.parametrize("run", [run_onnxruntime, run_openvino])

@@ -43,3 +43,13 @@ def test_nothing_is_cut_in_a_narrow_terminal() -> None:
 def test_ragged_row_is_refused() -> None:
     with pytest.raises(ValueError, match="1 cells for 2 columns"):
         Table("", TABLE.columns, (("fast",),))
+
+
+def test_terminals_are_given_no_control_sequence_of_a_file() -> None:
+    console = Console(file=io.StringIO(), width=60)
+    rows = (("class \x1b]0;title\x07\u202e",), ("one\ntwo",))
+    console.print(to_rich(Table("a\x1b[2J", (Column("", False),), rows)))
+    text = console.file.getvalue()
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert r"class \x1b]0;title" in text
+    assert [line.strip() for line in text.splitlines()][-3:-1] == ["one", "two"], "line breaks stay"

@@ -27,15 +27,17 @@ SIZE = Size(64, 96)
 CLASSES = 3
 
 LABELS_BODY = """
-    third = Constant <value = uint8 {85}> ()
-    two_thirds = Constant <value = uint8 {170}> ()
+    third = Constant <value = int32 {85}> ()
+    two_thirds = Constant <value = int32 {170}> ()
     axis = Constant <value = int64[1] {3}> ()
-    brightest = ReduceMax <keepdims = 0> (image, axis)
+    brightest_byte = ReduceMax <keepdims = 0> (image, axis)
+    brightest = Cast <to = 6> (brightest_byte)
     above_third = Greater (brightest, third)
     above_two_thirds = Greater (brightest, two_thirds)
-    one = Cast <to = 2> (above_third)
-    two = Cast <to = 2> (above_two_thirds)
-    labels = Add (one, two)
+    one = Cast <to = 6> (above_third)
+    two = Cast <to = 6> (above_two_thirds)
+    thirds = Add (one, two)
+    labels = Cast <to = 2> (thirds)
 """
 LOGITS_BODY = """
     pixels = Cast <to = 1> (image)

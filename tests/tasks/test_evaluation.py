@@ -30,8 +30,11 @@ def test_every_task_has_its_words(name: TaskName) -> None:
 
 
 def test_outputs() -> None:
-    assert choose_output(None, TaskName.SEG) is OutputKind.LABELS
-    assert choose_output(OutputKind.LOGITS, TaskName.SEG) is OutputKind.LOGITS
-    assert choose_output(None, TaskName.POSE) is OutputKind.HEATMAPS
+    assert choose_output(None, TaskName.SEG, 255) is OutputKind.LABELS
+    assert choose_output(None, TaskName.SEG, 256) is OutputKind.LOGITS
+    assert choose_output(OutputKind.LOGITS, TaskName.SEG, 19) is OutputKind.LOGITS
+    assert choose_output(None, TaskName.POSE, 300) is OutputKind.HEATMAPS
     with pytest.raises(SegppError, match="--output labels does not fit a pose model"):
-        choose_output(OutputKind.LABELS, TaskName.POSE)
+        choose_output(OutputKind.LABELS, TaskName.POSE, 17)
+    with pytest.raises(SegppError, match="has 65536 classes"):
+        choose_output(None, TaskName.SEG, 65536)

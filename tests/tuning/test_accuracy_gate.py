@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 
 from segpp_deploy.config import Precision
+from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.engine.precision_record import KeptReason
-from segpp_deploy.errors import CheckFailedError
+from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.evaluation.evaluator import Comparison
+from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
 from segpp_deploy.tuning import accuracy_gate, sensitivity
-from segpp_deploy.tuning.accuracy_gate import AccuracyGate
+from segpp_deploy.tuning.accuracy_gate import AccuracyGate, HeldOut
 from segpp_deploy.tuning.gate_options import GateOptions
 from segpp_deploy.tuning.recipe_choice import RecipeChoice
 from segpp_deploy.tuning.sensitivity import group_layers
+from tests.support.tiny_graphs import CLASSES, tiny_metadata
 
 LOSS = {  # points of mIoU that each layer costs in int8
     "encoder.stages.0.layers.0.attention.query": 0.1,
@@ -65,14 +71,16 @@ def evaluation(miou: float, sky: float) -> Evaluation:
 class FakeReference:
     """What the float32 graph says, and how far a session departs from it."""
 
-    def __init__(self, nan: bool = False) -> None:
+    def __init__(self, nan: bool = False, warnings: tuple[str, ...] = ()) -> None:
         self.judged: list[float] = []
         self.nan = nan
+        self.warnings = warnings
 
     def compare(self, predictor: FakeSession, step: str) -> Comparison:
         self.judged.append(predictor.points)
         miou = float("nan") if self.nan else 0.6 - predictor.points / 100
-        return Comparison(evaluation(miou, 0.3), evaluation(0.6, 0.4), (Score("pixel agreement", 0.99),))
+        reference = replace(evaluation(0.6, 0.4), warnings=self.warnings)
+        return Comparison(evaluation(miou, 0.3), reference, (Score("pixel agreement", 0.99),))
 
     def agreement(self, predictor: FakeSession, count: int) -> Score:
         return Score("pixel agreement", 1 - predictor.points / 100)
@@ -122,6 +130,21 @@ def test_nothing_passes_unless_some_layer_is_in_the_precision(allowed: float) ->
         run_gate(allowed)
     assert failure.value.exit_code == 1
     assert "fp32" in failure.value.fix
+
+
+def test_what_speaks_against_the_labels_is_handed_on() -> None:
+    doubts = ("Near chance: ...",)
+    assert run_gate(3.0, FakeReference(warnings=doubts)).warnings == doubts
+    with pytest.raises(CheckFailedError, match=r"on folder:held-out\. Near chance"):
+        run_gate(0.1, FakeReference(warnings=doubts))
+
+
+def test_labels_are_surveyed_before_the_work_begins(tmp_path: Path) -> None:
+    write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
+    write_labels(tmp_path / "labels/a.png", np.full((8, 8), CLASSES, np.uint8))
+    graph = GraphFile(tmp_path / "tiny.onnx", onnx.ModelProto(), tiny_metadata(), "")
+    with pytest.raises(SegppError, match="Likely cause: they count from 1"):
+        HeldOut(GateOptions(1.0, f"folder:{tmp_path}"), graph, no_progress)
 
 
 def test_a_nan_never_passes() -> None:

@@ -1,4 +1,4 @@
-"""A session without a runtime: class 1 where the picture is bright, class 0 elsewhere."""
+"""A session without a runtime: the last class where the picture is bright, class 0 elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_metadata(
 
 
 class BrightnessSession:
-    """`shift` is added to the logits of class 1, to have something that differs."""
+    """`shift` is added to the logits of the last class, to have something that differs."""
 
     def __init__(self, metadata: ExportMetadata, shift: float = 0.0) -> None:
         self.metadata = metadata
@@ -43,7 +43,8 @@ class BrightnessSession:
         if self.metadata.output_kind is OutputKind.LABELS:
             return (brightness > 0).astype(np.uint8)
         small = brightness[:, 2::4, 2::4]
-        return np.stack([np.zeros_like(small), small], axis=1)
+        others = [np.zeros_like(small)] * (len(self.metadata.classes) - 1)
+        return np.stack([*others, small], axis=1)
 
     def close(self) -> None:
         self.closed = True

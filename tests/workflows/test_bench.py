@@ -6,13 +6,19 @@ import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from segpp_deploy.engine.manifest import read_manifest
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluation import worker
 from segpp_deploy.evaluation.worker import profile_engine, start_worker
 from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.workflows.bench import run
+from segpp_deploy.workflows.bench.batches import check_batch
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
@@ -51,15 +57,81 @@ def test_two_engines_take_turns(engines: dict[TargetName, Path], tmp_path: Path)
     assert to_markdown(result.tables()[0]) in (tmp_path / "report/bench.md").read_text()
 
 
-def test_engines_of_different_batches_are_compared_by_image(tmp_path: Path) -> None:
-    engines = []
-    for batch in (1, 4):
-        source = write_tiny(tmp_path / f"{batch}.onnx", tiny_metadata(batch=batch))
-        engines.append(run_build(source, tmp_path / f"{batch}.engine", BuildOptions(TargetName.CPU)).path)
-    result = run_bench(BenchOptions(tuple(engines), iterations=4, warmup=1, threads=1))
+def test_engines_of_different_batches_are_compared_by_image(dynamic_engine: Path, tmp_path: Path) -> None:
+    source = write_tiny(tmp_path / "4.onnx", tiny_metadata(batch=4))
+    four = run_build(source, tmp_path / "4.engine", BuildOptions(TargetName.CPU)).path
+    result = run_bench(BenchOptions((dynamic_engine, four), iterations=4, warmup=1, threads=1))
     assert result.speedup(0, 1) == pytest.approx(4 * result.latency.speedup("0", "1"))
     assert result.speedup(1, 0) == pytest.approx(result.latency.speedup("1", "0") / 4)
-    assert [row[2] for row in result.tables()[0].rows] == ["1", "4"]
+    assert [row[2] for row in result.tables()[0].rows] == ["1", "4"]  # a dynamic batch is one image unless asked for
+
+
+@pytest.fixture(scope="module")
+def dynamic_engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dynamic")
+    source = write_tiny(folder / "dynamic.onnx", tiny_metadata(batch=None))
+    return run_build(source, folder / "dynamic.engine", BuildOptions(TargetName.CPU)).path
+
+
+def test_a_dynamic_batch_is_timed_at_the_batch_that_was_asked_for(
+    dynamic_engine: Path, engines: dict[TargetName, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiled: list[int] = []
+    monkeypatch.setattr(run, "profile_engine", lambda *arguments: profiled.append(arguments[-1]) or ())
+    paths = (engines[TargetName.CPU], dynamic_engine)  # the first has a fixed batch of 2
+    result = run_bench(BenchOptions(paths, iterations=2, warmup=1, profile=True, batch=2))
+    fixed, dynamic = result.to_dict()["engines"]
+    assert (fixed["batch"], fixed["dynamic_batch"]) == (2, False)
+    assert (dynamic["batch"], dynamic["dynamic_batch"]) == (2, True)
+    assert dynamic["throughput_ips"] == pytest.approx(2 * 1000 / dynamic["latency_ms"]["mean"])
+    assert [row[2] for row in result.tables()[0].rows] == ["2", "2"]
+    assert result.speedup(0, 1) == pytest.approx(result.latency.speedup("0", "1"))
+    assert profiled == [2, 2]
+
+
+def test_workers_run_the_batch_that_was_asked_for(dynamic_engine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Session:
+        metadata = tiny_metadata(batch=None)
+
+        def close(self) -> None: ...
+
+        def run(self, images: np.ndarray) -> None:
+            shapes.append(images.shape)
+
+        def operation_times(self, skip_runs: int) -> tuple[()]:
+            return ()
+
+    class Pipe:
+        def __init__(self, *requests: object) -> None:
+            self._requests = iter(requests)
+
+        def send(self, answer: object) -> None: ...
+
+        def recv(self) -> object:
+            return next(self._requests)
+
+    shapes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(worker, "open_session", lambda *_: Session())
+    with pytest.raises(StopIteration):
+        worker._serve(Pipe(worker._Request.RUN), dynamic_engine, SessionOptions(), 3)
+    worker._profile(Pipe(), dynamic_engine, SessionOptions(), 1, 0, 3)
+    assert shapes == [(3, 64, 96, 3)] * 2
+
+
+def test_a_fixed_batch_stays(engines: dict[TargetName, Path]) -> None:
+    with pytest.raises(SegppError, match=r"at a batch of 3: its batch is fixed at 2") as caught:
+        run_bench(BenchOptions((engines[TargetName.CPU],), batch=3))
+    assert "--batch dynamic, then segpp-deploy build-engine" in caught.value.fix
+
+
+def test_tensorrt_takes_what_it_was_built_for(dynamic_engine: Path) -> None:
+    manifest = read_manifest(dynamic_engine)
+    check_batch(dynamic_engine, manifest, 100)
+    built = manifest.model_copy(update={"target": TargetName.TENSORRT, "builder": BuilderOptions(max_batch=4)})
+    check_batch(dynamic_engine, built, 4)
+    with pytest.raises(SegppError, match="at most 4") as caught:
+        check_batch(dynamic_engine, built, 5)
+    assert caught.value.fix.endswith(f"-o {dynamic_engine} --max-batch 5")
 
 
 def test_profile(engines: dict[TargetName, Path]) -> None:
@@ -82,22 +154,22 @@ def test_engines_that_cannot_be_opened(engines: dict[TargetName, Path], tmp_path
 
 
 def test_a_process_that_dies_is_reported(engines: dict[TargetName, Path]) -> None:
-    with start_worker(engines[TargetName.CPU], SessionOptions()) as worker:
-        assert worker.run_ms() > 0
-        worker._process.kill()
-        worker._process.join()
+    with start_worker(engines[TargetName.CPU], SessionOptions()) as started:
+        assert started.run_ms() > 0
+        started._process.kill()
+        started._process.join()
         with pytest.raises(SegppError, match=r"died \(exit code -9\)") as caught:
-            worker.run_ms()
+            started.run_ms()
     assert "memory" in caught.value.expected
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_interrupts_are_the_parents_business(engines: dict[TargetName, Path]) -> None:
     before = signal.getsignal(signal.SIGINT)
-    with start_worker(engines[TargetName.CPU], SessionOptions()) as worker:
-        os.kill(worker._process.pid, signal.SIGINT)
-        assert worker.run_ms() > 0
-        process = worker._process
+    with start_worker(engines[TargetName.CPU], SessionOptions()) as started:
+        os.kill(started._process.pid, signal.SIGINT)
+        assert started.run_ms() > 0
+        process = started._process
     assert not process.is_alive()
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -109,6 +181,7 @@ def test_interrupts_are_the_parents_business(engines: dict[TargetName, Path]) ->
         (BenchOptions((Path("a.engine"),), iterations=0), "0 timed"),
         (BenchOptions((Path("a.engine"),), warmup=-1), "-1 warm-up"),
         (BenchOptions((Path("a.engine"),), threads=0), "0 threads"),
+        (BenchOptions((Path("a.engine"),), batch=0), "batch of 0 images"),
     ],
 )
 def test_options_that_measure_nothing(options: BenchOptions, complaint: str) -> None:

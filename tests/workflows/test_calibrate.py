@@ -30,7 +30,7 @@ from segpp_deploy.config import (
     Size,
 )
 from segpp_deploy.data.geometry.whole import prepare
-from segpp_deploy.data.images import read_image, write_image
+from segpp_deploy.data.images import read_image, write_image, write_labels
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.precision.ranges import format_ranges, read_ranges, tensors_unsafe_in_fp16
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe
@@ -96,6 +96,18 @@ def run(model: Path, data: Path | str, method: CalibrationMethod = CalibrationMe
     result = run_calibrate(model, output, CalibrationOptions(str(data), images, method, threads=1))
     assert read_ranges(output) == result.calibration.ranges
     return result
+
+
+def test_labels_that_do_not_fit_are_no_reason_to_refuse(model: Path, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "set/images", 16)
+    plain = run(model, tmp_path / "set/images").calibration.ranges
+    assert run(model, f"folder:{tmp_path}/set").calibration.ranges.tensors == plain.tensors  # no labels at all
+    for number in range(16):
+        shape, value = ((8, 8), 0) if number else (SIZE.hw, 99)
+        write_labels(tmp_path / f"set/labels/{number:02}.png", np.full(shape, value, np.uint8))
+    found = run(model, f"folder:{tmp_path}/set").calibration
+    assert found.ranges.tensors == plain.tensors
+    assert any("labels of 16 calibration images cannot be used" in warning for warning in found.warnings)
 
 
 def test_the_largest_values(model: Path, pictures: Path) -> None:

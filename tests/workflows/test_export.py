@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import math
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from segpp_deploy.cli.export import export
-from segpp_deploy.config import Arch, OutputKind, Preset, Size, TaskName
+from segpp_deploy.config import Arch, ChannelOrder, OutputKind, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting import export as graph_export
+from segpp_deploy.graph.exporting.export import ExportedGraph, GraphOptions
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.dialects import Dialect, to_dialect
+from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.weights import download
+from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
 from segpp_deploy.tasks.registry import TASKS
-from segpp_deploy.workflows.export.options import ExportOptions, parse_source
+from segpp_deploy.workflows.export import run
+from segpp_deploy.workflows.export.options import ExportOptions, parse_source, parse_stated
 from segpp_deploy.workflows.export.run import run_export
+from tests.support.exporting import request
+from tests.support.random_models import random_model
 
 CARD, WEIGHTS = "segformer_b0_scenes", Path("b0.pth")
 
@@ -102,3 +112,80 @@ def test_the_user_is_told_of_a_download(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SegppError, match="is no checkpoint"):
         run_export(ExportOptions(tmp_path / "a.onnx", CardSource("segformerpp_b5_cityscapes")), told.append)
     assert [line.split()[0] for line in told] == ["Downloading", "First"]
+
+
+@pytest.mark.parametrize("size", [None, Size(64, 96)])
+def test_what_nobody_said_is_assumed_and_kept(
+    size: Size | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
+        return ExportedGraph(target, graph_export._describe(model, request), "", ("a note of the plan",))
+
+    monkeypatch.setattr(run, "export_graph", export_graph)
+    save_file(to_dialect(random_model(Dialect.MMSEG), Dialect.MMSEG), tmp_path / "w.safetensors")
+    stated = parse_stated(mean="0,0,0", std="255,255,255", channel_order=ChannelOrder.BGR)
+    source = CheckpointSource(tmp_path / "w.safetensors", stated=stated)
+    result = run_export(ExportOptions(tmp_path / "a.onnx", source, size=size))
+    assumed = ["class names class_0 to class_4", *([] if size else ["size 512x1024"])]
+    assert result.to_dict()["assumed"] == assumed
+    assert result.notes[1:] == (f"Assumed: {', '.join(assumed)}.", "a note of the plan")
+    assert (result.to_dict()["mean"], result.to_dict()["std"]) == ([0.0] * 3, [255.0] * 3)
+    again = ExportMetadata.from_properties(result.metadata.to_properties(), "a.onnx")
+    assert again == result.metadata
+
+
+@pytest.mark.parametrize("mean", ["1,2", "1;2;3", "1,2,nan", "a,b,c", ""])
+def test_statistics_that_are_no_three_numbers(mean: str) -> None:
+    with pytest.raises(SegppError, match="is not three numbers") as caught:
+        parse_stated(mean=mean)
+    assert caught.value.fix == "--mean 123.675,116.28,103.53"
+
+
+@pytest.fixture
+def described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports are checked and described, and nothing is traced."""
+
+    def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
+        graph_export._check_request(model, request)
+        return ExportedGraph(target, graph_export._describe(model, request), "", ("from the plan",))
+
+    monkeypatch.setattr(run, "export_graph", export_graph)
+
+
+@pytest.mark.usefixtures("described")
+def test_one_output_becomes_two_classes() -> None:
+    source = SeedSource(0, num_outputs=1, stated=parse_stated(threshold=0.8))
+    exported = run_export(ExportOptions(Path("a.onnx"), source, size=Size(64, 64)))
+    assert exported.metadata.classes.names == ("background", "foreground")
+    assert exported.metadata.threshold == 0.8
+    assert exported.notes[0] == "One output: foreground where its sigmoid is above 0.8, background elsewhere."
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0, math.nan])
+def test_thresholds_that_are_none(threshold: float) -> None:
+    with pytest.raises(SegppError, match=f"--threshold {threshold} is not between 0 and 1"):
+        parse_stated(threshold=threshold)
+
+
+def test_one_output_and_no_threshold(tmp_path: Path) -> None:
+    model = load_source(SeedSource(0, num_outputs=1)).model
+    with pytest.raises(SegppError, match="nothing says from which value on it means foreground"):
+        graph_export.export_graph(model, request(Size(64, 64), 2), tmp_path / "a.onnx")
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(("classes", "output"), [(255, OutputKind.LABELS), (256, OutputKind.LOGITS)])
+def test_logits_of_more_classes_than_bytes_number(classes: int, output: OutputKind) -> None:
+    source = SeedSource(0, num_outputs=classes)
+    exported = run_export(ExportOptions(Path("a.onnx"), source, size=Size(64, 64)))
+    assert exported.metadata.output_kind is output
+    notes = [note for note in exported.notes if note != "from the plan"]
+    assert len(notes) == (output is OutputKind.LOGITS)
+    assert all("256 classes don't fit into labels of one byte" in note for note in notes)
+
+
+def test_labels_of_more_classes_than_bytes_number(tmp_path: Path) -> None:
+    options = ExportOptions(tmp_path / "a.onnx", SeedSource(0, num_outputs=256), output_kind=OutputKind.LABELS)
+    with pytest.raises(SegppError, match="the model has 256 classes") as caught:
+        run_export(options)
+    assert caught.value.fix == "--output logits"

@@ -60,6 +60,16 @@ def test_directory_gives_overlays_and_labels(tmp_path: Path, session: Brightness
     assert "3 images in" in result.summary()
 
 
+@pytest.mark.parametrize(("classes", "dtype"), [(255, np.uint8), (256, np.uint16), (300, np.uint16)])
+def test_many_classes(classes: int, dtype: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = BrightnessSession(make_metadata(OutputKind.LOGITS, num_classes=classes))
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: fake)
+    run(tmp_path, make_picture(tmp_path / "a.png"), "out", labels_png=True)
+    labels = read_labels(tmp_path / "out/a_labels.png")
+    assert labels.dtype == dtype
+    assert (labels == classes - 1).all()
+
+
 def test_video_frame_by_frame(tmp_path: Path, session: BrightnessSession) -> None:
     video = tmp_path / "drive.avi"
     with open_video_writer(video, 10.0, Size(48, 64)) as writer:
@@ -81,10 +91,11 @@ def test_several_results_need_a_directory(tmp_path: Path, session: BrightnessSes
         assert caught.value.fix == f"Name a directory, such as {tmp_path / 'out'}"
 
 
-def test_a_directory_may_end_in_a_number(tmp_path: Path, session: BrightnessSession) -> None:
+@pytest.mark.parametrize("name", ["run_0.5", "model_v1.2b", "2026.01-final"])
+def test_a_directory_may_hold_a_dot(name: str, tmp_path: Path, session: BrightnessSession) -> None:
     make_picture(tmp_path / "in/a.png")
-    run(tmp_path, tmp_path / "in", "run_0.5")
-    assert [path.name for path in (tmp_path / "run_0.5").iterdir()] == ["a_overlay.png"]
+    run(tmp_path, tmp_path / "in", name)
+    assert [path.name for path in (tmp_path / name).iterdir()] == ["a_overlay.png"]
 
 
 def test_input_is_never_replaced(tmp_path: Path, session: BrightnessSession) -> None:

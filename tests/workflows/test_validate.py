@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segpp_deploy.config import Inference, OutputKind, Size
-from segpp_deploy.data.images import write_image, write_labels
+from segpp_deploy.data.images import read_labels, write_image, write_labels
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
@@ -86,6 +86,25 @@ def test_sliding_windows(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.reference.to_dict()["max_abs_logit_error"] == 0.0
 
 
+@pytest.mark.parametrize("inference", Inference)
+@pytest.mark.parametrize(("classes", "ignored"), [(255, 255), (256, 65535), (300, 65535)])
+def test_many_classes(
+    classes: int, ignored: int, inference: Inference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, labels = np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint16)
+    image[:, 32:], labels[:, 32:] = 255, classes - 1
+    image[:8, :8], labels[:8, :8] = 255, ignored
+    write_image(tmp_path / "images/a.png", image)
+    write_labels(tmp_path / "labels/a.png", labels)
+    metadata = make_metadata(OutputKind.LOGITS, size=Size(32, 32), num_classes=classes)
+    use_sessions(monkeypatch, mine=BrightnessSession(metadata), other=BrightnessSession(metadata, shift=1.0))
+    options = ValidateOptions(Path("mine.engine"), f"folder:{tmp_path}", inference=inference, against=Path("other"))
+    document = run_validate(options).to_dict()
+    assert document["pixel_accuracy"] > 0.9
+    assert document["per_class_iou"][f"class_{classes - 1}"] > 0.9
+    assert document["reference"]["pixel_agreement"] > 0.9
+
+
 def test_other_class_count_than_the_reference(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = BrightnessSession(make_metadata(num_classes=5))
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()), theirs=theirs)
@@ -104,7 +123,7 @@ def test_labels_out_of_range_name_the_file(tmp_path: Path, monkeypatch: pytest.M
     write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
     write_labels(tmp_path / "labels/a.png", np.full((8, 8), 7, np.uint8))
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
-    with pytest.raises(SegppError, match=r"a\.png holds the label value 7"):
+    with pytest.raises(SegppError, match=r"classes: 7 \(in 1 of 1: .*a\.png\)"):
         run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
 
 
@@ -155,10 +174,62 @@ def test_all_pixels_ignored_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
     write_labels(tmp_path / "labels/a.png", np.full((8, 8), 255, np.uint8))
     use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
-    with pytest.raises(SegppError, match="has a label of a class: there is no mIoU"):
+    with pytest.raises(SegppError, match=r"Nothing in folder:.* has a label of a class"):
         run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
 
 
 def test_what_to_compare_with() -> None:
     assert parse_against("none") is Against.NONE
     assert parse_against("other.engine") == Path("other.engine")
+
+
+@pytest.fixture
+def masks(data: str) -> str:
+    """The same with 255 for the second class."""
+    folder = Path(data.removeprefix("folder:"))
+    for path in (folder / "labels").iterdir():
+        write_labels(path, read_labels(path) * np.uint8(255))
+    return data
+
+
+@pytest.mark.parametrize("against", [Against.NONE, Path("mine")])
+def test_masks_are_refused_before_anything_is_predicted(
+    against: Against | Path, masks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = BrightnessSession(make_metadata())
+    use_sessions(monkeypatch, mine=session)
+    with pytest.raises(SegppError, match="hold 0 and 255 alone") as caught:
+        run_validate(ValidateOptions(Path("mine"), masks, against=against))
+    assert caught.value.fix.startswith(f"Name the data set '{masks}?foreground=255'.")
+    assert session.shapes == []
+    assert session.closed
+
+
+def test_masks_read_as_the_fix_says_score_the_same(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    expected = run_validate(ValidateOptions(Path("mine"), data, against=Against.NONE)).evaluation
+    folder = Path(data.removeprefix("folder:"))
+    for path in (folder / "labels").iterdir():
+        write_labels(path, read_labels(path) * np.uint8(255))
+    found = run_validate(ValidateOptions(Path("mine"), f"{data}?foreground=255", against=Against.NONE))
+    assert found.evaluation == expected
+    assert found.data == f"{data}?foreground=255"
+
+
+def test_doubts_are_told_on_the_console_and_in_json(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata(), shift=-300.0))  # nothing is bright
+    result = run_validate(ValidateOptions(Path("mine"), data, against=Against.NONE))
+    document = json.loads(to_json(result.to_dict()))
+    (warning,) = document["warnings"]
+    assert "Labels or normalisation do not fit" in warning
+    assert document["notes"] == []
+    assert result.notes == (f"Warning: {warning}",)
+
+
+def test_a_class_that_no_label_names_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "images/a.png", np.zeros((8, 8, 3), np.uint8))
+    write_labels(tmp_path / "labels/a.png", np.zeros((8, 8), np.uint8))
+    use_sessions(monkeypatch, mine=BrightnessSession(make_metadata()))
+    result = run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
+    assert result.notes == ("No label names: class_1.",)
+    assert result.to_dict()["notes"] == ["No label names: class_1."]

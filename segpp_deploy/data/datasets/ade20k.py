@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from segpp_deploy.config import ClassTable
-from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, require_directory
+from segpp_deploy.data.datasets.base import Dataset, DatasetSpec
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
-from segpp_deploy.data.datasets.pairing import files_by_key, pair_samples
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.datasets.pairing import FilesBelow, pair_files
+from segpp_deploy.data.label_maps import LabelMap
 
 _NAMES = """
 wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door,
@@ -26,15 +26,20 @@ flag
 ADE20K_CLASSES = ClassTable(tuple(" ".join(name.split()) for name in _NAMES.split(",")))
 
 
-def open_ade20k(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_ade20k(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Open the validation split, or the one named; stored 0 ("other") is ignored, stored k is class k - 1.
 
     Raises:
         SegppError: a directory is missing, empty, or pictures and labels do not match.
     """
-    root, split = spec.root(), spec.split or "validation"
-    pictures = require_directory(root / "images" / split, spec.kind)
-    annotations = require_directory(root / "annotations" / split, spec.kind)
+    spec = spec.with_default_split("validation")
+    root, split = spec.root(), spec.split or ""
     stored = {index + 1: index for index in range(len(ADE20K_CLASSES))} | {0: IGNORE_INDEX}
-    samples = pair_samples(files_by_key(pictures), files_by_key(annotations), pictures, label_table(stored))
-    return Dataset(f"{spec.kind}:{spec.path}#{split}", samples, classes=ADE20K_CLASSES)
+    samples = pair_files(
+        spec,
+        FilesBelow(root / "images" / split),
+        FilesBelow(root / "annotations" / split),
+        label_table(stored),
+        f"the scene-parsing form (ADEChallengeData2016): images/{split}/NAME.jpg and annotations/{split}/NAME.png.",
+    )
+    return Dataset(spec.name, samples, classes=ADE20K_CLASSES, spec=spec)

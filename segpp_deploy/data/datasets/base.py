@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, TaskName
+from segpp_deploy.data.datasets.label_options import AS_STORED, LabelOptions
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, some_names
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -20,17 +22,32 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """KIND:PATH#SPLIT as the user wrote it, taken apart; PATH is empty where none was given."""
+    """KIND:PATH#SPLIT?OPTIONS as the user wrote it, taken apart.
+
+    Args:
+        kind: the layout.
+        path: where it lies; empty where none was given.
+        split: the part of it; None leaves it to the kind.
+        options: how label files are to be read.
+        needs_labels: pictures without labels are an error; else they are pictures without labels.
+    """
 
     kind: str
     path: str
     split: str | None = None
+    options: LabelOptions = AS_STORED
+    needs_labels: bool = True
 
     @property
     def name(self) -> str:
         """The data set as the user would write it."""
         path = f":{self.path}" if self.path else ""
-        return f"{self.kind}{path}" + (f"#{self.split}" if self.split else "")
+        split = f"#{self.split}" if self.split else ""
+        return f"{self.kind}{path}{split}" + (f"?{self.options}" if str(self.options) else "")
+
+    def with_default_split(self, split: str) -> DatasetSpec:
+        """Return it with a split, `split` where the user named none."""
+        return self if self.split else replace(self, split=split)
 
     def root(self) -> Path:
         """Return PATH as an existing directory.
@@ -82,7 +99,7 @@ class Sample(Generic[T]):
         name: unique in its data set; shown in messages and used for file names.
         load_image: gives uint8 [H, W, 3], RGB.
         target: what is true of it; None where the data set does not say.
-        box: what of the picture the model is shown, such as one person; None: all of it.
+        box: what of the loaded, upright picture the model is shown, such as one person; None: all of it.
     """
 
     name: str
@@ -110,6 +127,8 @@ class Dataset(Generic[T]):
         samples: in a fixed order, each with a name of its own.
         task: whose predictions its targets judge.
         classes: names of the classes or keypoints its targets speak of; None where the data set does not say.
+        spec: what it was opened by; None where it was made in Python.
+        notes: what the user should know about the way it was read.
 
     Raises:
         SegppError: two samples have the same name.
@@ -119,6 +138,8 @@ class Dataset(Generic[T]):
     samples: tuple[Sample[T], ...]
     task: TaskName = TaskName.SEG
     classes: ClassTable | None = None
+    spec: DatasetSpec | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         repeated = [name for name, count in Counter(sample.name for sample in self.samples).items() if count > 1]
@@ -153,11 +174,19 @@ class Dataset(Generic[T]):
         kept = tuple(self.samples[(2 * i + 1) * total // (2 * count)] for i in range(count))
         return replace(self, samples=kept)
 
+    def advise(self, **options: Any) -> str:
+        """Return the advice to read the label files by other options (fields of `LabelOptions`)."""
+        if self.spec is None:
+            return f"Give each LabelFile options={LabelOptions(**options)!r}."
+        changed = replace(self.spec, options=replace(self.spec.options, **options))
+        return f"Name the data set {shlex.quote(changed.name)}."
+
     def without_targets(self) -> Dataset[T]:
         """Return the pictures alone, of no particular classes."""
         return replace(self, samples=tuple(replace(sample, target=None) for sample in self.samples), classes=None)
 
 
+AnySample = Sample[Any]
 AnyDataset = Dataset[Any]
 
 
@@ -189,12 +218,23 @@ def require_task(dataset: AnyDataset, task: TaskName) -> None:
         )
 
 
-def require_directory(path: Path, kind: str) -> Path:
-    """Return `path` if it is a directory, else raise a `SegppError` naming the data set kind."""
+def require_directory(path: Path, kind: str, layout: str = "") -> Path:
+    """Return `path` if it is a directory.
+
+    Args:
+        path: what should be there.
+        kind: of the data set.
+        layout: what a data set of that kind looks like, for the message.
+
+    Raises:
+        SegppError: it is missing, or a file; the message says what is there instead.
+    """
     if not path.is_dir():
         raise SegppError(
-            f"{path} is not a directory." if path.exists() else f"No such directory: {path}{_where_it_leads(path)}.",
-            f"a directory of the {kind} layout.",
+            f"{path} is not a directory."
+            if path.exists()
+            else f"No such directory: {path}{_where_it_leads(path)}.{_what_is_there(path)}",
+            layout or f"a directory of the {kind} layout.",
             "Check the path in " + commands.option("data", f"{kind}:PATH") + ".",
         )
     return path
@@ -202,3 +242,15 @@ def require_directory(path: Path, kind: str) -> Path:
 
 def _where_it_leads(path: Path) -> str:
     return f", a link to {path.readlink()}" if path.is_symlink() else ""
+
+
+def _what_is_there(path: Path) -> str:
+    """Return a sentence about the nearest directory above that exists, or nothing where that is far."""
+    there = next((parent for parent in list(path.parents)[:2] if parent.is_dir()), None)
+    if there is None or there == Path():
+        return ""
+    try:
+        names = sorted(entry.name for entry in there.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        return ""
+    return f" In {there} there are: {some_names(names)}." if names else f" {there} is empty."

@@ -6,7 +6,7 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec
 from segpp_deploy.data.datasets.folder import open_image_and_label_folders
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX, label_table
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 
 CAMVID_CLASSES = ClassTable(
     names=(
@@ -39,7 +39,7 @@ CAMVID_CLASSES = ClassTable(
 _VOID = 11
 
 
-def open_camvid(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_camvid(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Open the val split, or the one named; void (11) is ignored."""
     stored = {index: index for index in range(len(CAMVID_CLASSES))} | {_VOID: IGNORE_INDEX}
-    return open_image_and_label_folders(spec, spec.split or "val", CAMVID_CLASSES, label_table(stored))
+    return open_image_and_label_folders(spec.with_default_split("val"), CAMVID_CLASSES, label_table(stored))

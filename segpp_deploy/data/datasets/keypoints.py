@@ -16,7 +16,7 @@ class Keypoints:
     """What is true of one person.
 
     Args:
-        points: float32 [K, 2], x and y in pixels of the picture.
+        points: float32 [K, 2], x and y in pixels of the picture as it is loaded: upright, where EXIF turns it.
         is_labelled: bool [K]; keypoints without a label do not count.
         person_px: the longer side of the person's box, unpadded and clipped to the picture: what distances are
             measured by.

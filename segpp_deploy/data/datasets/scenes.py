@@ -10,7 +10,7 @@ from functools import lru_cache
 from segpp_deploy import commands
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, Sample
 from segpp_deploy.data.datasets.labels import LabelFile
-from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, Scene, generate_scene
 from segpp_deploy.errors import SegppError
 
@@ -18,7 +18,7 @@ DEFAULT_COUNT = 50
 TRAIN_SPLIT = "train"
 
 
-def open_scenes(spec: DatasetSpec) -> Dataset[ByteImage]:
+def open_scenes(spec: DatasetSpec) -> Dataset[LabelMap]:
     """Make N scenes of the default size, `DEFAULT_COUNT` where no N is given; held-out ones without a split.
 
     Raises:
@@ -35,14 +35,14 @@ def open_scenes(spec: DatasetSpec) -> Dataset[ByteImage]:
     name, first_seed = f"scenes:{count}", HELD_OUT_SEED
     if spec.split is not None:
         name, first_seed = f"{name}#{TRAIN_SPLIT}", 0
-    return Dataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), classes=SCENE_CLASSES)
+    return Dataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), classes=SCENE_CLASSES, spec=spec)
 
 
-def _sample(index: int, seed: int) -> Sample[ByteImage]:
+def _sample(index: int, seed: int) -> Sample[LabelMap]:
     return Sample(
         name=f"scene_{index:04d}",
         load_image=lambda: _draw(seed).image,
-        target=LabelFile(f"scene {index} (seed {seed})", lambda: _draw(seed).labels),
+        target=LabelFile(f"scene {index} (seed {seed})", lambda: _draw(seed).labels, is_drawn=True),
     )
 
 

@@ -36,7 +36,9 @@ class Selection:
     warnings: tuple[str, ...] = ()
 
 
-def select_pictures(data: str, count: int, task: TaskName, classes: ClassTable) -> Selection:
+def select_pictures(
+    data: str, count: int, task: TaskName, classes: ClassTable, *, needs_labels: bool = True
+) -> Selection:
     """Take `count` pictures, or all where there are fewer, spread evenly over a data set or a directory.
 
     Args:
@@ -44,15 +46,16 @@ def select_pictures(data: str, count: int, task: TaskName, classes: ClassTable) 
         count: how many.
         task: the model's.
         classes: the model's; targets are kept where they can be of these.
+        needs_labels: pictures of a data set without labels are an error; else they have no target.
 
     Raises:
         SegppError: count below 1, no such data, or none in it.
     """
     if count < 1:
         raise SegppError(f"--images {count} leaves no image.", "a number of at least 1.", commands.option("images", 64))
-    kind = data.partition(":")[0].partition("#")[0]
-    if kind == _SCENES or (":" in data and not Path(data).is_dir()):
-        return _select_samples(parse_dataset(data), count, task, classes)
+    is_scenes = data.partition(":")[0].partition("#")[0] == _SCENES
+    if is_scenes or (":" in data and not Path(data).is_dir()):
+        return _select_samples(parse_dataset(data, needs_labels=needs_labels), count, task, classes)
     return Selection(DIRECTORY, open_pictures(Path(data), task).spread(count))
 
 
@@ -67,8 +70,8 @@ def open_pictures(path: Path, task: TaskName) -> AnyDataset:
 
 
 def _select_samples(dataset: AnyDataset, count: int, task: TaskName, classes: ClassTable) -> Selection:
-    kind, _, rest = dataset.name.partition(":")
-    split = rest.rpartition("#")[2] if "#" in rest else ""
+    assert dataset.spec is not None  # the registry opened it
+    kind, split = dataset.spec.kind, dataset.spec.split
     same_task = dataset.task is task
     is_ours = same_task and (dataset.classes is None or len(dataset.classes) == len(classes))
     warnings = []
@@ -80,5 +83,6 @@ def _select_samples(dataset: AnyDataset, count: int, task: TaskName, classes: Cl
     if same_task and not is_ours:
         warnings.append(f"{dataset.name} has other classes than the model: whether all classes occur was not checked.")
     chosen = dataset.spread(count) if is_ours else dataset.spread(count).without_targets()
-    named = (dataset.classes or classes) if is_ours else None
+    has_labels = any(sample.target is not None for sample in chosen)
+    named = (dataset.classes or classes) if is_ours and has_labels else None
     return Selection(f"{kind}#{split}" if split else kind, chosen, named, tuple(warnings))

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from segpp_deploy.config import InputKind, Normalization, OutputKind
+from segpp_deploy.model.binary_head import with_background
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 
@@ -18,16 +19,22 @@ class Deployable(nn.Module):
         input_kind: uint8 [B, H, W, 3] RGB, or float [B, 3, H, W] already normalised.
         output_kind: labels [B, H, W] uint8, or the model's own logits or heatmaps.
         normalization: what the model was trained with.
+        threshold: of a segmentation model with one output, which has two here; see `with_background`.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
     def __init__(
-        self, model: SegFormer, input_kind: InputKind, output_kind: OutputKind, normalization: Normalization
+        self,
+        model: SegFormer,
+        input_kind: InputKind,
+        output_kind: OutputKind,
+        normalization: Normalization,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model = model if threshold is None else with_background(model, threshold)
         self.input_kind = input_kind
         self.output_kind = output_kind
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1))

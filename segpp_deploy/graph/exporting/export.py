@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -29,6 +29,7 @@ from segpp_deploy.graph.rewrites.plugin import rewrite_for_plugins
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.ops.upsample_argmax import MAX_CLASSES
 
 
@@ -42,11 +43,13 @@ class GraphOptions:
         input_kind: see `InputKind`.
         output_kind: see `OutputKind`.
         lowering: see `Lowering`.
-        classes: names and colours, one per output of the model.
+        classes: names and colours, one per output of the model; two where there is a threshold.
         normalization: what the model was trained with.
         checkpoint: where the weights came from, as the user named it.
         checkpoint_sha256: hash of the weights file; empty for random weights.
         seed: of random weights; None for a checkpoint.
+        training: what else is kept of the training.
+        threshold: of a segmentation model with one output: where its sigmoid is above it, a pixel is foreground.
         fold: fold the model first; off only to measure what folding gains.
     """
 
@@ -60,6 +63,8 @@ class GraphOptions:
     checkpoint: str
     checkpoint_sha256: str
     seed: int | None = None
+    training: TrainingFacts = field(default_factory=TrainingFacts)
+    threshold: float | None = None
     fold: bool = True
 
 
@@ -110,7 +115,7 @@ def build_graph(model: SegFormer, request: GraphOptions) -> tuple[ir.Model, Expo
     """
     metadata = _describe(model, request)  # first: it finds out whether the plan fits the size
     deployed = fold_model(model) if request.fold else model
-    module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization)
+    module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization, request.threshold)
     graph = trace(module, request.size.hw, request.batch)
     if request.lowering is Lowering.PORTABLE:
         graph = lower_to_portable(graph)
@@ -139,11 +144,14 @@ def _describe(model: SegFormer, request: GraphOptions) -> ExportMetadata:
         checkpoint_sha256=request.checkpoint_sha256,
         tool_version=__version__,
         seed=request.seed,
+        training=request.training,
+        threshold=request.threshold,
     )
 
 
 def _check_request(model: SegFormer, request: GraphOptions) -> None:
-    outputs = model.spec.num_outputs
+    _check_threshold(model, request.threshold)
+    outputs = 2 if model.spec.is_binary else model.spec.num_outputs
     if len(request.classes) != outputs:
         raise SegppError(
             f"{len(request.classes)} class names were given for a model with {outputs} outputs.",
@@ -155,4 +163,13 @@ def _check_request(model: SegFormer, request: GraphOptions) -> None:
             f"Labels are written as uint8, but the model has {outputs} classes.",
             f"at most {MAX_CLASSES} classes.",
             commands.option("output", OutputKind.LOGITS),
+        )
+
+
+def _check_threshold(model: SegFormer, threshold: float | None) -> None:
+    if model.spec.is_binary and threshold is None:
+        raise SegppError(
+            "The model has one output, and nothing says from which value on it means foreground.",
+            "a threshold of its sigmoid.",
+            commands.option("threshold", 0.5),
         )

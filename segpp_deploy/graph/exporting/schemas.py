@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 
 import onnx
@@ -28,9 +29,20 @@ _TYPE_NAMES = {
 
 def register_schemas() -> None:
     """Register the schema of every custom op with onnx; a second call does nothing."""
+    missing = [declaration for declaration in DECLARATIONS.values() if not defs.has(declaration.name, DOMAIN)]
+    for declaration in missing:
+        defs.register_schema(build_schema(declaration))
+    if missing:
+        # onnx drops schemas when the process has ended Python. Where their inference is Python's, as here, versions
+        # before 1.23 then wait for ever (1.19) or end the process with a segmentation fault.
+        atexit.register(deregister_schemas)
+
+
+def deregister_schemas() -> None:
+    """Undo `register_schemas`."""
     for declaration in DECLARATIONS.values():
-        if not defs.has(declaration.name, DOMAIN):
-            defs.register_schema(build_schema(declaration))
+        if defs.has(declaration.name, DOMAIN):
+            defs.deregister_schema(declaration.name, OPSET_VERSION, DOMAIN)
 
 
 def build_schema(declaration: OpDeclaration) -> defs.OpSchema:

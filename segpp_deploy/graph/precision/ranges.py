@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segpp_deploy import commands
 from segpp_deploy.config import Arch, CalibrationMethod
-from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.files import require_file, write_text
+from segpp_deploy.errors import SegppError, quote, shorten
+from segpp_deploy.files import MalformedFileError, read_yaml, require_file, write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.half import LARGEST_HALF
 from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
@@ -153,15 +153,15 @@ def read_ranges(path: Path) -> CalibrationRanges:
     """
     require_file(path, "range file (YAML)", _CALIBRATE)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _not_ranges(path, f"is not YAML: {one_line(error)}") from error
+        content = read_yaml(path)
+    except MalformedFileError as error:
+        raise _not_ranges(path, f"is not YAML: {error}") from error
     if not isinstance(content, dict) or "checksum" not in content:
         raise _not_ranges(path, "is not a range file")
     checksum = content.pop("checksum")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise SegppError(
-            f"{path} has the schema version {content.get('schema_version')}.",
+            f"{path} has the schema version {quote(content.get('schema_version'))}.",
             f"version {SCHEMA_VERSION}, which this segpp-deploy reads.",
             "Calibrate again: " + _CALIBRATE,
         )
@@ -170,7 +170,7 @@ def read_ranges(path: Path) -> CalibrationRanges:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise _not_ranges(path, f"cannot be used: {place}: {first['msg']}") from error
+        raise _not_ranges(path, f"cannot be used: {shorten(place)}: {shorten(first['msg'])}") from error
     if checksum != _checksum(_to_plain(ranges)):
         raise _not_ranges(path, "was edited or cut short: its checksum does not fit")
     return ranges

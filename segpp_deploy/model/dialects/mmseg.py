@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from segpp_deploy.config import TaskName
 from segpp_deploy.model.dialects.rules import Dialect, DialectTable, Layout, rename, stacked
 
@@ -61,3 +63,5 @@ MMPOSE = DialectTable(
     normalised_stages=True,
     task=TaskName.POSE,
 )
+
+MMPOSE_0 = replace(MMPOSE, dialect=Dialect.MMPOSE_0, title="SegFormer++ / mmpose 0.x", head_prefix="keypoint_head.")

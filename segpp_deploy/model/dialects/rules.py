@@ -23,9 +23,11 @@ class Dialect(Choice):
 
     MMSEG = "mmsegmentation"
     MMPOSE = "mmpose"
+    MMPOSE_0 = "mmpose-0"
     HUGGING_FACE = "hugging-face"
     TRANSFORMERS = "transformers"
     NVLABS = "nvlabs"
+    OWN = "segpp-deploy"
 
 
 class Layout(Enum):

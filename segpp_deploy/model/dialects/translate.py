@@ -10,15 +10,16 @@ import torch
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects.hugging_face import HUGGING_FACE, TRANSFORMERS
-from segpp_deploy.model.dialects.mmseg import MMPOSE, MMSEG
+from segpp_deploy.model.dialects.mmseg import MMPOSE, MMPOSE_0, MMSEG
 from segpp_deploy.model.dialects.nvlabs import NVLABS
+from segpp_deploy.model.dialects.own import OWN
 from segpp_deploy.model.dialects.rules import Dialect, DialectTable, Rule, fill
 from segpp_deploy.model.segformer import SegFormer
 
 Tensors = Mapping[str, torch.Tensor]
 
 TABLES: dict[Dialect, DialectTable] = {
-    table.dialect: table for table in (MMSEG, MMPOSE, HUGGING_FACE, TRANSFORMERS, NVLABS)
+    table.dialect: table for table in (MMSEG, MMPOSE, MMPOSE_0, HUGGING_FACE, TRANSFORMERS, NVLABS, OWN)
 }
 
 

@@ -104,7 +104,7 @@ class ModelCard(_Strict):
         task: segmentation or pose.
         classes: classes or keypoints in the order of the outputs.
         input_size: HEIGHTxWIDTH in pixels the model is meant for.
-        normalization: what the network was trained with.
+        normalization: what the network was trained with; left out, its checkpoint may say it.
         checkpoint: where the weights are.
         metrics: published or measured numbers.
         licence: licence of the weights.
@@ -118,7 +118,7 @@ class ModelCard(_Strict):
     task: TaskName
     classes: Annotated[tuple[CardClass, ...], Field(min_length=1)]
     input_size: SizeText
-    normalization: CardNormalization = CardNormalization()
+    normalization: CardNormalization | None = None
     checkpoint: CardCheckpoint
     metrics: tuple[CardMetric, ...] = ()
     licence: str
@@ -150,7 +150,3 @@ class ModelCard(_Strict):
         names = tuple(entry.name for entry in self.classes)
         generated = ClassTable(names).palette
         return ClassTable(names, tuple(entry.color or generated[index] for index, entry in enumerate(self.classes)))
-
-    def normalization_values(self) -> Normalization:
-        """Return mean and deviation as the rest of the package uses them."""
-        return Normalization(self.normalization.mean, self.normalization.std)

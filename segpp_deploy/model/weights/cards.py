@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError, one_line, suggest_name, unknown_name_error
-from segpp_deploy.files import require_file
+from segpp_deploy.errors import SegppError, quote, shorten, suggest_name, unknown_name_error
+from segpp_deploy.files import MalformedFileError, read_yaml, require_file
 from segpp_deploy.model.weights.card_schema import ModelCard
 from segpp_deploy.model.weights.download import cached_path, check_sha256, fetch
 
@@ -88,9 +87,9 @@ def _own_weights(card: ModelCard) -> str:
 
 def _read_card(path: Path) -> ModelCard:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SegppError(f"{path} is not YAML: {one_line(error)}.", "a model card.", f"Correct {path}.") from error
+        content = read_yaml(path)
+    except MalformedFileError as error:
+        raise SegppError(f"{path} is not YAML: {error}.", "a model card.", f"Correct {path}.") from error
     if not isinstance(content, dict):
         raise SegppError(f"{path} holds no mapping.", "a model card.", f"Correct {path}.")
     try:
@@ -99,7 +98,7 @@ def _read_card(path: Path) -> ModelCard:
         raise _card_error(path, error) from error
     if card.name != path.stem:
         raise SegppError(
-            f"The card {path} is called {card.name!r}.",
+            f"The card {path} is called {quote(card.name)}.",
             f"name: {path.stem} (the file's name).",
             "Rename the file or the card.",
         )
@@ -113,15 +112,15 @@ def _card_error(path: Path, error: ValidationError | SegppError) -> SegppError:
         return SegppError(f"{path}: {error.what}", error.expected, error.fix)
     problems: list[Any] = list(error.errors())
     first = problems[0]
-    field = ".".join(str(part) for part in first["loc"])
+    field = shorten(".".join(str(part) for part in first["loc"]))
     subject = f"Field {field}" if field else "Something"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     unknown = first["type"] == "extra_forbidden"
     suggestion = suggest_name(str(first["loc"][-1]), ModelCard.model_fields) if unknown else ""
     is_plain = isinstance(first["input"], str | int | float | None)
-    got = f"; got {first['input']!r}" if is_plain and first["type"] != "missing" else ""
+    got = f"; got {quote(first['input'])}" if is_plain and first["type"] != "missing" else ""
     return SegppError(
-        f"{subject} in the model card {path} is wrong: {first['msg']}{more}.",
+        f"{subject} in the model card {path} is wrong: {shorten(first['msg'])}{more}.",
         f"what segpp_deploy/model/weights/card_schema.py describes{got}.",
         f"{suggestion} Correct {path}.".strip(),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import CACHE_VARIABLE, atomic_path, cache_folder, require_writable, sha256_of, write_text
 
 TIMEOUT_S = 30.0
@@ -68,7 +68,7 @@ def check_sha256(path: Path, expected: str | None, fix: str) -> None:
 
 
 def _read_record(record: Path) -> str | None:
-    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
+    return record.read_text(encoding="utf-8", errors="replace").strip() if record.is_file() else None
 
 
 def _download(url: str, target: Path) -> None:
@@ -84,9 +84,10 @@ def _download(url: str, target: Path) -> None:
                 shutil.copyfileobj(response, stream)
             _check_length(url, target, response.headers.get("Content-Length"))
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error
+        cause = getattr(error, "reason", None)
+        reason = cause if isinstance(cause, Exception) else error
         raise SegppError(
-            f"{url} could not be downloaded: {reason}.",
+            f"{url} could not be downloaded: {one_line(reason)}.",
             "a network connection to that server.",
             "Download the file on another machine and give it with " + _CHECKPOINT,
         ) from error

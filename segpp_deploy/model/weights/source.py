@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpp_deploy.config import Arch, TaskName
+from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,15 @@ class CardSource:
         name: of the card, or the path of its file (*.yaml).
         checkpoint: weights file or Hugging Face directory in place of the card's.
         expected: checked against the weights; what is None there, the card says.
+        weights: which of the file's weights; None for the default, see `choose_state_dict`.
+        stated: what the user says of the training.
     """
 
     name: str
     checkpoint: Path | None = None
     expected: Expected = Expected()
+    weights: str | None = None
+    stated: TrainingRecord = NOTHING_SAID
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,14 @@ class CheckpointSource:
     Args:
         path: weights file or Hugging Face directory.
         expected: checked against the weights.
+        weights: which of the file's weights; None for the default, see `choose_state_dict`.
+        stated: what the user says of the training.
     """
 
     path: Path
     expected: Expected = Expected()
+    weights: str | None = None
+    stated: TrainingRecord = NOTHING_SAID
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,14 @@ class SeedSource:
         arch: backbone.
         task: what the model does.
         num_outputs: classes or keypoints.
+        stated: what the user says of the training.
     """
 
     seed: int
     arch: Arch = Arch.B0
     task: TaskName = TaskName.SEG
     num_outputs: int = 19
+    stated: TrainingRecord = NOTHING_SAID
 
 
 ModelSource = CardSource | CheckpointSource | SeedSource

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, sha256_of
+from segpp_deploy.model.weights.mm_record import read_mm_record
 from segpp_deploy.model.weights.safe_pickle import load_pickle
+from segpp_deploy.model.weights.state_dicts import all_names
+from segpp_deploy.model.weights.text_record import read_text_record
+from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
 
-KIND = "checkpoint (.safetensors, .pth, .pt, .bin, or a Hugging Face directory)"
+KIND = "checkpoint (.safetensors, .pth, .pt, .ckpt, .bin, or a Hugging Face directory)"
 FIX = (
     "Give the file with "
     + commands.option("checkpoint")
@@ -25,8 +29,6 @@ FIX = (
     + commands.help_of("export")
     + " lists them."
 )
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net")
-_PREFIXES = ("module.", "model.", "net.", "_orig_mod.")  # DataParallel, Lightning, torch.compile
 _MAX_HEADER_BYTES = 100 << 20  # safetensors' own limit
 
 
@@ -35,16 +37,16 @@ class WeightsFile:
     """What a checkpoint holds.
 
     Args:
-        tensors: by the file's names, wrappers and common prefixes removed.
-        metadata: what the file says about classes, normalisation and task, in the file's own form.
+        content: tensors by name, within whatever the file wraps them in.
         sha256: of the file.
         where: the path, for messages.
+        record: what the file says of the training.
     """
 
-    tensors: dict[str, torch.Tensor]
+    content: Mapping[str, Any]
     sha256: str
     where: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    record: TrainingRecord = NOTHING_SAID
 
 
 class _Format(Enum):
@@ -64,17 +66,19 @@ def read_weights_file(path: Path) -> WeightsFile:
     """
     path = require_file(path, KIND, FIX)
     kind = _sniff(path)
+    content: Mapping[str, Any]
     if kind is _Format.SAFETENSORS:
         content, metadata = _read_safetensors(path)
+        record = read_text_record(metadata)
     elif kind in (_Format.ZIP, _Format.PICKLE):
-        content = load_pickle(path, is_zip=kind is _Format.ZIP)
-        metadata = _pickle_metadata(content)
+        loaded = load_pickle(path, is_zip=kind is _Format.ZIP)
+        content = loaded if isinstance(loaded, Mapping) else {}
+        record = read_mm_record(content)
     else:
         raise _not_a_checkpoint(path, kind)
-    tensors = _strip_prefixes(_unwrap(content))
-    if not tensors:
+    if not all_names(content):
         raise SegppError(f"{path} holds no tensors.", f"a {KIND} with a model's weights.", FIX)
-    return WeightsFile(tensors, sha256_of(path), str(path), metadata)
+    return WeightsFile(content, sha256_of(path), str(path), record)
 
 
 def _sniff(path: Path) -> _Format:
@@ -109,40 +113,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
             return {name: stream.get_tensor(name) for name in stream.keys()}, stream.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise SegppError(
-            f"{path} is a damaged safetensors file: {error}.", "a complete file.", "Download or copy it again."
+            f"{path} is a damaged safetensors file: {one_line(error)}.",
+            "a complete file.",
+            "Download or copy it again.",
         ) from error
-
-
-def _pickle_metadata(content: Any) -> dict[str, Any]:
-    """Return the class names and colours that mmengine (or mmcv 1) stored with the weights."""
-    meta = content.get("meta") if isinstance(content, dict) else None
-    if not isinstance(meta, dict):
-        return {}
-    found = meta.get("dataset_meta", meta)
-    if not isinstance(found, dict):
-        return {}
-    lower = {str(key).lower(): value for key, value in found.items()}
-    return {key: lower[key] for key in ("classes", "palette") if key in lower}
-
-
-def _unwrap(content: Any) -> dict[str, torch.Tensor]:
-    """Return the tensors of a state dict that may lie under `state_dict`, `model` and the like."""
-    while isinstance(content, dict):
-        tensors = {str(key): value for key, value in content.items() if isinstance(value, torch.Tensor)}
-        wrapped = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)), None)
-        if wrapped is None or len(tensors) > 1:  # a lone tensor beside the weights is a step counter or the like
-            return tensors
-        content = wrapped
-    return {}
-
-
-def _strip_prefixes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Remove what wrappers put before every name."""
-    prefix = next((prefix for prefix in _PREFIXES if tensors and _all_start_with(tensors, prefix)), None)
-    if prefix is None:
-        return tensors
-    return _strip_prefixes({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
-
-
-def _all_start_with(names: Iterable[str], prefix: str) -> bool:
-    return all(name.startswith(prefix) for name in names)

@@ -11,13 +11,18 @@ from segpp_deploy.ops.token_match import NORM_EPSILON, destination_mask
 
 Indices = npt.NDArray[np.intp]
 
+MOST_SELECTED = 3840
+"""The largest k of a TopK that TensorRT takes."""
+
+_ABOVE_EVERY_COSINE = 2.0  # in every number format, and harmless to who looks at ranges, as infinity is not
+
 
 def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
     """Write the body and return row_of_token [B, N] int64; remember the match for the merges that use it.
 
     Nothing is sorted and nothing counted in the graph: which tokens are destinations is a constant, and only the few
-    sources that stay are selected, because TensorRT takes no TopK with k > 3840. Sources stand in descending token
-    order, so that TopK's own tie rule (lowest index first) keeps the highest token and merges the lowest.
+    sources that stay are selected. Sources stand in descending token order, so that TopK's own tie rule (lowest index
+    first) keeps the highest token and merges the lowest.
     """
     tokens = write.cast(required_input(node, 0), ir.DataType.FLOAT)
     grid_h, grid_w, stride_y, stride_x, num_removed = (
@@ -31,7 +36,7 @@ def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.
     num_kept = len(sources) - num_removed
     source_rows, kept_tokens = nearest, None
     if num_kept > 0:
-        _, kept = write.multi_op("TopK", best, write.constant([num_kept], np.int64), num_outputs=2, axis=1, largest=0)
+        kept = _select_smallest(write, best, num_kept)
         kept_tokens = write.op("Gather", write.constant(sources, np.int64), kept, axis=0)
         kept_rows = _per_image(write, len(destinations) + np.arange(num_kept), like=kept)
         source_rows = write.op("ScatterElements", nearest, kept, kept_rows, axis=1)
@@ -57,6 +62,24 @@ def _find_nearest(
     last = write.constant([-1], np.int64)
     cosine = write.op("Squeeze", write.op("Div", best, _norm(write, at_sources)), last)
     return cosine, write.op("Squeeze", nearest, last)
+
+
+def _select_smallest(write: NodeWriter, cosines: ir.Value, count: int) -> ir.Value:
+    """Return the indices [B, count] int64 of the smallest of `cosines` [B, S], the smallest first.
+
+    No TopK selects more than `MOST_SELECTED`. What one has selected is raised above every cosine before the next, so
+    all of them together select what a single one would, in its order and by the runtime's own tie rule: also where
+    equal cosines lie on both sides of a border. A threshold instead would trust all runtimes to have the same rule.
+    """
+    passes: list[ir.Value] = []
+    for start in range(0, count, MOST_SELECTED):
+        size = write.constant([min(MOST_SELECTED, count - start)], np.int64)
+        smallest, index = write.multi_op("TopK", cosines, size, num_outputs=2, axis=1, largest=0)
+        passes.append(index)
+        if start + MOST_SELECTED < count:
+            raised = write.op("Max", smallest, write.constant(_ABOVE_EVERY_COSINE, np.float32))
+            cosines = write.op("ScatterElements", cosines, index, raised, axis=1)
+    return passes[0] if len(passes) == 1 else write.op("Concat", *passes, axis=1)
 
 
 def _norm(write: NodeWriter, tokens: ir.Value) -> ir.Value:

@@ -97,7 +97,7 @@ def load_onnxruntime(source: EngineSource, options: LoadOptions) -> Any:
         )
     except Exception as error:  # the binding's exceptions have no common base of their own
         raise SegppError(
-            f"ONNX Runtime cannot load {describe_source(source)}: {_first_line(error)}",
+            f"ONNX Runtime cannot load {describe_source(source)}: {one_line(error)}",
             "a graph with the portable lowering that is whole.",
             commands.export(lowering=Lowering.PORTABLE) + ", then " + commands.build_engine(),
         ) from error
@@ -150,8 +150,3 @@ def _share_tight_arena() -> None:
     )
     arena = onnxruntime.OrtArenaCfg({"arena_extend_strategy": _EXTEND_AS_REQUESTED})
     onnxruntime.create_and_register_allocator(memory, arena)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segpp_deploy import commands
 from segpp_deploy.config import Lowering, Precision
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, shorten
 from segpp_deploy.hardware.cpu import physical_cores
 from segpp_deploy.runtimes.openvino.info import OPENVINO
 from segpp_deploy.runtimes.target import EngineSettings, EngineSource, RuntimeFacts, describe_source, import_runtime
@@ -53,7 +53,7 @@ def load_openvino(source: EngineSource, settings: EngineSettings, profile: bool 
     try:
         content = source.read_bytes() if isinstance(source, Path) else source  # an engine file may have any suffix
         return core.compile_model(core.read_model(model=content), _DEVICE, config)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise SegppError(
             f"OpenVINO cannot load {describe_source(source)}: {_reason(error)}",
             "a graph with the portable lowering that is whole.",
@@ -70,7 +70,7 @@ def run_openvino(request: Any, image: NDArray[Any]) -> NDArray[Any]:
     try:
         # The request reads the images in place; its result is copied, for the next run overwrites it.
         return np.array(request.infer([image], share_inputs=True, share_outputs=True)[0])
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:
         raise SegppError(
             f"OpenVINO failed while it ran the graph: {_reason(error)}",
             "a graph that runs, and enough memory for it.",
@@ -111,4 +111,4 @@ def _reason(error: Exception) -> str:
     """Return the last line of OpenVINO's report that says something; the first ones name its source files."""
     lines = [line.strip() for line in str(error).splitlines()]
     telling = [line for line in lines if line and not line.startswith(("Exception from", "Check "))]
-    return (telling or lines or [type(error).__name__])[-1]
+    return shorten((telling or lines or [type(error).__name__])[-1])

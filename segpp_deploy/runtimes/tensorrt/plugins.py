@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.config import Lowering
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.plugin_library.library import PluginLibrary, find_plugin_library
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 
@@ -51,7 +51,7 @@ def _register(trt: TensorRt, library: PluginLibrary) -> None:
     try:
         handle = trt.api.get_plugin_registry().load_library(str(library.path))
     except (RuntimeError, OSError) as error:
-        trt.log.errors.append(str(error))
+        trt.log.errors.append(one_line(error))
         handle = None
     if handle is None:
         built_with = library.record.tensorrt_version

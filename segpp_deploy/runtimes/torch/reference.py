@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, quote
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.segformer import SegFormer, take_rgb
 from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card, resolve_card_checkpoint
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from segpp_deploy.model.weights.loading import load_source
@@ -32,19 +32,25 @@ def load_model_for(metadata: ExportMetadata, checkpoint: Path | None, near: Path
         SegppError: the checkpoint is not found, or is another one (by its hash).
     """
     if metadata.seed is not None:
-        model = load_source(SeedSource(metadata.seed, metadata.arch, metadata.task, len(metadata.classes))).model
+        model = load_source(SeedSource(metadata.seed, metadata.arch, metadata.task, metadata.trained_outputs)).model
     else:
-        loaded = load_checkpoint(checkpoint or _find_checkpoint(metadata, near), arch=metadata.arch, task=metadata.task)
+        loaded = load_checkpoint(
+            checkpoint or _find_checkpoint(metadata, near),
+            arch=metadata.arch,
+            task=metadata.task,
+            weights=metadata.training.weights,
+        )
         if loaded.sha256 != metadata.checkpoint_sha256:
             raise SegppError(
                 f"The weights found for {near} are not the ones it was exported from (SHA-256 "
                 f"{loaded.sha256[:12]}.., exported {metadata.checkpoint_sha256[:12]}..).",
-                f"the checkpoint {metadata.checkpoint!r} as it was at export.",
+                f"the checkpoint {quote(metadata.checkpoint)} as it was at export.",
                 "Export again from the new weights, or name the old ones with "
                 + commands.option("checkpoint", "FILE")
                 + ".",
             )
         model = loaded.model
+        take_rgb(model, metadata.training.channel_order)
     model.plan = metadata.plan
     return model
 
@@ -62,7 +68,7 @@ def _find_checkpoint(metadata: ExportMetadata, near: Path) -> Path:
         except SegppError as error:
             reason = f" {error.what}"
     raise SegppError(
-        f"The checkpoint {metadata.checkpoint!r} that {near} was exported from is not here.{reason}",
+        f"The checkpoint {quote(metadata.checkpoint)} that {near} was exported from is not here.{reason}",
         "the PyTorch weights, to compare the engine with.",
         "Say where they are with "
         + commands.option("checkpoint", "FILE")

@@ -18,13 +18,15 @@ class TorchSession:
     """Runs a model as the exported file described by `metadata` would.
 
     Args:
-        model: float32, in eval mode, with the plan of the file.
+        model: as trained, float32, in eval mode, with the plan of the file.
         metadata: of the exported file.
     """
 
     def __init__(self, model: SegFormer, metadata: ExportMetadata) -> None:
         self.metadata = metadata
-        self._module: Any = Deployable(model, metadata.input_kind, metadata.output_kind, metadata.normalization).eval()
+        self._module: Any = Deployable(
+            model, metadata.input_kind, metadata.output_kind, metadata.normalization, metadata.threshold
+        ).eval()
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""

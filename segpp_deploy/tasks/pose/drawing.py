@@ -7,10 +7,10 @@ import numpy as np
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.lettering import draw_text
 from segpp_deploy.tasks.pose.prediction import Pose
 
 _OUTLINE_RGB = (20, 22, 26)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_keypoints(image: ByteImage, pose: Pose, classes: ClassTable, *, names: bool = True) -> ByteImage:
@@ -34,5 +34,5 @@ def draw_keypoints(image: ByteImage, pose: Pose, classes: ClassTable, *, names: 
         cv2.circle(drawn, (x, y), radius + 1, _OUTLINE_RGB, cv2.FILLED, cv2.LINE_AA)
         cv2.circle(drawn, (x, y), radius, colour, cv2.FILLED, cv2.LINE_AA)
         if names:
-            cv2.putText(drawn, name, (x + radius + 2, y), _FONT, radius / 8, colour, 1, cv2.LINE_AA)
+            draw_text(drawn, name, (x + radius + 2, y), radius / 8, colour)
     return drawn

@@ -7,11 +7,16 @@ from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.keypoints import Keypoints
+from segpp_deploy.errors import some_names
 from segpp_deploy.tasks.pose.prediction import Pose
+from segpp_deploy.tasks.protocol.chance import NEAR_CHANCE, kappa
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
 
 THRESHOLDS = (0.1, 0.05)
 """Of the longer side of the person's box; the first gives the headline."""
+
+ENOUGH_LABELS = 20
+"""Of fewer labelled keypoints nobody can tell whether they are found by chance."""
 
 
 class PckMetric:
@@ -24,14 +29,17 @@ class PckMetric:
     def __init__(self, classes: ClassTable) -> None:
         self._classes = classes
         self._found = np.zeros((len(THRESHOLDS), len(classes)), np.int64)
+        self._near = np.zeros((len(classes), len(classes)), np.int64)
         self._labelled = np.zeros(len(classes), np.int64)
         self._persons = 0
 
     def update(self, prediction: Pose, target: Keypoints) -> None:
         """Add one person."""
-        distance = np.linalg.norm(prediction.points - target.points, axis=1) / target.person_px
+        offsets = target.points[:, None] - prediction.points[None]
+        distance = np.linalg.norm(offsets, axis=2) / target.person_px  # [K, K] by (labelled, predicted)
         for row, threshold in enumerate(THRESHOLDS):
-            self._found[row] += target.is_labelled & (distance < threshold)
+            self._found[row] += target.is_labelled & (np.diag(distance) < threshold)
+        self._near += target.is_labelled[:, None] & (distance < THRESHOLDS[0])
         self._labelled += target.is_labelled
         self._persons += 1
 
@@ -43,7 +51,28 @@ class PckMetric:
             for threshold, values in zip(THRESHOLDS, by_keypoint, strict=True)
         )
         named = dict(zip(self._classes.distinct_names, by_keypoint[0].tolist(), strict=True))
-        return Evaluation(scores[0], scores[1:], PerClass(scores[0].name, named), self._persons)
+        per_class = PerClass(scores[0].name, named)
+        return Evaluation(scores[0], scores[1:], per_class, self._persons, self._notes(), self._warnings())
+
+    def _notes(self) -> tuple[str, ...]:
+        missing = [name for name, count in zip(self._classes.distinct_names, self._labelled, strict=True) if not count]
+        return (f"Nobody labelled: {some_names(missing)}.",) if missing and self._labelled.any() else ()
+
+    def _warnings(self) -> tuple[str, ...]:
+        """Compare each keypoint with its own label and with those of the others: of those it is near by chance."""
+        labelled, count = self._labelled.sum(), len(self._classes)
+        if labelled < ENOUGH_LABELS or count == 1:
+            return ()
+        right = float(np.trace(self._near) / labelled)
+        by_chance = float((self._near.sum() - np.trace(self._near)) / (labelled * (count - 1)))
+        if not kappa(right, by_chance) < NEAR_CHANCE:
+            return ()
+        return (
+            f"Near chance: {100 * right:.1f} % of the keypoints are near their own label, {100 * by_chance:.1f} % near "
+            "that of another keypoint. Labels or normalisation do not fit. Likely causes: keypoints in another order "
+            "than the model's; points or boxes that are not in pixels of the upright picture (EXIF); another mean, "
+            "deviation or channel order than in training; weights that were not trained for these keypoints.",
+        )
 
     def _by_keypoint(self, row: int) -> NDArray[np.float64]:
         with np.errstate(invalid="ignore"):

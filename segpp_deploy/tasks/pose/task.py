@@ -9,6 +9,7 @@ from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskNam
 from segpp_deploy.data.datasets.keypoints import Keypoints
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.pose.agreement import PoseAgreement
@@ -26,6 +27,10 @@ class PoseTask:
     default_size = Size(384, 288)
     counted = "keypoints"
     assumptions: tuple[str, ...] = ("Assumed: each picture shows one person, who fills it.",)
+
+    def default_output(self, num_outputs: int) -> OutputKind:
+        """Return heatmaps, which are all there is."""
+        return OutputKind.HEATMAPS
 
     def require_inference(self, inference: Inference, metadata: ExportMetadata) -> None:
         """Check that the person is looked at whole.
@@ -78,7 +83,7 @@ class PoseTask:
         """
         raise _no_label_maps()
 
-    def label_map(self, prediction: Pose) -> ByteImage:
+    def label_map(self, prediction: Pose) -> LabelMap:
         """Refuse, as `require_label_maps`."""
         raise _no_label_maps()
 

@@ -86,12 +86,16 @@ class Evaluation:
         further: others.
         per_class: the headline's parts.
         samples: pictures, or persons, that were looked at.
+        notes: facts that the scores leave out, such as classes that no label names.
+        warnings: what speaks against believing the scores.
     """
 
     headline: Score
     further: tuple[Score, ...]
     per_class: PerClass
     samples: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def scores(self) -> tuple[Score, ...]:

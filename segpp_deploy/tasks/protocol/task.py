@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
 
@@ -69,7 +70,14 @@ class Task(Protocol[P, T]):
 
     @property
     def outputs(self) -> tuple[OutputKind, ...]:
-        """What its models can put out, the default first."""
+        """What its models can put out."""
+
+    def default_output(self, num_outputs: int) -> OutputKind:
+        """Return what a model of so many classes or keypoints puts out where nobody says it.
+
+        Raises:
+            SegppError: there are too many.
+        """
 
     @property
     def default_size(self) -> Size:
@@ -115,8 +123,8 @@ class Task(Protocol[P, T]):
             SegppError: it is not.
         """
 
-    def label_map(self, prediction: P) -> ByteImage:
-        """Return the class of every pixel, uint8 [H, W]; raises what `require_label_maps` raises."""
+    def label_map(self, prediction: P) -> LabelMap:
+        """Return the class of every pixel; raises what `require_label_maps` raises."""
 
     def draw(self, image: ByteImage, prediction: P, classes: ClassTable, *, legend: bool = True) -> ByteImage:
         """Draw a prediction over its picture; returns a new picture."""

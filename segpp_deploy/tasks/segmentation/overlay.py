@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap
+from segpp_deploy.data.lettering import CAPITAL_HEIGHT, draw_text, text_width
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_CAPITAL_HEIGHT = 21  # of that font at scale 1, in pixels
 _TEXT_COLOUR = (245, 245, 245)
 _SWATCH_FRAME = (150, 150, 150)  # keeps dark classes visible on the dark panel
 _MAX_LEGEND_FRACTION = 0.4  # of the picture's height; the rarest classes are left out beyond that
 
 
 def draw_overlay(
-    image: ByteImage, labels: ByteImage, classes: ClassTable, alpha: float = 0.5, legend: bool = True
+    image: ByteImage, labels: LabelMap, classes: ClassTable, alpha: float = 0.5, legend: bool = True
 ) -> ByteImage:
     """Tint each pixel with its class colour, outline the regions, and name the classes that occur.
 
     Args:
         image: uint8 [H, W, 3], RGB.
-        labels: uint8 [H, W]; values without a class (255, "ignored") leave the picture as it is.
+        labels: [H, W]; values without a class, such as "ignored", leave the picture as it is.
         classes: names and colours.
         alpha: opacity of the tint, 0 (picture only) to 1 (colours only).
         legend: whether to draw the legend along the lower edge.
@@ -36,20 +35,21 @@ def draw_overlay(
     if image.shape[:2] != labels.shape:
         raise ValueError(f"picture {image.shape[:2]} and labels {labels.shape} differ in size")
     known = labels < len(classes)
-    weight = np.zeros(256, np.float32)
+    values = np.iinfo(labels.dtype).max + 1
+    weight = np.zeros(values, np.float32)
     weight[: len(classes)] = alpha
-    colours = np.zeros((256, 3), np.float32)
+    colours = np.zeros((values, 3), np.float32)
     colours[: len(classes)] = np.asarray(classes.palette, np.float32) * alpha
     drawn: ByteImage = np.rint(image * (1 - weight[labels])[..., None] + colours[labels]).astype(np.uint8)
     _outline_regions(drawn, labels, known, alpha)
     if legend:
-        counts = np.bincount(labels.ravel(), minlength=256)[: len(classes)]
+        counts = np.bincount(labels.ravel(), minlength=len(classes))[: len(classes)]
         present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
         _draw_legend(drawn, present, classes)
     return drawn
 
 
-def _outline_regions(drawn: ByteImage, labels: ByteImage, known: NDArray[np.bool_], alpha: float) -> None:
+def _outline_regions(drawn: ByteImage, labels: LabelMap, known: NDArray[np.bool_], alpha: float) -> None:
     edge = np.zeros(labels.shape, bool)
     edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     edge[1:] |= labels[1:] != labels[:-1]
@@ -76,8 +76,7 @@ class _LegendStyle:
         return cls(scale, max(1, round(scale)), line, max(3, line // 3))
 
     def entry_width(self, name: str) -> int:
-        (text_width, _), _ = cv2.getTextSize(name, _FONT, self.scale, self.thickness)
-        return int(self.line + self.gap // 2 + text_width + 2 * self.gap)
+        return self.line + self.gap // 2 + text_width(name, self.scale, self.thickness) + 2 * self.gap
 
 
 def _draw_legend(drawn: ByteImage, present: list[int], classes: ClassTable) -> None:
@@ -120,5 +119,5 @@ def _draw_entry(
     top = y + (style.line - side) // 2
     panel[top : top + side, x : x + side] = _SWATCH_FRAME
     panel[top + 1 : top + side - 1, x + 1 : x + side - 1] = colour
-    origin = (x + side + style.line // 4 + style.gap // 2, y + round((style.line + _CAPITAL_HEIGHT * style.scale) / 2))
-    cv2.putText(panel, name, origin, _FONT, style.scale, _TEXT_COLOUR, style.thickness, cv2.LINE_AA)
+    origin = (x + side + style.line // 4 + style.gap // 2, y + round((style.line + CAPITAL_HEIGHT * style.scale) / 2))
+    draw_text(panel, name, origin, style.scale, _TEXT_COLOUR, style.thickness)

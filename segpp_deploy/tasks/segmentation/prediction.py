@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,23 +13,22 @@ from numpy.typing import NDArray
 from segpp_deploy.config import OutputKind, Size
 from segpp_deploy.data.geometry.slide import Window, cut, published_stride, windows
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import LabelMap, label_type
 from segpp_deploy.graph.metadata import ExportMetadata
 
 Array = NDArray[Any]
-
-MAX_CLASSES = 255  # labels are bytes and 255 means "ignored"
 
 _STRIP_BYTES = 4 << 20  # equally fast from 1 to 16 MiB, slower above: it should fit the cache
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """One picture's labels, uint8 [H, W] of the picture's own size, and the session's outputs they were made from.
+    """One picture's labels [H, W] of the picture's own size, and the session's outputs they were made from.
 
     `outputs` holds one array without the batch axis (or one per window): labels [h, w] or logits [K, h/4, w/4].
     """
 
-    labels: ByteImage
+    labels: LabelMap
     outputs: tuple[Array, ...] = ()
 
 
@@ -73,13 +72,10 @@ class SlidingWindows:
 
     def finish(self, outputs: Sequence[Array]) -> Segmentation:
         """Return the labels of the averaged logits."""
-        accumulator = SlideAccumulator(self._size, len(self._metadata.classes), self._metadata.size)
-        for box, output in zip(self._boxes, outputs, strict=True):
-            accumulator.add(box, output)
-        return Segmentation(accumulator.labels(), tuple(outputs))
+        return Segmentation(labels_of_windows(self._boxes, outputs, self._size, self._metadata.size), tuple(outputs))
 
 
-def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, size: Size) -> ByteImage:
+def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, size: Size) -> LabelMap:
     """Turn one image's graph output into labels of the original picture's size.
 
     Labels are resized to the nearest pixel centre. Logits are upsampled first and only then compared (the
@@ -92,42 +88,56 @@ def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, siz
         size: the original picture's size.
 
     Returns:
-        uint8 [H, W].
+        uint8 [H, W], or uint16 of more classes than bytes can number.
     """
     if output_kind is OutputKind.LABELS:
         return _resize_labels(output.astype(np.uint8, copy=False), size)
     logits = output.astype(np.float32, copy=False)
-    labels = np.empty(size.hw, np.uint8)
-    rows = rows_per_strip(logits.shape[0], size.width)
+    return _labels_in_strips(len(logits), size, lambda top, bottom: resize_logits_rows(logits, size, top, bottom))
+
+
+def labels_of_windows(
+    boxes: Sequence[Window], outputs: Sequence[NDArray[np.generic]], size: Size, window: Size
+) -> LabelMap:
+    """Average the logits of overlapping windows and turn them into labels of the picture's size.
+
+    At each pixel all classes are summed equally often, so the argmax of the sum is that of the mean. Works in strips of
+    rows, as `labels_from_output` does.
+
+    Args:
+        boxes: where the windows lie; smaller than a window where `cut` padded.
+        outputs: logits [K, h, w] of each, at whatever resolution the graph gives them.
+        size: the picture's size.
+        window: the size of a window.
+
+    Returns:
+        uint8 [H, W], or uint16 of more classes than bytes can number.
+    """
+    logits = [output.astype(np.float32, copy=False) for output in outputs]
+    num_classes = len(logits[0])
+
+    def sum_rows(top: int, bottom: int) -> NDArray[np.float32]:
+        total = np.zeros((num_classes, bottom - top, size.width), np.float32)
+        for box, scores in zip(boxes, logits, strict=True):
+            first, last = max(top, box.top), min(bottom, box.bottom)
+            if first < last:
+                rows = resize_logits_rows(scores, window, first - box.top, last - box.top)
+                total[:, first - top : last - top, box.left : box.right] += rows[:, :, : box.right - box.left]
+        return total
+
+    return _labels_in_strips(num_classes, size, sum_rows)
+
+
+def _labels_in_strips(
+    num_classes: int, size: Size, scores_of_rows: Callable[[int, int], NDArray[np.float32]]
+) -> LabelMap:
+    """Compare scores [K, rows, W], made from row `top` up to row `bottom`, strip by strip."""
+    labels: LabelMap = np.empty(size.hw, label_type(num_classes))
+    rows = rows_per_strip(num_classes, size.width)
     for top in range(0, size.height, rows):
         bottom = min(top + rows, size.height)
-        labels[top:bottom] = argmax_lowest(resize_logits_rows(logits, size, top, bottom))
+        labels[top:bottom] = argmax_lowest(scores_of_rows(top, bottom))
     return labels
-
-
-class SlideAccumulator:
-    """Sums the windows' logits over the picture; needs 4 K H W bytes.
-
-    At each pixel all classes are summed equally often, so the argmax of the sum is that of the mean.
-    """
-
-    def __init__(self, size: Size, num_classes: int, window: Size) -> None:
-        self._sum = np.zeros((num_classes, *size.hw), np.float32)
-        self._window = window
-
-    def add(self, box: Window, logits: NDArray[np.generic]) -> None:
-        """Add one window's logits [K, h, w], at whatever resolution the graph gives them."""
-        scores = logits.astype(np.float32, copy=False)
-        height, width = box.bottom - box.top, box.right - box.left  # less than the window where `cut` padded
-        step = rows_per_strip(scores.shape[0], self._window.width)
-        for top in range(0, height, step):
-            bottom = min(top + step, height)
-            rows = resize_logits_rows(scores, self._window, top, bottom)
-            self._sum[:, box.top + top : box.top + bottom, box.left : box.right] += rows[:, :, :width]
-
-    def labels(self) -> ByteImage:
-        """Return uint8 [H, W]; ties go to the lowest class."""
-        return argmax_lowest(self._sum)
 
 
 def resize_logits_rows(logits: NDArray[np.float32], size: Size, top: int, bottom: int) -> NDArray[np.float32]:
@@ -147,12 +157,10 @@ def resize_logits_rows(logits: NDArray[np.float32], size: Size, top: int, bottom
     return np.asarray(wide, np.float32).reshape(classes, bottom - top, size.width)
 
 
-def argmax_lowest(scores: NDArray[np.float32]) -> ByteImage:
-    """Return the index of the largest of scores [K, ...] as uint8; ties go to the lowest index."""
-    if scores.shape[0] > MAX_CLASSES:
-        raise ValueError(f"{scores.shape[0]} classes do not fit into byte labels (at most {MAX_CLASSES})")
+def argmax_lowest(scores: NDArray[np.float32]) -> LabelMap:
+    """Return the index of the largest of scores [K, ...] as a label map; ties go to the lowest index."""
     best = scores[0].copy()
-    labels = np.zeros(best.shape, np.uint8)
+    labels: LabelMap = np.zeros(best.shape, label_type(len(scores)))
     for index in range(1, scores.shape[0]):  # several times faster than np.argmax over the first axis
         better = scores[index] > best
         np.copyto(labels, index, where=better)

@@ -6,9 +6,9 @@ import numpy as np
 
 from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
-from segpp_deploy.data.datasets.labels import IGNORE_INDEX
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.label_maps import MAX_BYTE_CLASSES, MAX_CLASSES, LabelMap, ignored_label
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.protocol.outputs import are_comparable
@@ -19,13 +19,27 @@ from segpp_deploy.tasks.segmentation.prediction import Segmentation, SlidingWind
 
 
 class SegmentationTask:
-    """Implements `Task`: predictions are `Segmentation`, targets are labels uint8 [H, W]."""
+    """Implements `Task`: predictions are `Segmentation`, targets are label maps."""
 
     name = TaskName.SEG
     outputs = (OutputKind.LABELS, OutputKind.LOGITS)
     default_size = Size(512, 1024)
     counted = "pixels"
     assumptions: tuple[str, ...] = ()
+
+    def default_output(self, num_outputs: int) -> OutputKind:
+        """Return labels, or logits where labels in bytes cannot number the classes.
+
+        Raises:
+            SegppError: more classes than even labels of two bytes can number.
+        """
+        if num_outputs > MAX_CLASSES:
+            raise SegppError(
+                f"The model has {num_outputs} classes.",
+                f"at most {MAX_CLASSES}, which label maps of 16 bits can number.",
+                "Choose a model with fewer classes.",
+            )
+        return OutputKind.LABELS if num_outputs <= MAX_BYTE_CLASSES else OutputKind.LOGITS
 
     def require_inference(self, inference: Inference, metadata: ExportMetadata) -> None:
         """Check that windows can be averaged.
@@ -52,14 +66,14 @@ class SegmentationTask:
         return kind(image, metadata)
 
     def metric(self, classes: ClassTable) -> SegmentationMetric:
-        """Return a new confusion matrix."""
+        """Return new counts of pixels."""
         return SegmentationMetric(classes)
 
     def agreement(self, reference: ExportMetadata, other: ExportMetadata) -> SegmentationAgreement:
         """Return a new comparison of labels, and of logits where there are such."""
         return SegmentationAgreement(with_logits=are_comparable(reference, other))
 
-    def as_target(self, prediction: Segmentation, box: Box | None) -> ByteImage:
+    def as_target(self, prediction: Segmentation, box: Box | None) -> LabelMap:
         """Return the predicted labels."""
         return prediction.labels
 
@@ -67,15 +81,15 @@ class SegmentationTask:
         """Return the labels alone."""
         return Segmentation(prediction.labels)
 
-    def classes_in(self, target: ByteImage) -> frozenset[int]:
+    def classes_in(self, target: LabelMap) -> frozenset[int]:
         """Return the classes with at least one pixel."""
-        present = np.flatnonzero(np.bincount(target.ravel(), minlength=IGNORE_INDEX + 1))
-        return frozenset(present.tolist()) - {IGNORE_INDEX}
+        present = np.flatnonzero(np.bincount(target.ravel()))
+        return frozenset(present.tolist()) - {ignored_label(target)}
 
     def require_label_maps(self) -> None:
         """Do nothing: labels are all there is."""
 
-    def label_map(self, prediction: Segmentation) -> ByteImage:
+    def label_map(self, prediction: Segmentation) -> LabelMap:
         """Return the labels."""
         return prediction.labels
 

@@ -64,7 +64,7 @@ def compare_methods(
 
         model = lower_to_portable(model)
     with collect_findings() as findings:
-        chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes)
+        chosen = select_pictures(options.data, options.images, metadata.task, metadata.classes, needs_labels=False)
         calibrator = Calibrator(model, graph.metadata, chosen, options.threads)
         tensors = calibrator.find_ranges(methods, progress)
     results = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from segpp_deploy.config import CalibrationMethod, Inference
 from segpp_deploy.data.datasets import Sample
 from segpp_deploy.data.datasets.selection import Selection
 from segpp_deploy.data.geometry.whole import prepare
+from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.predictor import chunks
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -144,12 +145,20 @@ class Calibrator:
 
     def _prepare(self, sample: Sample[Any], survey: ImageSurvey | None) -> Array:
         metadata, task = self._metadata, TASKS[self._metadata.task]
-        example = sample.load(len(metadata.classes))
+        example = replace(sample, target=None).load(len(metadata.classes))
         if survey is not None:
-            shown = frozenset[int]() if example.target is None else task.classes_in(example.target)
-            survey.add(sample.name, example.image, shown)
+            survey.add(sample.name, example.image, self._classes_shown(sample, example.image))
         (view,) = task.views(example.image, example.box, Inference.WHOLE, metadata).inputs()
         return prepare(view, metadata.size, metadata.input_kind, metadata.normalization)
+
+    def _classes_shown(self, sample: Sample[Any], image: ByteImage) -> frozenset[int] | None:
+        """Return the classes that labels name; None where they cannot be used, which is no reason to end it."""
+        if sample.target is None:
+            return frozenset()
+        try:
+            return TASKS[self._metadata.task].classes_in(sample.target.load(image, len(self._metadata.classes)))
+        except SegppError:
+            return None
 
     def _fill(self, batch: Array) -> Array:
         """Repeat the last image until a fixed batch is full."""

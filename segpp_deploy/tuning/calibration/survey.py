@@ -31,9 +31,10 @@ class ImageSurvey:
     _thumbnails: list[NDArray[np.float32]] = field(default_factory=list)
     _constant: list[str] = field(default_factory=list)
     _seen_classes: set[int] = field(default_factory=set)
+    _unusable_labels: list[str] = field(default_factory=list)
 
-    def add(self, name: str, image: ByteImage, shown: frozenset[int]) -> None:
-        """Take note of a picture [H, W, 3] and the classes that its target shows."""
+    def add(self, name: str, image: ByteImage, shown: frozenset[int] | None) -> None:
+        """Take note of a picture [H, W, 3] and the classes that its target shows; None where it cannot be used."""
         digest = hashlib.sha256(f"{image.shape}".encode())
         digest.update(image.tobytes())
         self._digests.append(digest.hexdigest())
@@ -41,7 +42,10 @@ class ImageSurvey:
         self._thumbnails.append(cv2.resize(image, side, interpolation=cv2.INTER_AREA).astype(np.float32))
         if image.reshape(-1, image.shape[2]).std(axis=0).max() < _CONSTANT_STD:
             self._constant.append(name)
-        self._seen_classes |= shown
+        if shown is None:
+            self._unusable_labels.append(name)
+        else:
+            self._seen_classes |= shown
 
     @property
     def sha256(self) -> str:
@@ -87,6 +91,11 @@ class ImageSurvey:
     def _missing_classes(self) -> str:
         if self.classes is None:
             return ""
+        if self._unusable_labels:
+            return (
+                f"The labels of {len(self._unusable_labels)} calibration images cannot be used "
+                f"({_some(self._unusable_labels)}): whether all classes occur was not checked."
+            )
         missing = [name for index, name in enumerate(self.classes.names) if index not in self._seen_classes]
         if not missing or not self._seen_classes:
             return "" if not missing else "The labels of the calibration images name no class at all."

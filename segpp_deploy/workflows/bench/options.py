@@ -20,6 +20,8 @@ class BenchOptions:
         profile: take the time by operation as well, in runs of their own.
         threads: CPU threads; None = what the engines were built with.
         report_dir: write bench.json and bench.md there.
+        batch: images per call, which engines with a dynamic batch are given; None = what each was exported for, and
+            one where its batch is dynamic.
     """
 
     engines: tuple[Path, ...]
@@ -28,3 +30,4 @@ class BenchOptions:
     profile: bool = False
     threads: int | None = None
     report_dir: Path | None = None
+    batch: int | None = None

@@ -22,6 +22,7 @@ class EngineTiming:
     Args:
         path: its file.
         manifest: its record.
+        batch: images per call.
         threads: CPU threads it ran with.
         load_seconds: from the file to a session that is ready.
         latency_ms: of one call.
@@ -31,6 +32,7 @@ class EngineTiming:
 
     path: Path
     manifest: Manifest
+    batch: int
     threads: int
     load_seconds: float
     latency_ms: LatencyStats
@@ -47,7 +49,8 @@ class EngineTiming:
             "target": str(self.manifest.target),
             "precision": str(self.manifest.precision),
             "size": str(metadata.size),
-            "batch": metadata.images_per_call,
+            "batch": self.batch,
+            "dynamic_batch": metadata.batch is None,
             "threads": self.threads,
             "load_seconds": self.load_seconds,
             "throughput_ips": stats.pop("throughput_ips"),
@@ -79,8 +82,8 @@ class BenchResult:
 
     def speedup(self, baseline: int, index: int) -> float:
         """Return how many times faster engine `index` is than engine `baseline`, per image (median over rounds)."""
-        images, baseline_images = (self.engines[one].manifest.metadata.images_per_call for one in (index, baseline))
-        return images / baseline_images * self.latency.speedup(str(baseline), str(index))
+        images = self.engines[index].batch / self.engines[baseline].batch
+        return images * self.latency.speedup(str(baseline), str(index))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `bench --json`; `speedup` is over the first engine."""
@@ -98,11 +101,11 @@ class BenchResult:
         )
 
     def _row(self, index: int, timing: EngineTiming) -> tuple[str, ...]:
-        stats, metadata = timing.latency_ms, timing.manifest.metadata
+        stats = timing.latency_ms
         return (
             str(timing.path),
-            metadata.mode,
-            str(metadata.images_per_call),
+            timing.manifest.metadata.mode,
+            str(timing.batch),
             f"{stats.median:.1f}",
             f"{stats.p90:.1f}",
             f"{stats.p99:.1f}",

@@ -17,6 +17,7 @@ from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.session import OperationTime, SessionOptions
+from segpp_deploy.workflows.bench.batches import check_batch, require_batch
 from segpp_deploy.workflows.bench.options import BenchOptions
 from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming
 
@@ -31,19 +32,22 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
     while slows all of them. All are loaded at once: together they have to fit into memory.
 
     Raises:
-        SegppError: no engine, impossible counts, an engine that cannot be opened or run, or a report that cannot be
-            written.
+        SegppError: no engine, impossible counts, an engine that cannot be opened or run or that takes another batch,
+            or a report that cannot be written.
     """
     _check_options(options)
     if options.report_dir is not None:
         require_writable(options.report_dir / REPORT_NAME)
     manifests = [verify_engine(engine) for engine in options.engines]
+    for engine, manifest in zip(options.engines, manifests, strict=True):
+        check_batch(engine, manifest, options.batch)
+    open_batch = options.batch or 1
     session_options = SessionOptions(options.threads)
     with ExitStack() as stack:
         workers = []
         for index, engine in enumerate(options.engines):
             progress("Loading engines", index, len(options.engines))
-            workers.append(stack.enter_context(start_worker(engine, session_options)))
+            workers.append(stack.enter_context(start_worker(engine, session_options, open_batch)))
         timers = {str(index): worker.run_ms for index, worker in enumerate(workers)}
         latency = take_turns(timers, options.iterations, options.warmup, progress)
         peaks = [worker.peak_memory_bytes() for worker in workers]
@@ -52,9 +56,10 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
         EngineTiming(
             path=engine,
             manifest=manifest,
+            batch=manifest.metadata.batch or open_batch,
             threads=options.threads or manifest.threads or physical_cores(),
             load_seconds=loads[index],
-            latency_ms=latency.stats(str(index), manifest.metadata.images_per_call),
+            latency_ms=latency.stats(str(index), manifest.metadata.batch or open_batch),
             peak_memory_bytes=peaks[index],
             operations=_profile(engine, options, progress) if options.profile else None,
         )
@@ -78,7 +83,8 @@ def write_report(result: BenchResult, folder: Path) -> None:
 def _profile(engine: Path, options: BenchOptions, progress: Progress) -> tuple[OperationTime, ...]:
     runs = min(options.iterations, _PROFILE_RUNS)
     progress(f"Profiling {engine}", 0, 1)
-    times = profile_engine(engine, SessionOptions(options.threads), runs, min(options.warmup, runs))
+    warmup = min(options.warmup, runs)
+    times = profile_engine(engine, SessionOptions(options.threads), runs, warmup, options.batch or 1)
     progress(f"Profiling {engine}", 1, 1)
     return times
 
@@ -88,3 +94,4 @@ def _check_options(options: BenchOptions) -> None:
         raise SegppError("No engine was named.", "one or more engine files.", commands.bench())
     require_counts(options.iterations, options.warmup)
     require_threads(options.threads)
+    require_batch(options.batch)

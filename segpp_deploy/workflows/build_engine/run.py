@@ -85,7 +85,7 @@ class _Build:
         self._progress = progress
         self._explain = options.report_dir is not None  # measure what only a report shows
         self._bench = CandidateBench(graph, options.target, options.threads)
-        self._gate = None if options.gate is None else HeldOut(options.gate, graph)
+        self._gate = None if options.gate is None else HeldOut(options.gate, graph, progress)
 
     def rewrite(self, wanted: Precision) -> BuildResult:
         """Find the recipe, rewrite the graph and build it."""
@@ -95,7 +95,7 @@ class _Build:
         )
         gate = None
         if self._gate is not None:
-            gate = self._gate.open(self._bench, self._progress).find_passing(choice, self._explain)
+            gate = self._gate.open(self._bench).find_passing(choice, self._explain)
         recipe = choice.recipe if gate is None else gate.recipe
         model = apply_recipe(self._graph.model, recipe)
         graph = replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(wanted))
@@ -115,7 +115,7 @@ class _Build:
         differs = precision is not self._graph.metadata.precision
         gate = None
         if self._gate is not None:
-            gate = self._gate.open(self._bench, self._progress).check(recipe)
+            gate = self._gate.open(self._bench).check(recipe)
         record = PrecisionRecord(
             rest=precision,
             quantized=(),
@@ -139,6 +139,8 @@ class _Build:
                 profile = profile_beside_float32(choice.recipe, self._bench, self._progress)
                 notes.append(profile.explain())
         report = PrecisionReport(self._output, self._graph.metadata, manifest, choice.costs, gate, profile)
+        if gate is not None:
+            notes += [f"Warning: {gate.outcome.data}: {warning}" for warning in gate.warnings]
         if self._gate is not None and self._gate.is_what_was_calibrated_on(choice):
             notes.append(f"{self._gate.options.data} is what calibration saw; held-out pictures would say more.")
         return BuildResult(self._output, manifest, tuple(notes), report)

@@ -10,8 +10,10 @@ import numpy as np
 
 from segpp_deploy import commands
 from segpp_deploy.config import ClassTable, Preset
-from segpp_deploy.data.datasets import IGNORE_INDEX, Dataset
+from segpp_deploy.data.datasets import Dataset
 from segpp_deploy.data.images import ByteImage, write_image
+from segpp_deploy.data.label_maps import LabelMap, ignored_label
+from segpp_deploy.data.lettering import draw_text
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import write_text
 from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
@@ -92,7 +94,7 @@ def _as_text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def draw_modes(scenes: Dataset[ByteImage], engines: Mapping[Preset, Path], target: Path) -> None:
+def draw_modes(scenes: Dataset[LabelMap], engines: Mapping[Preset, Path], target: Path) -> None:
     """Draw one scene as some modes see it: a row for the truth, then one for each mode."""
     modes = [mode for mode in SHOWN_MODES if mode in engines]
     with Predictor.open(engines[modes[0]]) as predictor:
@@ -107,7 +109,7 @@ def draw_modes(scenes: Dataset[ByteImage], engines: Mapping[Preset, Path], targe
     write_image(target, np.concatenate([part for row in rows for part in (row, gap)][:-1]))
 
 
-def _richest(dataset: Dataset[ByteImage], num_classes: int) -> tuple[ByteImage, ByteImage]:
+def _richest(dataset: Dataset[LabelMap], num_classes: int) -> tuple[ByteImage, LabelMap]:
     """Return the sample that shows the most classes, the first of equals."""
     examples = (sample.load(num_classes) for sample in dataset.first(8))
     richest = max(examples, key=lambda example: len(np.unique(np.asarray(example.target))))
@@ -115,8 +117,8 @@ def _richest(dataset: Dataset[ByteImage], num_classes: int) -> tuple[ByteImage, 
     return richest.image, richest.target
 
 
-def _mode_row(image: ByteImage, labels: ByteImage, truth: ByteImage, classes: ClassTable, mode: Preset) -> ByteImage:
-    wrong = (labels != truth) & (truth != IGNORE_INDEX)
+def _mode_row(image: ByteImage, labels: LabelMap, truth: LabelMap, classes: ClassTable, mode: Preset) -> ByteImage:
+    wrong = (labels != truth) & (truth != ignored_label(truth))
     errors = (255 - (255 - image.mean(axis=2, keepdims=True)) * 0.45).repeat(3, axis=2).astype(np.uint8)
     errors[wrong] = _ERROR_RGB
     overlay = draw_overlay(image, labels, classes, legend=False)
@@ -133,5 +135,5 @@ def _cell(picture: ByteImage, caption: str) -> ByteImage:
     height = round(picture.shape[0] * _CELL_WIDTH_PX / picture.shape[1])
     small = cv2.resize(picture, (_CELL_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
     strip = np.full((_CAPTION_PX, _CELL_WIDTH_PX, 3), 255, np.uint8)
-    cv2.putText(strip, caption, (2, _CAPTION_PX - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (51, 58, 69), 1, cv2.LINE_AA)
+    draw_text(strip, caption, (2, _CAPTION_PX - 10), 0.55, (51, 58, 69))
     return np.concatenate([strip, small])

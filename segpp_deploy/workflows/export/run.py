@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from segpp_deploy.config import OutputKind
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.plan_file import load_plan
+from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.model.weights.cards import keep_quiet
 from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.tasks.protocol.task import AnyTask
 from segpp_deploy.tasks.registry import TASKS, choose_output
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.result import ExportResult
@@ -26,17 +30,35 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
     source = load_source(options.source, tell)
     source.model.plan = plan
     task = source.model.spec.task
+    size = options.size or source.size
+    training = source.training if size or source.seed is not None else _with_size(source.training, TASKS[task])
     request = GraphOptions(
-        size=options.size or source.size or TASKS[task].default_size,
+        size=size or TASKS[task].default_size,
         batch=options.batch,
         input_kind=options.input_kind,
-        output_kind=choose_output(options.output_kind, task),
+        output_kind=choose_output(options.output_kind, task, len(source.classes)),
         lowering=options.lowering,
         classes=source.classes,
         normalization=source.normalization,
         checkpoint=source.name,
         checkpoint_sha256=source.sha256,
         seed=source.seed,
+        training=training,
+        threshold=source.threshold,
     )
     exported = export_graph(source.model, request, options.output)
-    return ExportResult(**vars(exported))
+    said = [*source.notes, training.assumption, _explain_output(options, request), *exported.notes]
+    return ExportResult(**{**vars(exported), "notes": tuple(filter(None, said))})
+
+
+def _with_size(training: TrainingFacts, task: AnyTask) -> TrainingFacts:
+    return replace(training, assumed=(*training.assumed, f"size {task.default_size}"))
+
+
+def _explain_output(options: ExportOptions, request: GraphOptions) -> str:
+    if options.output_kind is not None or request.output_kind is not OutputKind.LOGITS:
+        return ""
+    return (
+        f"The file puts out {OutputKind.LOGITS}: {len(request.classes)} classes don't fit into labels of one byte. "
+        "`predict` and `validate` make 16-bit labels of them."
+    )

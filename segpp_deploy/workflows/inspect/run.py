@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from onnx import ModelProto
 
 from segpp_deploy import commands
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Preset, Size, TaskName
 from segpp_deploy.engine.build import require_runnable
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.files import sha256_of
+from segpp_deploy.files import MalformedFileError, read_yaml, sha256_of
 from segpp_deploy.graph.graph_file import graph_tensor, load_model, read_graph
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.plan_file import load_plan, plan_to_dict
 from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card
+from segpp_deploy.model.weights.training_record import TrainingRecord
 from segpp_deploy.runtimes.registry import TARGETS, open_target
 from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult, RunsHere
@@ -84,8 +84,8 @@ def _unknown(what: str) -> SegppError:
 
 def _is_plan(path: Path) -> bool:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        content = read_yaml(path)
+    except MalformedFileError:
         return False  # the card's reader will say what is wrong
     return isinstance(content, dict) and "stages" in content
 
@@ -150,8 +150,8 @@ def _read_checkpoint(file: str, size: Size) -> InspectResult:
         "outputs": spec.num_outputs,
         "head_channels": spec.head_channels,
         "parameters": sum(parameter.numel() for parameter in loaded.model.parameters()),
-        "classes": list(loaded.classes.names) if loaded.classes else None,
-        "normalization": asdict(loaded.normalization) if loaded.normalization else None,
+        **_training_facts(loaded.record, spec.num_outputs, spec.task),
+        "notes": list(loaded.notes),
     }
     return InspectResult(
         file, FileKind.CHECKPOINT, facts, next_step=commands.export(None, "model.onnx", checkpoint=file)
@@ -190,3 +190,17 @@ _READERS: dict[FileKind, Callable[[str, Size], InspectResult]] = {
     FileKind.PLAN: _read_plan,
     FileKind.CARD: _read_card,
 }
+
+
+def _training_facts(record: TrainingRecord, outputs: int, task: TaskName) -> dict[str, Any]:
+    """Return what the checkpoint says of its training, and what an export of it would assume."""
+    return {
+        "classes": list(record.classes) if record.classes else None,
+        "normalization": {"mean": record.mean, "std": record.std} if record.mean and record.std else None,
+        "channel_order": record.channel_order,
+        "size": list(record.size.hw) if record.size else None,
+        "threshold": record.threshold,
+        "reduce_labels": record.reduce_labels,
+        "keypoints": asdict(record.keypoints) if record.keypoints else None,
+        "assumed": list(replace(record, task=task).assumed(outputs)),
+    }

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from segpp_deploy.config import ClassTable, TaskName
 from segpp_deploy.data.datasets import IGNORE_INDEX, Dataset, Sample, require_class_count, require_task
 from segpp_deploy.data.datasets.labels import LabelFile, label_table
+from segpp_deploy.data.label_maps import ignore_index
 from segpp_deploy.errors import SegppError
 
 
@@ -51,6 +52,31 @@ def test_value_outside_the_map_is_named_as_stored() -> None:
 def test_mapped_class_beyond_the_model() -> None:
     with pytest.raises(SegppError, match="label value 9"):
         sample(stored(7, 7, 7, 7, 7, 9), label_table({7: 0, 9: 1})).load(1)
+
+
+@pytest.mark.parametrize(("num_classes", "ignored"), [(255, 255), (256, 65535), (300, 65535)])
+def test_labels_of_many_classes(num_classes: int, ignored: int) -> None:
+    values = np.array([[0, 1, 254], [num_classes - 1, 2, ignored]], np.uint16)
+    labels = sample(values).load(num_classes).target
+    assert labels.dtype == (np.uint8 if num_classes == 255 else np.uint16)
+    assert labels.tolist() == values.tolist()
+    with pytest.raises(SegppError, match=f"label value {num_classes + 1}, which .* {num_classes} classes"):
+        sample(np.full((2, 3), num_classes + 1, np.uint16)).load(num_classes)
+
+
+def test_ignored_or_a_class_where_bytes_do_not_say() -> None:
+    with pytest.raises(SegppError, match="255 in bytes: one of the 300 classes, or ignored"):
+        sample(stored(0, 1, 2, 3, 255, 0)).load(300)
+    assert sample(stored(0, 1, 2, 3, 254, 0)).load(300).target.dtype == np.uint16
+
+
+def test_a_table_of_many_classes_says_what_it_ignores() -> None:
+    classes = {1000 + index: index for index in range(300)}
+    values = np.array([[1000, 1255, 1299], [0, 65535, 1000]], np.uint16)
+    table = label_table(classes | {0: ignore_index(300)}, ignore_index(300))
+    assert sample(values, table).load(300).target.tolist() == [[0, 255, 299], [65535, 65535, 0]]
+    with pytest.raises(ValueError, match="ignores another value than 65535"):
+        sample(values, label_table(classes)).load(300)
 
 
 def test_size_mismatch() -> None:

@@ -78,6 +78,48 @@ def test_cityscapes_unknown_id(tmp_path: Path, write_picture: Write, write_label
         parse_dataset(f"cityscapes:{tmp_path}").samples[0].load(19)
 
 
+def test_cityscapes_with_train_ids_alone(tmp_path: Path, write_picture: Write, write_label_file: Write) -> None:
+    write_picture("leftImg8bit/val/ulm/ulm_0_leftImg8bit.png", (1, 4))
+    train_ids = write_label_file(
+        "gtFine/val/ulm/ulm_0_gtFine_labelTrainIds.png", np.array([[0, 13, 18, 255]], np.uint8)
+    )
+    dataset = parse_dataset(f"cityscapes:{tmp_path}")
+    assert dataset.samples[0].load(19).target.tolist() == [[0, 13, 18, 255]]
+    assert dataset.notes == (
+        f"In {train_ids.parents[1]} there are no files *_gtFine_labelIds.png: the train ids *_gtFine_labelTrainIds.png "
+        "are used, which say the same.",
+    )
+    write_label_file("gtFine/val/ulm/ulm_0_gtFine_labelIds.png", np.array([[7, 26, 33, 4]], np.uint8))
+    both = parse_dataset(f"cityscapes:{tmp_path}")
+    assert both.samples[0].load(19).target.tolist() == [[0, 13, 18, 255]]
+    assert both.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("cityscapes", "gtFine/val/CITY/NAME_gtFine_labelIds.png"),
+        ("ade20k", "annotations/validation/NAME.png"),
+        ("camvid", "images/val and labels/val"),
+    ],
+)
+def test_another_layout_is_told_what_was_expected_and_what_is_there(kind: str, expected: str, tmp_path: Path) -> None:
+    for name in ("train", "trainannot"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(SegppError, match=f"In {tmp_path} there are: train, trainannot") as caught:
+        parse_dataset(f"{kind}:{tmp_path}")
+    assert expected in caught.value.expected
+
+
+def test_the_name_that_was_looked_for(tmp_path: Path, write_picture: Write, write_label_file: Write) -> None:
+    write_picture("leftImg8bit/val/ulm/ulm_0_leftImg8bit.png")
+    found = write_label_file("gtFine/val/ulm/ulm_0_gtFine_color.png")
+    with pytest.raises(SegppError) as caught:
+        parse_dataset(f"cityscapes:{tmp_path}")
+    looked_for = found.with_name("ulm_0_gtFine_labelIds.png")
+    assert f"Looked for {looked_for}; there are: ulm_0_gtFine_color.png." in caught.value.what
+
+
 def test_ade20k_tree(tmp_path: Path, write_picture: Write, write_label_file: Write) -> None:
     write_picture("images/validation/ADE_val_1.jpg", (1, 4))
     write_label_file("annotations/validation/ADE_val_1.png", np.array([[0, 1, 150, 255]], np.uint8))

@@ -56,6 +56,19 @@ def test_a_data_set_with_labels(folder: Path) -> None:
     assert chosen.dataset.samples[0].load(CLASSES).target.shape == (32, 48)
 
 
+def test_pictures_whose_labels_nobody_needs(folder: Path) -> None:
+    for path in (folder / "labels").iterdir():
+        path.unlink()
+    for message in ("5 without labels", "No such directory"):  # an empty directory, and then none
+        chosen = select_pictures(f"folder:{folder}", 9, TaskName.SEG, METADATA.classes, needs_labels=False)
+        assert len(chosen.dataset) == 5
+        assert chosen.classes is None
+        with pytest.raises(SegppError, match=message):
+            select(f"folder:{folder}", 9)
+        if (folder / "labels").exists():
+            (folder / "labels").rmdir()
+
+
 def test_labels_of_other_classes_are_not_looked_at() -> None:
     chosen = select("scenes:4#train", 1)
     assert chosen.classes is None

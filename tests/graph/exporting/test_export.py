@@ -52,6 +52,8 @@ def test_portable_graph_equals_pytorch(plan: MergePlan, model: SegFormer, dynami
 
 def test_linear_heads_and_deeper_backbones(tmp_path: Path) -> None:
     model = random_model(Dialect.HUGGING_FACE, Arch.B2, head_channels=768)
+    with torch.no_grad():  # 768 random channels add up to logits of 92; the bar is for those of trained models
+        model.head.predict.weight *= 0.25
     result = export(model, Preset.FAST_REUSE, tmp_path / "model.onnx", SIZE)
     pictures = smooth_pictures(SIZE)
     with torch.inference_mode():
@@ -178,6 +180,21 @@ def test_a_seed_is_written_only_where_there_is_one() -> None:
     seeded = replace(tiny_metadata(), seed=0)
     assert seeded.to_properties()["segpp.seed"] == "0"
     assert ExportMetadata.from_properties(seeded.to_properties(), "m.onnx") == seeded
+
+
+def test_a_threshold_is_recorded_where_there_is_one() -> None:
+    assert "segpp.threshold" not in tiny_metadata().to_properties()
+    binary = replace(tiny_metadata(num_classes=2), threshold=0.4)
+    assert ExportMetadata.from_properties(binary.to_properties(), "m.onnx") == binary
+    assert (binary.trained_outputs, tiny_metadata().trained_outputs) == (1, 3)
+
+
+def test_labels_of_one_class_are_refused() -> None:
+    """Earlier versions exported a head with one output so, and every pixel was of class 0."""
+    with pytest.raises(SegppError, match=r"m\.onnx cannot be read: .* no threshold"):
+        ExportMetadata.from_properties(tiny_metadata(num_classes=1).to_properties(), "m.onnx")
+    pose = tiny_metadata(OutputKind.HEATMAPS, num_classes=1)
+    assert ExportMetadata.from_properties(pose.to_properties(), "m.onnx") == pose
 
 
 def test_names_must_fit_the_model(model: SegFormer, tmp_path: Path) -> None:

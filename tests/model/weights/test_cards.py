@@ -7,11 +7,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from segpp_deploy.config import Arch, Normalization, Size, TaskName
+from segpp_deploy.config import Arch, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.weights import cards
-from segpp_deploy.model.weights.card_schema import ModelCard
+from segpp_deploy.model.weights.card_schema import CardNormalization, ModelCard
 from segpp_deploy.model.weights.cards import list_cards, load_card, resolve_card_checkpoint
 
 PUBLISHED = {
@@ -52,7 +52,7 @@ def test_the_published_checkpoints_have_cards(name: str) -> None:
     task, outputs, size = PUBLISHED[name]
     card = load_card(name)
     assert (card.arch, card.task, card.num_outputs, card.input_size) == (Arch.B5, task, outputs, size)
-    assert card.normalization_values() == Normalization()
+    assert card.normalization == CardNormalization()
     assert card.checkpoint.url
     assert card.checkpoint.url.startswith("https://")
     assert all(entry.color for entry in card.classes)

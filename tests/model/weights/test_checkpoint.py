@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from segpp_deploy.config import Arch, Normalization, Preset, TaskName
+from segpp_deploy.config import Arch, Preset, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.arch import ARCH_SPECS
@@ -111,9 +111,8 @@ def test_safetensors_metadata_is_read(tmp_path: Path, state: State) -> None:
     metadata = {"classes": '["a", "b", "c", "d", "e"]', "mean": "1,2,3", "std": "[4, 5, 6]", "task": "pose"}
     save_file(state, tmp_path / "w.safetensors", metadata)
     loaded = load_checkpoint(tmp_path / "w.safetensors")
-    assert loaded.classes is not None
-    assert loaded.classes.names == ("a", "b", "c", "d", "e")
-    assert loaded.normalization == Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    assert loaded.record.classes == ("a", "b", "c", "d", "e")
+    assert (loaded.record.mean, loaded.record.std) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
     assert loaded.model.spec.task is TaskName.POSE
 
 
@@ -123,14 +122,23 @@ def test_the_class_names_of_mmengine_and_mmcv_are_read(tmp_path: Path, state: St
     target = meta.get("dataset_meta", meta)
     target["PALETTE" if "CLASSES" in target else "palette"] = palette
     loaded = load_checkpoint(saved(tmp_path / "w.pth", {"meta": meta, "state_dict": state}))
-    assert loaded.classes is not None
-    assert loaded.classes.names == tuple("abcde")
-    assert loaded.classes.palette[4] == (0, 0, 4)
+    assert loaded.record.classes == tuple("abcde")
+    assert loaded.record.palette is not None
+    assert loaded.record.palette[4] == (0, 0, 4)
 
 
-def test_class_names_that_dont_fit_are_left_out(tmp_path: Path, state: State) -> None:
-    save_file(state, tmp_path / "w.safetensors", {"classes": "a,b"})
-    assert load_checkpoint(tmp_path / "w.safetensors").classes is None
+def test_a_head_that_resizes_in_another_way_is_refused(tmp_path: Path, state: State) -> None:
+    meta = {"cfg": "model = dict(decode_head=dict(align_corners=True))"}
+    assert "align_corners=True" in failure(saved(tmp_path / "w.pth", {"meta": meta, "state_dict": state})).what
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: {"model": model, "epoch": 2}])
+def test_a_module_saved_whole_loads_without_its_code(tmp_path: Path, wrap: Callable[[Any], Any]) -> None:
+    model = random_model(Dialect.MMSEG)
+    loaded = load_checkpoint(saved(tmp_path / "w.pth", wrap(model)))
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded.model(image), model(image))
 
 
 def test_loading_leaves_the_file_and_other_loads_alone(tmp_path: Path, state: State) -> None:
@@ -232,6 +240,5 @@ def test_architectures_are_told_apart_by_what_infer_reads() -> None:
 def test_the_camvid_weights_load(camvid_weights: Path) -> None:
     loaded = load_checkpoint(camvid_weights, arch=Arch.B0, num_outputs=11, task=TaskName.SEG)
     assert loaded.dialect is Dialect.MMSEG
-    assert loaded.classes is not None
-    assert loaded.classes.names[3] == "road"
-    assert loaded.normalization == Normalization()
+    assert loaded.record.classes is not None
+    assert loaded.record.classes[3] == "road"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from segpp_deploy.config import Arch
+from segpp_deploy.config import Arch, ChannelOrder, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
@@ -75,11 +75,9 @@ def test_class_names_and_normalisation_come_from_the_json_files(build: Build) ->
     processor = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     loaded = load_checkpoint(folder)
-    assert loaded.classes is not None
-    assert loaded.classes.names == ("road", "sky")
-    assert loaded.normalization is not None
-    assert loaded.normalization.mean == pytest.approx((123.675, 116.28, 103.53))
-    assert loaded.normalization.std == pytest.approx((58.395, 57.12, 57.375))
+    assert loaded.record.classes == ("road", "sky")
+    assert loaded.record.mean == pytest.approx((123.675, 116.28, 103.53))
+    assert loaded.record.std == pytest.approx((58.395, 57.12, 57.375))
 
 
 @pytest.mark.parametrize(
@@ -98,8 +96,9 @@ def test_pictures_are_normalised_as_transformers_does_it(build: Build, changes: 
     theirs.save_pretrained(folder)
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     expected = theirs(picture, return_tensors="np")["pixel_values"][0]
-    found = load_checkpoint(folder).normalization
-    assert found is not None
+    found = load_checkpoint(folder).record
+    assert found.mean is not None
+    assert found.std is not None
     ours = (picture.astype(np.float64) - found.mean) / found.std
     np.testing.assert_allclose(ours.transpose(2, 0, 1), expected, rtol=1e-5, atol=1e-5)
 
@@ -112,20 +111,19 @@ def test_a_factor_that_cannot_be(build: Build, factor: object) -> None:
         load_checkpoint(folder)
 
 
-def test_json_files_may_begin_with_a_byte_order_mark(build: Build) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_files_as_windows_editors_write_them(build: Build, encoding: str) -> None:
     _, folder = build(num_labels=2, id2label={0: "road", 1: "sky"}, label2id={"road": 0, "sky": 1})
     config = folder / "config.json"
-    config.write_text(config.read_text(), encoding="utf-8-sig")
+    config.write_text(config.read_text(), encoding=encoding)
     loaded = load_checkpoint(folder)
-    assert loaded.classes is not None
-    assert loaded.classes.names == ("road", "sky")
+    assert loaded.record.classes == ("road", "sky")
 
 
 def test_filler_labels_are_no_names(build: Build) -> None:
     _, folder = build(num_labels=3)
     loaded = load_checkpoint(folder)
-    assert loaded.classes is None
-    assert loaded.normalization is None
+    assert (loaded.record.classes, loaded.record.mean, loaded.record.std) == (None, None, None)
 
 
 def test_pytorch_bin_and_shards_load_like_one_file(build: Build) -> None:
@@ -189,3 +187,47 @@ def test_missing_and_damaged_files_of_a_directory_are_named(build: Build, tmp_pa
     (folder / "config.json").write_text("[]")
     with pytest.raises(SegppError, match="holds no JSON object"):
         load_checkpoint(folder)
+
+
+def test_size_and_numbering_of_labels_are_read(build: Build) -> None:
+    _, folder = build(num_labels=2)
+    processor = folder / "preprocessor_config.json"
+    sizes = (({"height": 640, "width": 320}, Size(640, 320)), (512, Size(512, 512)), ({"shortest_edge": 9}, None))
+    for size, expected in sizes:
+        processor.write_text(json.dumps({"size": size, "do_reduce_labels": True}))
+        record = load_checkpoint(folder).record
+        assert (record.size, record.reduce_labels, record.channel_order) == (expected, True, ChannelOrder.RGB)
+    processor.write_text(json.dumps({"size": 512, "do_resize": False}))
+    assert load_checkpoint(folder).record.size is None
+
+
+def test_the_files_beside_a_named_weights_file_are_read_and_named(build: Build, tmp_path: Path) -> None:
+    _, folder = build(num_labels=2, id2label={0: "road", 1: "sky"}, label2id={"road": 0, "sky": 1})
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False}))
+    loaded = load_checkpoint(folder / "model.safetensors")
+    assert loaded.record == load_checkpoint(folder).record
+    assert loaded.record.std == (255, 255, 255)
+    assert loaded.notes == ("Read beside it: config.json and preprocessor_config.json.",)
+    (folder / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    assert load_checkpoint(tmp_path / "alone.safetensors").record.classes is None
+
+
+def test_a_directory_around_the_model_names_what_is_below(build: Build, tmp_path: Path) -> None:
+    _, folder = build(num_labels=2)
+    snapshot = tmp_path / "models--me--mine" / "snapshots" / "0123abc"
+    snapshot.parent.mkdir(parents=True)
+    folder.rename(snapshot)
+    with pytest.raises(SegppError, match="but snapshots/0123abc below it does") as caught:
+        load_checkpoint(tmp_path / "models--me--mine")
+    assert caught.value.fix == f"--checkpoint {snapshot}"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.pth").write_bytes(b"x")
+    with pytest.raises(SegppError, match=r"it holds best\.pth") as caught:
+        load_checkpoint(tmp_path / "run")
+    assert str(tmp_path / "run" / "best.pth") in caught.value.fix
+
+
+def test_a_directory_of_adapters_is_named(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(SegppError, match="LoRA adapters"):
+        load_checkpoint(tmp_path)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import functools
 import os
 import pickle
+import shlex
+import subprocess
+import sys
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from segpp_deploy.errors import SegppError
+from segpp_deploy.model.weights.state_dicts import all_names
 from segpp_deploy.model.weights.weights_file import read_weights_file
 
 
@@ -69,14 +74,76 @@ def test_code_hidden_behind_an_allowed_package_is_not_run(tmp_path: Path) -> Non
             return np.fromfile, (str(mark),)  # of a package that is skipped: the call must not happen either
 
     torch.save({"w": torch.zeros(2), "x": Sneaky()}, tmp_path / "w.pth")
-    assert set(read_weights_file(tmp_path / "w.pth").tensors) == {"w"}
+    assert all_names(read_weights_file(tmp_path / "w.pth").content) == ["w"]
 
 
-def test_a_whole_pickled_module_is_refused_with_a_way_out(tmp_path: Path) -> None:
-    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
-    error = failure(tmp_path / "module.pth")
-    assert "torch.nn.modules.linear.Linear" in error.what
-    assert "safetensors" in error.fix
+class Settings(dict):  # type: ignore[type-arg]
+    """Like Lightning's AttributeDict and mmengine's ConfigDict."""
+
+
+class Names(list):  # type: ignore[type-arg]
+    """Like a list of omegaconf."""
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_objects_beside_the_weights_are_never_made(
+    tmp_path: Path, zipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = {
+        "w": torch.ones(2),
+        "settings": Settings(lr=1e-3, loss=functools.partial(torch.relu, 1)),
+        "counts": defaultdict(int, {"a": 1}),
+        "names": Names(["a", "b"]),
+        "path": Path("a") / "b",
+        "array": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
+        "scalar": np.float64(0.5),
+        "texts": np.array(["a", "b"]),
+    }
+    torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+    monkeypatch.setattr(Settings, "__setitem__", None, raising=False)  # a use of the class would fail
+    found = read_weights_file(tmp_path / "w.pth").content
+    assert found["settings"]["lr"] == 1e-3
+    assert found["counts"] == {"a": 1}
+    assert found["names"] == ["a", "b"]
+    assert found["array"] == [[0, 1, 2], [3, 4, 5]]
+    assert (found["scalar"], found["texts"]) == (0.5, None)
+    assert type(found["settings"]) in (dict, OrderedDict)
+
+
+def test_a_module_is_read_as_its_state_dict(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    module.register_buffer("scratch", torch.zeros(1), persistent=False)
+    torch.save({"model": module, "hyper_parameters": {"loss": torch.nn.CrossEntropyLoss()}}, tmp_path / "w.pth")
+    found = read_weights_file(tmp_path / "w.pth").content["model"]
+    assert found.keys() == module.state_dict().keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in module.state_dict().items())
+
+
+def follow(fix: str, folder: Path) -> None:
+    """Run a suggested command, with this Python."""
+    program, *arguments = shlex.split(fix[fix.index("python -c") :])
+    assert program == "python"
+    subprocess.run([sys.executable, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_advice_for_torchscript_works(tmp_path: Path) -> None:
+    path = tmp_path / "it's a script.pt"
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), path)
+    error = failure(path)
+    assert "is a TorchScript file" in error.what
+    follow(error.fix, tmp_path)
+    assert read_weights_file(tmp_path / "it's a script_weights.pth").content.keys() == {"weight", "bias"}
+
+
+def test_the_advice_for_a_module_in_the_format_of_old_torch_works(tmp_path: Path) -> None:
+    content = {"model": torch.nn.Linear(2, 2), "meta": {"classes": ("a", "b")}, "loss": torch.nn.MSELoss()}
+    torch.save(content, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    error = failure(tmp_path / "old.pth")
+    assert "cannot be read without executing it" in error.what
+    follow(error.fix, tmp_path)
+    found = read_weights_file(tmp_path / "old_weights.pth").content
+    assert found["model"].keys() == {"weight", "bias"}
+    assert found["meta"]["classes"] == ["a", "b"]
 
 
 class HistoryBuffer:
@@ -108,8 +175,8 @@ def test_what_mmengine_stores_beside_the_weights_is_skipped(tmp_path: Path, monk
     torch.save(content, tmp_path / "mm.pth")
     monkeypatch.undo()  # mmengine isn't there when the file is read
     weights = read_weights_file(tmp_path / "mm.pth")
-    assert set(weights.tensors) == {"w"}
-    assert weights.metadata["classes"] == ("a", "b")
+    assert all_names(weights.content) == ["w"]
+    assert weights.record.classes == ("a", "b")
 
 
 def test_stand_ins_are_gone_after_reading(tmp_path: Path) -> None:
@@ -170,4 +237,4 @@ def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
     save_file({"w": torch.ones(3)}, tmp_path / "a.pth")
     torch.save({"w": torch.ones(3)}, tmp_path / "b.safetensors")
     for name in ("a.pth", "b.safetensors"):
-        assert torch.equal(read_weights_file(tmp_path / name).tensors["w"], torch.ones(3))
+        assert torch.equal(read_weights_file(tmp_path / name).content["w"], torch.ones(3))

@@ -118,6 +118,25 @@ def test_pck() -> None:
     assert set(found.to_dict()) == {"images", "headline", "pck_0.1", "pck_0.05", "per_class_pck_0.1"}
 
 
+@pytest.mark.parametrize(("order", "warns"), [([0, 1, 2], False), ([1, 2, 0], True)])
+def test_keypoints_in_another_order_are_near_chance(order: list[int], warns: bool) -> None:
+    metric, random = PckMetric(default_class_table(3)), np.random.default_rng(0)
+    for _ in range(10):
+        truth = random.uniform(0, 100, (3, 2)).astype(np.float32)
+        metric.update(Pose(truth[order], np.ones(3, np.float32)), Keypoints(truth, np.ones(3, bool), 100.0))
+    found = metric.evaluate()
+    assert ["Near chance" in warning for warning in found.warnings] == [True] * warns
+
+
+def test_few_keypoints_are_no_reason_to_doubt() -> None:
+    metric = PckMetric(default_class_table(2))
+    far = Pose(np.full((2, 2), 90, np.float32), np.ones(2))
+    metric.update(far, Keypoints(np.zeros((2, 2)), np.array([True, False]), 9.0))
+    found = metric.evaluate()
+    assert found.warnings == ()
+    assert found.notes == ("Nobody labelled: class_1.",)
+
+
 def test_keypoints_of_one_name_stay_apart() -> None:
     metric = PckMetric(ClassTable(("wrist", "wrist")))
     metric.update(

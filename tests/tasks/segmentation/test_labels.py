@@ -8,6 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segpp_deploy.config import OutputKind, Size
+from segpp_deploy.data.label_maps import MAX_BYTE_CLASSES, ignore_index, ignored_label
+from segpp_deploy.ops import upsample_argmax
 from segpp_deploy.tasks.segmentation import prediction as labels_module
 from segpp_deploy.tasks.segmentation.prediction import argmax_lowest, labels_from_output, resize_logits_rows
 from tests.data.geometry.test_whole import torch_resize
@@ -45,12 +47,23 @@ def test_ties_go_to_the_lowest_class() -> None:
     assert argmax_lowest(scores).tolist() == [1, 0, 0]
 
 
-def test_many_classes() -> None:
-    scores = np.zeros((255, 2), np.float32)
-    scores[254, 1] = 1
-    assert argmax_lowest(scores).tolist() == [0, 254]
-    with pytest.raises(ValueError, match="256 classes"):
-        argmax_lowest(np.zeros((256, 2), np.float32))
+@pytest.mark.parametrize("classes", [255, 256, 300])
+def test_many_classes(classes: int) -> None:
+    logits = np.zeros((classes, 1, 2), np.float32)
+    logits[-1, 0, 1] = 1
+    labels = labels_from_output(logits, OutputKind.LOGITS, Size(1, 2))
+    assert labels.tolist() == [[0, classes - 1]]
+    assert labels.dtype == (np.uint8 if classes == 255 else np.uint16)
+    assert ignored_label(labels) == ignore_index(classes) > labels.max()
+
+
+def test_more_classes_than_two_bytes_number() -> None:
+    with pytest.raises(ValueError, match="65536 classes"):
+        argmax_lowest(np.zeros((65536, 1), np.float32))
+
+
+def test_graphs_and_label_maps_agree_on_what_bytes_number() -> None:
+    assert upsample_argmax.MAX_CLASSES == MAX_BYTE_CLASSES
 
 
 def test_half_precision_logits() -> None:

@@ -32,6 +32,16 @@ def test_ignored_pixels_keep_the_picture() -> None:
     assert (drawn[:, 40:] == 100).all()
 
 
+def test_labels_of_two_bytes() -> None:
+    classes = default_class_table(300)
+    labels = np.full((240, 320), 299, np.uint16)
+    labels[:, :20] = 65535
+    plain, named = (draw_overlay(grey(240, 320), labels, classes, alpha=1, legend=legend) for legend in (False, True))
+    assert (plain[:, :20] == 100).all()
+    assert (plain[:, 21:] == classes.palette[299]).all()
+    assert (plain != named).any()
+
+
 def test_regions_are_outlined() -> None:
     labels = np.zeros((40, 60), np.uint8)
     labels[:, 30:] = 1

@@ -48,6 +48,14 @@ def test_labels_that_say_nothing() -> None:
     assert "The labels of the calibration images name no class at all." in survey.warnings()
 
 
+def test_labels_that_cannot_be_used_are_no_error() -> None:
+    survey = survey_of(noise(0), labels=[np.zeros((32, 48), np.uint8)])
+    survey.add("odd.png", noise(1), None)
+    assert survey.warnings()[-1] == (
+        "The labels of 1 calibration images cannot be used (odd.png): whether all classes occur was not checked."
+    )
+
+
 def test_few_images() -> None:
     assert survey_of(*map(noise, range(FEW_IMAGES))).warnings() == ()
     assert survey_of(*map(noise, range(FEW_IMAGES - 1))).warnings() == (
