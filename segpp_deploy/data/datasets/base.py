@@ -214,8 +214,16 @@ def require_task(dataset: AnyDataset, task: TaskName) -> None:
         raise SegppError(
             f"The model's task is {task}, data set {dataset.name} is for {dataset.task}.",
             f"a data set for {task}.",
-            "Choose another data set.",
+            _OTHER_DATA[task],
         )
+
+
+# No kind of data set that a command line names holds keypoints: advice to choose another one would lead in a circle.
+_OTHER_DATA = {
+    TaskName.SEG: "Choose a data set with label maps; docs/commands/validate.md lists the kinds.",
+    TaskName.POSE: "Evaluate in Python, with a data set of your own: docs/adding-a-dataset.md shows one with keypoints. "
+    "Pictures without labels serve for calibration and for the accuracy gate.",
+}
 
 
 def require_directory(path: Path, kind: str, layout: str = "") -> Path:

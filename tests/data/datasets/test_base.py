@@ -108,8 +108,9 @@ def test_class_count() -> None:
 
 def test_task() -> None:
     require_task(Dataset("d", ()), TaskName.SEG)
-    with pytest.raises(SegppError, match="task is pose, data set d is for seg"):
+    with pytest.raises(SegppError, match="task is pose, data set d is for seg") as caught:
         require_task(Dataset("d", ()), TaskName.POSE)
+    assert "docs/adding-a-dataset.md" in caught.value.fix  # no kind that the command line knows would do
 
 
 @given(st.integers(1, 50), st.integers(1, 60))
