@@ -3,8 +3,8 @@
 Uint8 pictures in, labels out, random weights. The graphs are not run: in most modes a CPU runtime would need tens of
 gigabytes for the attention scores.
 
-    python -m benchmarks.measure.large_pictures                                       everything (half an hour)
-    python -m benchmarks.measure.large_pictures --arch b0 --mode hq --size 2160x3840    a part; it is merged into the record
+    python -m benchmarks.measure.large_pictures                           everything (half an hour)
+    python -m benchmarks.measure.large_pictures --mode hq --size 2160x3840    a part; it is merged into the record
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ SECTION = Section(
     "Large pictures",
     "Portable graphs (uint8 pictures in, labels out, random weights) that TensorRT-RTX parses and builds for "
     "compute capability {compute_capability} without a GPU. `most sources kept` is the largest selection that a "
-    "matching makes; TensorRT takes no TopK beyond 3840. Nothing here was run.",
+    "matching makes; TensorRT takes no TopK beyond 3840. Nothing here was run. The machine did other work at the same "
+    "time, so the build times are upper bounds.",
     make_tables,
     ("onnx", "tensorrt_rtx"),
 )
