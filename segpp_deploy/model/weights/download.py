@@ -95,7 +95,7 @@ def _download(url: str, target: Path) -> None:
 
 def _check_length(url: str, target: Path, announced: str | None) -> None:
     size = target.stat().st_size
-    if announced is not None and announced.isdigit() and int(announced) != size:
+    if announced is not None and announced.isdecimal() and int(announced[-18:]) != size:
         raise SegppError(f"The download from {url} broke off after {size} bytes.", f"{announced} bytes.", "Try again.")
 
 
