@@ -94,8 +94,8 @@ class CheckFailedError(SegppError):
     exit_code = 1
 
 
-def one_line(error: BaseException) -> str:
-    """Return a library's message to be part of ours: in one line, of bounded length, nothing in it obeyed by terminals.
+def one_line(error: object) -> str:
+    """Return a library's error to be part of ours: in one line, of bounded length, nothing in it obeyed by terminals.
 
     Such messages repeat bytes of the file that is at fault, whatever those are.
 
