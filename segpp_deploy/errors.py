@@ -98,8 +98,8 @@ class UnreadableFileError(SegppError):
     """One input file is missing, damaged or of a kind that is not supported; work on others may go on without it."""
 
 
-def one_line(error: BaseException) -> str:
-    """Return a library's message to be part of ours: in one line, of bounded length, nothing in it obeyed by terminals.
+def one_line(error: object) -> str:
+    """Return a library's error to be part of ours: in one line, of bounded length, nothing in it obeyed by terminals.
 
     Such messages repeat bytes of the file that is at fault, whatever those are.
 

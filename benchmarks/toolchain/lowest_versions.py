@@ -34,11 +34,10 @@ from segpp_deploy.report.tables import Table
 
 EXTRAS = ("cpu", "openvino", "report")
 CORE = (
-    *(
-        f"tests/{room}"
-        for room in ("data", "engine", "evaluation", "graph", "hardware", "model", "ops", "report", "tasks")
-    ),
-    "tests/cli",
+    *(f"tests/{room}" for room in ("data", "engine", "evaluation", "hardware", "model", "ops", "report", "tasks")),
+    *(f"tests/graph/{part}" for part in ("exporting", "test_contract.py", "test_graph_file.py", "test_runtimes.py")),
+    *(f"tests/graph/precision/test_{part}.py" for part in ("half", "qdq", "ranges")),
+    *(f"tests/cli/test_{part}.py" for part in ("bad_input", "console", "failures", "help")),
     "tests/runtimes/test_loaders.py",
     *(f"tests/workflows/test_{command}.py" for command in ("export", "inspect", "predict", "validate")),
     "tests/test_damaged_files.py",
@@ -116,7 +115,7 @@ class Trial:
 
     def test(self) -> tuple[int, dict[str, int]]:
         """Run the core of the suite in this checkout; return pytest's exit code, and how many tests ended how."""
-        command = [self._python, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--tb=short", *CORE]
+        command = [self._python, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", "--tb=short", *CORE]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "SEGPP_REQUIRE": "openvino,matplotlib"}
         done = subprocess.run(
             list(map(str, command)),

@@ -134,7 +134,12 @@ def _describe_usage(error: Any) -> SegppError:
         suggestion = suggest_name(option, names)
     else:
         expected = "the arguments that the help describes."
-    what = error.format_message().split(" (Possible options")[0].rstrip(".")
+    if option and hasattr(
+        error, "possibilities"
+    ):  # what click says of an unknown option was worded in three ways so far
+        what = f"No such option: {option}"
+    else:
+        what = error.format_message().rstrip(".")
     return SegppError(what if what.endswith("?") else f"{what}.", expected, f"{suggestion} {command} --help".strip())
 
 

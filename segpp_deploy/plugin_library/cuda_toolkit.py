@@ -205,7 +205,7 @@ def _library_folders(root: Path) -> list[Path]:
 
 
 def _header_version(header: Path) -> str:
-    match = re.search(r"#define\s+CUDART_VERSION\s+(\d+)", header.read_text(encoding="utf-8", errors="replace"))
+    match = re.search(r"#define\s+CUDART_VERSION\s+(\d{1,9})\b", header.read_text(encoding="utf-8", errors="replace"))
     number = int(match[1]) if match else 0
     return f"{number // 1000}.{number % 1000 // 10}"
 

@@ -19,6 +19,7 @@ HEADERS_PACKAGE = "kernel_lens"  # carries the headers of TensorRT 10.14; none o
 HEADERS_WHEEL = "kernel-lens==2.0.1"
 OLDEST = (10, 3)
 
+_MOST_DIGITS = 9  # Python refuses to read a number of thousands
 _HEADER = "NvInfer.h"
 _VERSION_HEADER = "NvInferVersion.h"
 _SYSTEM = Path("/")
@@ -80,7 +81,7 @@ def parse_version(header: str) -> tuple[int, int, int] | None:
     for part in ("MAJOR", "MINOR", "PATCH"):
         value = values.get(f"NV_TENSORRT_{part}", "")
         value = values.get(value, value)  # since 10.13 it names another macro
-        if not value.isdecimal():
+        if not value.isdecimal() or len(value) > _MOST_DIGITS:
             return None
         numbers.append(int(value))
     return numbers[0], numbers[1], numbers[2]

@@ -142,6 +142,15 @@ def test_bad_plan_files(text: str, message: str, tmp_path: Path) -> None:
     assert error.value.fix
 
 
+def test_aliases_that_stand_for_thousands_of_millions_are_quoted_briefly(tmp_path: Path) -> None:
+    levels = [f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]" for number in range(1, 30)]
+    path = tmp_path / "plan.yaml"
+    path.write_text("\n".join(["stages: [{}, {}, {}, &a0 lol]", *levels, "downsample: *a29"]))
+    with pytest.raises(SegppError) as caught:
+        load_plan(str(path))
+    assert len(str(caught.value)) < 1000
+
+
 def test_unknown_modes_suggest_the_closest() -> None:
     with pytest.raises(SegppError, match=r"Unknown mode 'fats'") as error:
         load_plan("fats")

@@ -52,7 +52,9 @@ def test_too_old(computer: Computer) -> None:
     assert caught.value.expected == "TensorRT 10.3 or newer."
 
 
-@pytest.mark.parametrize("text", [None, "", "#define NV_TENSORRT_MAJOR unknown"])
+@pytest.mark.parametrize(
+    "text", [None, "", "#define NV_TENSORRT_MAJOR unknown", f"#define NV_TENSORRT_MAJOR {'9' * 5000}"]
+)
 def test_no_version(text: str | None, computer: Computer) -> None:
     folder = computer.add_tensorrt()
     (folder / "NvInferVersion.h").unlink()

@@ -44,7 +44,7 @@ def test_graph(tmp_path: Path) -> None:
     document = result.to_dict()
     assert result.kind is FileKind.GRAPH
     assert document["inputs"] == ["image uint8 [B, 64, 96, 3]"]
-    assert document["operations"]["Cast"] == 2
+    assert document["operations"]["Cast"] == 4
     assert document["metadata"]["mode"] == "original"
     works = {entry["subject"]: entry["works"] for entry in document["runs_here"]}
     assert works["target cpu"]

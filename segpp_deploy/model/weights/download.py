@@ -84,8 +84,7 @@ def _download(url: str, target: Path) -> None:
                 shutil.copyfileobj(response, stream)
             _check_length(url, target, response.headers.get("Content-Length"))
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        cause = getattr(error, "reason", None)
-        reason = cause if isinstance(cause, Exception) else error
+        reason = getattr(error, "reason", None) or error
         raise SegppError(
             f"{url} could not be downloaded: {one_line(reason)}.",
             "a network connection to that server.",
@@ -95,7 +94,7 @@ def _download(url: str, target: Path) -> None:
 
 def _check_length(url: str, target: Path, announced: str | None) -> None:
     size = target.stat().st_size
-    if announced is not None and announced.isdigit() and int(announced) != size:
+    if announced is not None and announced.isdecimal() and (len(announced) > 18 or int(announced) != size):
         raise SegppError(f"The download from {url} broke off after {size} bytes.", f"{announced} bytes.", "Try again.")
 
 

@@ -42,7 +42,7 @@ def test_spellings(text: str, options: LabelOptions) -> None:
         ("reduce=1", "'reduce=1' is no option"),
         ("foreground", "'foreground' is no option"),
         ("foreground=0", "'foreground=0' is no option"),
-        ("ignore=256", "'ignore=256' is no option"),
+        ("ignore=65536", "'ignore=65536' is no option"),
         ("ignore=-1", "'ignore=-1' is no option"),
         ("labels=sideways", "Unknown way to draw labels 'sideways'"),
         ("reduce&foreground=2", "asks for reduce and for foreground"),
