@@ -36,6 +36,6 @@ def test_cards_have_the_data_sets_colours(card: str, classes: ClassTable) -> Non
 
 @pytest.mark.camvid
 def test_camvid_weights_name_the_data_sets_classes(camvid_weights: Path) -> None:
-    classes = load_checkpoint(camvid_weights).classes
+    classes = load_checkpoint(camvid_weights).record.classes
     assert classes is not None
-    assert [name.lower() for name in classes.names] == [name.lower() for name in CAMVID_CLASSES.names]
+    assert [name.lower() for name in classes] == [name.lower() for name in CAMVID_CLASSES.names]

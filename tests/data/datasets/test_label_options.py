@@ -42,7 +42,7 @@ def test_spellings(text: str, options: LabelOptions) -> None:
         ("reduce=1", "'reduce=1' is no option"),
         ("foreground", "'foreground' is no option"),
         ("foreground=0", "'foreground=0' is no option"),
-        ("ignore=256", "'ignore=256' is no option"),
+        ("ignore=65536", "'ignore=65536' is no option"),
         ("ignore=-1", "'ignore=-1' is no option"),
         ("labels=sideways", "Unknown way to draw labels 'sideways'"),
         ("reduce&foreground=2", "asks for reduce and for foreground"),
@@ -70,6 +70,14 @@ def test_what_options_do(text: str, table: np.ndarray | None, stored: list[int],
     options = parse_label_options(text, "x")
     file = LabelFile("a.png", lambda: np.array([stored], np.uint8), table, options)
     assert file.load(image, 2).tolist() == [meant]
+
+
+def test_in_16_bits_what_does_not_count_is_not_moved() -> None:
+    file = LabelFile("a.png", lambda: np.array([[1, 256]], np.uint16), options=LabelOptions(reduce=True))
+    with pytest.raises(SegppError, match="holds the label value 256"):
+        file.load(np.zeros((1, 2, 3), np.uint8), 2)
+    many = LabelFile("a.png", lambda: np.array([[0, 1, 300, 65535]], np.uint16), options=LabelOptions(reduce=True))
+    assert many.load(np.zeros((1, 4, 3), np.uint8), 300).tolist() == [[65535, 0, 299, 65535]]
 
 
 def test_a_foreground_is_for_two_classes() -> None:
