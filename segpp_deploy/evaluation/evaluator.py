@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from segpp_deploy.data.datasets import Dataset, Example, Sample
-from segpp_deploy.data.datasets.label_survey import survey_labels
+from segpp_deploy.data.datasets.label_survey import LabelSurvey, survey_labels
 from segpp_deploy.errors import SegppError, UnreadableFileError
 from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.evaluation.predictor import Predictor, chunks
@@ -73,13 +73,12 @@ class Evaluator(Generic[P, T]):
         self.dataset = dataset
         self._progress = progress
         self._failures = Failures(allowed=0) if failures is None else failures
-        self._surveyed: dict[int, tuple[str, ...]] = {}
+        self._surveyed: dict[int, LabelSurvey] = {}
 
-    def survey(self, metadata: ExportMetadata) -> tuple[str, ...]:
+    def survey(self, metadata: ExportMetadata) -> None:
         """Look at label values before they are believed; whatever scores the samples asks for it, and it is done once.
 
-        Returns:
-            Warnings, with likely causes; they are part of the evaluations.
+        What it finds is part of the evaluations.
 
         Raises:
             SegppError: the labels cannot be of the model's classes, or there are none.
@@ -89,7 +88,6 @@ class Evaluator(Generic[P, T]):
             self._surveyed[num_classes] = survey_labels(
                 self.dataset, num_classes, trained_reduced=bool(metadata.training.reduce_labels)
             )
-        return self._surveyed[num_classes]
 
     def evaluate(self, predictor: Predictor[P], step: str = "") -> Evaluation:
         """Score a predictor.
@@ -174,12 +172,11 @@ class Evaluator(Generic[P, T]):
                 "pictures whose labels name classes of the model, or a directory of pictures without labels.",
                 "Choose other pictures.",
             )
-        surveyed = [warning for found in self._surveyed.values() for warning in found]
-        return replace(
-            evaluation,
-            notes=(*self.dataset.notes, *evaluation.notes),
-            warnings=(*surveyed, *evaluation.warnings),
-        )
+        warnings = list(evaluation.warnings)
+        for survey in self._surveyed.values():
+            warnings += [*survey.warnings, *(survey.if_poor if evaluation.warnings else ())]
+        notes = (*self.dataset.notes, *evaluation.notes)
+        return replace(evaluation, notes=notes, warnings=tuple(warnings))
 
     def _require_target(self, example: Example[T]) -> T:
         if example.target is None:

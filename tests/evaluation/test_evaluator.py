@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation import evaluator as evaluator_module
 from segpp_deploy.evaluation.evaluator import Evaluator
 from segpp_deploy.evaluation.predictor import Predictor
+from segpp_deploy.model.training_facts import TrainingFacts
 from tests.workflows.fake_session import SMALL, BrightnessSession, make_metadata
 
 HEIGHT, WIDTH = SMALL.hw
@@ -148,3 +150,13 @@ def test_samples_that_have_room_are_loaded_once(room: int, loads: int, monkeypat
     for _ in range(2):
         assert kept.compare(Predictor(BrightnessSession(make_metadata()))).evaluation.headline.value == 1
     assert len(seen) == loads
+
+
+@pytest.mark.parametrize(("labels", "doubts"), [(truth(), 0), (1 - truth(), 2)])
+def test_a_model_that_was_trained_on_reduced_labels_is_asked_about_only_where_scores_are_poor(
+    labels: np.ndarray, doubts: int
+) -> None:
+    metadata = replace(make_metadata(), training=TrainingFacts(reduce_labels=True))
+    found = Evaluator[Any, Any](labelled(labels)).evaluate(Predictor(BrightnessSession(metadata)))
+    assert len(found.warnings) == doubts
+    assert all("trained on labels that count from 1" in warning for warning in found.warnings[1:])

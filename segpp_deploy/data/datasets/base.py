@@ -221,7 +221,7 @@ def require_task(dataset: AnyDataset, task: TaskName) -> None:
 # No kind of data set that a command line names holds keypoints: advice to choose another one would lead in a circle.
 _OTHER_DATA = {
     TaskName.SEG: "Choose a data set with label maps; docs/commands/validate.md lists the kinds.",
-    TaskName.POSE: "Evaluate in Python, with a data set of your own: docs/adding-a-dataset.md shows one with keypoints. "
+    TaskName.POSE: "Evaluate in Python, with a data set of your own: docs/adding-a-dataset.md shows one of keypoints. "
     "Pictures without labels serve for calibration and for the accuracy gate.",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from segpp_deploy.data.datasets.base import AnyDataset
 from segpp_deploy.data.datasets.label_options import DrawnOn
@@ -18,16 +19,26 @@ _FEW_CLASSES = 2
 _MOST = 0.5  # of the pixels
 
 
-def survey_labels(dataset: AnyDataset, num_classes: int, *, trained_reduced: bool = False) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class LabelSurvey:
+    """What label values give reason to say, each with its likely cause and what mends it.
+
+    Args:
+        warnings: whatever the scores are.
+        if_poor: only where the scores are near chance; good ones refute it.
+    """
+
+    warnings: tuple[str, ...] = ()
+    if_poor: tuple[str, ...] = ()
+
+
+def survey_labels(dataset: AnyDataset, num_classes: int, *, trained_reduced: bool = False) -> LabelSurvey:
     """Look at a spread of a data set's label files.
 
     Args:
         dataset: what is going to be scored; nothing is looked at where its targets are no label files.
         num_classes: of the model.
         trained_reduced: the model is known to have been trained with `reduce_zero_label` or `do_reduce_labels`.
-
-    Returns:
-        Warnings, each with its likely cause and what mends it.
 
     Raises:
         SegppError: values that are no class, masks of 0 and 255, or no label of a class in any file; with the likely
@@ -38,13 +49,14 @@ def survey_labels(dataset: AnyDataset, num_classes: int, *, trained_reduced: boo
     for file in shown.values():
         seen.add(file)
     if seen.unknown:
-        raise _not_classes(dataset, seen)
+        raise _not_classes(dataset, seen, trained_reduced)
     if seen.files and not seen.classes:
         _look_on(dataset, seen, shown)
     if _is_mask(seen):
         raise _mask(dataset, seen)
-    warnings = (_doubt_ignored(dataset, seen), _doubt_zero(dataset, seen, trained_reduced), _doubt_turned(dataset))
-    return tuple(warning for warning in warnings if warning)
+    warnings = (_doubt_ignored(dataset, seen), _doubt_turned(dataset))
+    doubts = (_doubt_zero(dataset, seen),) if trained_reduced else ()
+    return LabelSurvey(tuple(filter(None, warnings)), tuple(filter(None, doubts)))
 
 
 def _label_files(dataset: AnyDataset) -> dict[str, LabelFile]:
@@ -63,12 +75,14 @@ def _look_on(dataset: AnyDataset, seen: SeenLabels, shown: Mapping[str, LabelFil
     raise _nothing_labelled(dataset, seen)
 
 
-def _not_classes(dataset: AnyDataset, seen: SeenLabels) -> SegppError:
+def _not_classes(dataset: AnyDataset, seen: SeenLabels, trained_reduced: bool) -> SegppError:
     values = some_names(
         f"{value} (in {len(sources)} of {seen.files}: {some_names(sources, _SHOWN_FILES)})"
         for value, sources in sorted(seen.unknown.items())
     )
-    cause, fix = _explain_values(dataset, seen) if seen.is_own_numbering else ("", _other_classes(seen))
+    cause, fix = "", _other_classes(seen)
+    if seen.is_own_numbering:
+        cause, fix = _explain_values(dataset, seen, trained_reduced)
     return SegppError(
         f"Label maps of {dataset.name} hold values that are none of the {seen.num_classes} classes: {values}."
         + (f" Likely cause: {cause}." if cause else ""),
@@ -77,7 +91,7 @@ def _not_classes(dataset: AnyDataset, seen: SeenLabels) -> SegppError:
     )
 
 
-def _explain_values(dataset: AnyDataset, seen: SeenLabels) -> tuple[str, str]:
+def _explain_values(dataset: AnyDataset, seen: SeenLabels, trained_reduced: bool) -> tuple[str, str]:
     """Return the likely cause of values that are no class, and what mends it."""
     if seen.num_classes == 2 and 1 not in seen.pixels:
         return _explain_mask(dataset, seen)
@@ -88,6 +102,8 @@ def _explain_values(dataset: AnyDataset, seen: SeenLabels) -> tuple[str, str]:
     if value != first_beyond:
         return f"labels of other classes, or {value} means not labelled", f"{_other_classes(seen)} {ignored}"
     reduced = dataset.advise(reduce=True)
+    if trained_reduced:
+        return "they count from 1 and 0 means not labelled, as in the model's training", reduced
     if 0 not in seen.pixels:
         return "they count from 1", reduced
     return (
@@ -156,8 +172,8 @@ def _doubt_ignored(dataset: AnyDataset, seen: SeenLabels) -> str:
     )
 
 
-def _doubt_zero(dataset: AnyDataset, seen: SeenLabels, trained_reduced: bool) -> str:
-    if not (trained_reduced and seen.is_own_numbering and 0 in seen.classes):
+def _doubt_zero(dataset: AnyDataset, seen: SeenLabels) -> str:
+    if not (seen.is_own_numbering and 0 in seen.classes):
         return ""
     return (
         f"The model was trained on labels that count from 1, with 0 as not labelled; labels of {dataset.name} hold 0, "

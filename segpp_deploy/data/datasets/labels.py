@@ -175,6 +175,7 @@ def _renumber(published: LabelTable, options: LabelOptions, ignored: int) -> Lab
     table: LabelTable = published.copy()
     if options.reduce:
         table[1:] = published[:-1]
+        table[ignored + 1 : ignored + 2] = INVALID_LABEL  # what does not count is not moved
         table[0] = table[ignored] = ignored
     if options.foreground is not None:
         table[:] = INVALID_LABEL

@@ -72,6 +72,14 @@ def test_what_options_do(text: str, table: np.ndarray | None, stored: list[int],
     assert file.load(image, 2).tolist() == [meant]
 
 
+def test_in_16_bits_what_does_not_count_is_not_moved() -> None:
+    file = LabelFile("a.png", lambda: np.array([[1, 256]], np.uint16), options=LabelOptions(reduce=True))
+    with pytest.raises(SegppError, match="holds the label value 256"):
+        file.load(np.zeros((1, 2, 3), np.uint8), 2)
+    many = LabelFile("a.png", lambda: np.array([[0, 1, 300, 65535]], np.uint16), options=LabelOptions(reduce=True))
+    assert many.load(np.zeros((1, 4, 3), np.uint8), 300).tolist() == [[65535, 0, 299, 65535]]
+
+
 def test_a_foreground_is_for_two_classes() -> None:
     file = LabelFile("a.png", lambda: np.zeros((1, 1), np.uint8), options=LabelOptions(foreground=255))
     with pytest.raises(SegppError, match=r"foreground=255 is for models of two classes; this one has 3"):

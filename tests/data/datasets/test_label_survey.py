@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from segpp_deploy.data.datasets import Dataset, Sample
-from segpp_deploy.data.datasets import label_survey as module
 from segpp_deploy.data.datasets.base import AnyDataset, DatasetSpec
 from segpp_deploy.data.datasets.label_options import LabelOptions, parse_label_options
-from segpp_deploy.data.datasets.label_survey import SURVEYED, survey_labels
+from segpp_deploy.data.datasets.label_survey import SURVEYED, LabelSurvey, survey_labels
 from segpp_deploy.data.datasets.labels import LabelFile, label_table
 from segpp_deploy.errors import SegppError
 
@@ -69,12 +68,12 @@ def test_files_that_hold_a_wrong_value_are_counted_and_named() -> None:
     ],
 )
 def test_what_fits(classes: int, values: list[int], text: str) -> None:
-    assert survey_labels(holding(values, text=text), classes) == ()
+    assert survey_labels(holding(values, text=text), classes) == LabelSurvey()
 
 
 def test_values_of_a_published_format() -> None:
     table = label_table({7: 0, 8: 1, 0: 255})
-    assert survey_labels(holding([0, 7], table=table), 2) == ()
+    assert survey_labels(holding([0, 7], table=table), 2) == LabelSurvey()
     with pytest.raises(SegppError, match=r"none of the 2 classes: 9") as caught:
         survey_labels(holding([0, 9], table=table), 2)
     assert caught.value.expected == "values 7, 8, or 0, 255 for pixels that do not count."
@@ -83,18 +82,22 @@ def test_values_of_a_published_format() -> None:
 
 
 def test_much_that_does_not_count() -> None:
-    (warning,) = survey_labels(holding([0, 255, 255, 255]), 19)
+    (warning,) = survey_labels(holding([0, 255, 255, 255]), 19).warnings
     assert warning.startswith(
         "75 % of the labels of folder:x do not count (255), and of the 19 classes only 0 were seen."
     )
-    assert survey_labels(holding([0, 1, 2, 3, *[255] * 9]), 19) == ()
+    assert survey_labels(holding([0, 1, 2, 3, *[255] * 9]), 19) == LabelSurvey()
 
 
 def test_a_model_that_was_trained_on_reduced_labels() -> None:
-    (warning,) = survey_labels(holding([0, 1, 2]), 3, trained_reduced=True)
-    assert warning.endswith("Name the data set 'folder:x?reduce'.")
+    found = survey_labels(holding([0, 1, 2]), 3, trained_reduced=True)
+    assert found.warnings == ()
+    assert found.if_poor[0].endswith("Name the data set 'folder:x?reduce'.")
     for text in ("reduce", "ignore=255"):
-        assert survey_labels(holding([0, 1, 2], text=text), 3, trained_reduced=True) == ()
+        assert survey_labels(holding([0, 1, 2], text=text), 3, trained_reduced=True) == LabelSurvey()
+    with pytest.raises(SegppError, match="as in the model's training") as caught:
+        survey_labels(holding([0, 1, 2, 3]), 3, trained_reduced=True)
+    assert caught.value.fix == "Name the data set 'folder:x?reduce'."
 
 
 def test_a_spread_is_looked_at_and_the_rest_only_for_a_label() -> None:
@@ -106,7 +109,7 @@ def test_a_spread_is_looked_at_and_the_rest_only_for_a_label() -> None:
         survey_labels(holding(*files), 2)
     wrong = [[0, 1]] * (4 * SURVEYED)
     wrong[1] = [9]
-    assert survey_labels(holding(*wrong), 2) == ()
+    assert survey_labels(holding(*wrong), 2) == LabelSurvey()
 
 
 def test_nothing_to_look_at() -> None:
@@ -117,7 +120,7 @@ def test_nothing_to_look_at() -> None:
 
     drawn = LabelFile("scene", must_not_be_read, is_drawn=True)
     dataset = Dataset("d", (Sample("a", lambda: image, drawn), Sample("b", lambda: image, None)))
-    assert survey_labels(dataset, 2) == ()
+    assert survey_labels(dataset, 2) == LabelSurvey()
 
 
 def test_files_that_cannot_be_read_are_left_to_the_evaluation() -> None:
@@ -125,5 +128,5 @@ def test_files_that_cannot_be_read_are_left_to_the_evaluation() -> None:
         raise SegppError("damaged")
 
     samples = (*holding([0, 1]), Sample("b", lambda: np.zeros((1, 2, 3), np.uint8), LabelFile("b.png", damaged)))
-    assert survey_labels(Dataset("d", samples), 2) == ()
-    assert module.survey_labels(Dataset("d", samples[1:]), 2) == ()
+    assert survey_labels(Dataset("d", samples), 2) == LabelSurvey()
+    assert survey_labels(Dataset("d", samples[1:]), 2) == LabelSurvey()

@@ -42,31 +42,31 @@ def test_labels_of_the_stored_size_are_turned(orientation: Orientation, tmp_path
     dataset = parse_dataset(write_set(tmp_path, orientation, STORED, STORED))
     assert_labels_lie_on_pictures(dataset)
     keeps_size = Orientation.NONE < orientation < Orientation.TRANSPOSE
-    assert len(survey_labels(dataset, 3)) == keeps_size
+    assert len(survey_labels(dataset, 3).warnings) == keeps_size
 
 
 @pytest.mark.parametrize("orientation", [orientation for orientation in Orientation if orientation.swaps_sides])
 def test_labels_of_the_upright_size_are_left_alone(orientation: Orientation, tmp_path: Path) -> None:
     dataset = parse_dataset(write_set(tmp_path, orientation, STORED, orientation.turn(STORED)))
     assert_labels_lie_on_pictures(dataset)
-    assert survey_labels(dataset, 3) == ()
+    assert survey_labels(dataset, 3).warnings == ()
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
 def test_what_the_size_does_not_tell_is_said_and_can_be_stated(orientation: int, tmp_path: Path) -> None:
     name = write_set(tmp_path, orientation, SQUARE, Orientation(orientation).turn(SQUARE))
-    (warning,) = survey_labels(parse_dataset(name), 3)
+    (warning,) = survey_labels(parse_dataset(name), 3).warnings
     assert warning.startswith(f"1 of 2 pictures of {name} are stored mirrored or turned (EXIF)")
     assert warning.endswith(f"Name the data set '{name}?labels=upright'.")
     dataset = parse_dataset(f"{name}?labels=upright")
     assert_labels_lie_on_pictures(dataset)
-    assert survey_labels(dataset, 3) == ()
+    assert survey_labels(dataset, 3).warnings == ()
 
 
 def test_stated_to_be_drawn_on_the_stored_pixels(tmp_path: Path) -> None:
     dataset = parse_dataset(write_set(tmp_path, 3, STORED, STORED) + "?labels=stored")
     assert_labels_lie_on_pictures(dataset)
-    assert survey_labels(dataset, 3) == ()
+    assert survey_labels(dataset, 3).warnings == ()
 
 
 def test_labels_that_lie_across_are_not_to_be_resized() -> None:
