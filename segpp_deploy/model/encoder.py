@@ -98,7 +98,8 @@ def _in_blocks(query: torch.Tensor, num_keys: int) -> Sequence[torch.Tensor]:
     if scores <= MOST_SCORES:
         return [query]
     num_blocks = max(LEAST_BLOCKS, -(-scores // MOST_SCORES))
-    return query.split(max(1, rows // num_blocks), dim=2)
+    blocks: Sequence[torch.Tensor] = query.split(max(1, rows // num_blocks), dim=2)
+    return blocks
 
 
 class MixFeedForward(nn.Module):
