@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from segpp_deploy.config import Arch, ClassTable, Normalization, Size, TaskName, parse_size
+from segpp_deploy.config import Arch, ChannelOrder, ClassTable, Normalization, Size, TaskName, parse_size
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Channel, Channel, Channel]
@@ -39,10 +39,11 @@ class CardClass(_Strict):
 
 
 class CardNormalization(_Strict):
-    """Per-channel mean and standard deviation of RGB in 0 .. 255; ImageNet's by default."""
+    """Per-channel mean and standard deviation of RGB in 0 .. 255, ImageNet's by default; and what the network takes."""
 
     mean: Triple = Normalization.mean
     std: Triple = Normalization.std
+    channel_order: ChannelOrder = ChannelOrder.RGB
 
     @field_validator("std")
     @classmethod
@@ -105,6 +106,8 @@ class ModelCard(_Strict):
         classes: classes or keypoints in the order of the outputs.
         input_size: HEIGHTxWIDTH in pixels the model is meant for.
         normalization: what the network was trained with; left out, its checkpoint may say it.
+        threshold: of a head with one output, the probability from which a pixel belongs to the class.
+        reduce_labels: label files were numbered from 1, and 0 did not count.
         checkpoint: where the weights are.
         metrics: published or measured numbers.
         licence: licence of the weights.
@@ -119,6 +122,8 @@ class ModelCard(_Strict):
     classes: Annotated[tuple[CardClass, ...], Field(min_length=1)]
     input_size: SizeText
     normalization: CardNormalization | None = None
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
+    reduce_labels: bool | None = None
     checkpoint: CardCheckpoint
     metrics: tuple[CardMetric, ...] = ()
     licence: str

@@ -101,10 +101,16 @@ def _load(path: Path, expected: Expected, stated: TrainingRecord, weights: str |
 
 def _card_record(card: ModelCard) -> TrainingRecord:
     classes, statistics = card.class_table(), card.normalization
-    described = TrainingRecord(classes=classes.names, palette=classes.palette, size=card.input_size)
+    described = TrainingRecord(
+        classes=classes.names,
+        palette=classes.palette,
+        size=card.input_size,
+        threshold=card.threshold,
+        reduce_labels=card.reduce_labels,
+    )
     if statistics is None:
         return described
-    return replace(described, mean=statistics.mean, std=statistics.std, channel_order=ChannelOrder.RGB)
+    return replace(described, mean=statistics.mean, std=statistics.std, channel_order=statistics.channel_order)
 
 
 def _described(model: SegFormer, record: TrainingRecord, name: str) -> SourceModel:

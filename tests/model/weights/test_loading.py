@@ -183,3 +183,14 @@ def test_names_that_do_not_fit_give_way_to_the_users(tmp_path: Path) -> None:
         load_source(CheckpointSource(tmp_path / "w.safetensors"))
     stated = TrainingRecord(classes=tuple("vwxyz"))
     assert load_source(CheckpointSource(tmp_path / "w.safetensors", stated=stated)).classes.names == tuple("vwxyz")
+
+
+def test_a_card_says_what_its_network_takes(tmp_path: Path) -> None:
+    save_file(to_dialect(random_model(Dialect.MMSEG, outputs=1), Dialect.MMSEG), tmp_path / "w.safetensors")
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ntitle: t\narch: b0\ntask: seg\ninput_size: 64x64\nlicence: x\nprovenance: y\nclasses: [{name: crack}]\n"
+        "normalization: {channel_order: bgr}\nthreshold: 0.7\nreduce_labels: false\ncheckpoint: {file: w.safetensors}\n"
+    )
+    found = load_source(CardSource(str(tmp_path / "mine.yaml")))
+    assert (found.threshold, found.training.channel_order) == (0.7, ChannelOrder.BGR)
+    assert (found.training.assumed, found.classes.names) == ((), ("background", "crack"))
