@@ -98,8 +98,7 @@ def _in_blocks(query: torch.Tensor, num_keys: int) -> Sequence[torch.Tensor]:
     if scores <= MOST_SCORES:
         return [query]
     num_blocks = max(LEAST_BLOCKS, -(-scores // MOST_SCORES))
-    blocks: Sequence[torch.Tensor] = query.split(max(1, rows // num_blocks), dim=2)
-    return blocks
+    return torch.split(query, max(1, rows // num_blocks), dim=2)
 
 
 class MixFeedForward(nn.Module):
