@@ -52,7 +52,7 @@ def load_pickle(path: Path, *, is_zip: bool) -> Any:
         with stand_ins, open(path, "rb") as stream:  # given a path, torch would go by its suffix
             return torch.load(stream, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        found = re.search(r"(?:GLOBAL|unrecognized function|class) (\S+)", one_line(error))
+        found = re.search(r"(?:GLOBAL|unrecognized function|class) (\S+)", str(error))
         raise (_refused(path, [found[1]]) if found else _damaged(path, error)) from error
     except MemoryError:
         raise
