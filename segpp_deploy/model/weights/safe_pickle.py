@@ -54,7 +54,7 @@ def load_pickle(path: Path, *, is_zip: bool) -> Any:
     except pickle.UnpicklingError as error:
         found = re.search(r"(?:GLOBAL|unrecognized function|class) (\S+)", str(error))
         raise (_refused(path, [found[1]]) if found else _damaged(path, error)) from error
-    except MemoryError:
+    except (MemoryError, SegppError):
         raise
     except Exception as error:  # the readers of torch and zip raise what the bytes lead them to
         raise _damaged(path, error) from error
