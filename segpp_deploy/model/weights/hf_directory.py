@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.errors import SegppError, quote
+from segpp_deploy.errors import SegppError, quote, shorten
 from segpp_deploy.files import MalformedFileError, read_json
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
@@ -35,9 +35,10 @@ def read_hf_directory(folder: Path) -> WeightsFile:
     """
     config = _read_json(folder / "config.json", required=True)
     for name, value in _FIXED.items():
-        if config.get(name, value) != value:
+        found = config.get(name, value)
+        if found != value:
             raise SegppError(
-                f"{folder / 'config.json'} says {name}: {quote(config[name])}.",
+                f"{folder / 'config.json'} says {name}: {shorten(found) if isinstance(found, str) else quote(found)}.",
                 f"{name}: {value}, as in every published SegFormer.",
                 "Choose a SegFormer checkpoint.",
             )
