@@ -34,10 +34,10 @@ from segpp_deploy.report.tables import Table
 
 EXTRAS = ("cpu", "openvino", "report")
 CORE = (
-    *(f"tests/{room}" for room in ("data", "engine", "evaluation", "hardware", "model", "ops", "report", "tasks")),
-    *(f"tests/graph/{part}" for part in ("exporting", "test_contract.py", "test_graph_file.py", "test_runtimes.py")),
-    *(f"tests/graph/precision/test_{part}.py" for part in ("half", "qdq", "ranges")),
-    *(f"tests/cli/test_{part}.py" for part in ("bad_input", "console", "failures", "help")),
+    *(f"tests/{room}" for room in ("data", "engine", "evaluation", "hardware", "ops", "report", "tasks")),
+    *(f"tests/graph/test_{part}.py" for part in ("contract", "graph_file")),
+    *(f"tests/model/{part}" for part in ("test_dialects.py", "test_plan.py", "weights")),
+    *(f"tests/cli/test_{part}.py" for part in ("console", "failures", "help")),
     "tests/runtimes/test_loaders.py",
     *(f"tests/workflows/test_{command}.py" for command in ("export", "inspect", "predict", "validate")),
     "tests/test_damaged_files.py",

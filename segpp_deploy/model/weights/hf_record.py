@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy.config import MAX_SIDE_PX, ChannelOrder, Size
-from segpp_deploy.errors import SegppError, quote
+from segpp_deploy.errors import SegppError, quote, shorten
 from segpp_deploy.files import MalformedFileError, read_json
 from segpp_deploy.model.arch import HEADS, MLP_RATIO, PATCH_KERNEL, PATCH_STRIDE, SPATIAL_REDUCTION
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord, Triple
@@ -78,9 +78,10 @@ def read_json_object(path: Path) -> dict[str, Any]:
 
 def _require_published(path: Path, config: dict[str, Any]) -> None:
     for name, value in _FIXED.items():
-        if config.get(name, value) != value:
+        found = config.get(name, value)
+        if found != value:
             raise SegppError(
-                f"{path} says {name}: {quote(config[name])}.",
+                f"{path} says {name}: {shorten(found) if isinstance(found, str) else quote(found)}.",
                 f"{name}: {value}, as in every published SegFormer.",
                 "Choose a SegFormer checkpoint.",
             )
