@@ -21,6 +21,7 @@ from segpp_deploy.data.images import (
     write_image,
     write_labels,
 )
+from segpp_deploy.data.source_names import require_file_source
 from segpp_deploy.data.video import FrameCount, VideoFrame, is_video_file, is_video_name
 from segpp_deploy.data.video_reader import open_video
 from segpp_deploy.data.video_writer import VideoWriter, open_video_writer, require_video_name
@@ -139,6 +140,7 @@ def run_predict(options: PredictOptions, progress: Progress = no_progress) -> Pr
         SegppError: the engine or the source cannot be used, or an output cannot be written; outputs finished before
             the error stay.
     """
+    require_file_source(options.source)
     with collect_findings() as findings:
         if is_video_file(options.source):
             result = _run_on_video(options, progress)

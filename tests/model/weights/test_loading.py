@@ -188,8 +188,8 @@ def test_names_that_do_not_fit_give_way_to_the_users(tmp_path: Path) -> None:
 def test_a_card_says_what_its_network_takes(tmp_path: Path) -> None:
     save_file(to_dialect(random_model(Dialect.MMSEG, outputs=1), Dialect.MMSEG), tmp_path / "w.safetensors")
     (tmp_path / "mine.yaml").write_text(
-        "name: mine\ntitle: t\narch: b0\ntask: seg\ninput_size: 64x64\nlicence: x\nprovenance: y\nclasses: [{name: crack}]\n"
-        "normalization: {channel_order: bgr}\nthreshold: 0.7\nreduce_labels: false\ncheckpoint: {file: w.safetensors}\n"
+        "name: mine\ntitle: t\narch: b0\ntask: seg\ninput_size: 64x64\nlicence: x\nprovenance: y\n"
+        "classes: [{name: crack}]\nnormalization: {channel_order: bgr}\nthreshold: 0.7\nreduce_labels: false\ncheckpoint: {file: w.safetensors}\n"
     )
     found = load_source(CardSource(str(tmp_path / "mine.yaml")))
     assert (found.threshold, found.training.channel_order) == (0.7, ChannelOrder.BGR)
