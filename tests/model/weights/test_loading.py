@@ -189,7 +189,8 @@ def test_a_card_says_what_its_network_takes(tmp_path: Path) -> None:
     save_file(to_dialect(random_model(Dialect.MMSEG, outputs=1), Dialect.MMSEG), tmp_path / "w.safetensors")
     (tmp_path / "mine.yaml").write_text(
         "name: mine\ntitle: t\narch: b0\ntask: seg\ninput_size: 64x64\nlicence: x\nprovenance: y\n"
-        "classes: [{name: crack}]\nnormalization: {channel_order: bgr}\nthreshold: 0.7\nreduce_labels: false\ncheckpoint: {file: w.safetensors}\n"
+        "classes: [{name: crack}]\nnormalization: {channel_order: bgr}\nthreshold: 0.7\nreduce_labels: false\n"
+        "checkpoint: {file: w.safetensors}\n"
     )
     found = load_source(CardSource(str(tmp_path / "mine.yaml")))
     assert (found.threshold, found.training.channel_order) == (0.7, ChannelOrder.BGR)
