@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from benchmarks.recording import ROOT
+from benchmarks.recording import RESULTS, ROOT
 from benchmarks.toolchain import lowest_versions
 from benchmarks.toolchain.lowest_versions import CORE, declared, floor_of, is_lowest
 
+RECORD = json.loads((RESULTS / "lowest_versions.json").read_text())
+AGAIN = "run python -m benchmarks.toolchain.lowest_versions"
+NOT_THE_LOWEST = {"torch"}  # PyPI has its lowest version with CUDA only
 
-def test_what_is_tried_is_here() -> None:
+
+def test_every_dependency_was_tried_as_it_is_declared() -> None:
+    tried = {row["package"]: row["declared"] for row in RECORD["rows"]}
+    assert tried == {requirement.name: str(requirement.specifier) for requirement in declared()}, AGAIN
+
+
+def test_the_lowest_version_was_tried() -> None:
+    requirements = {requirement.name: requirement for requirement in declared()}
+    higher = {row["package"] for row in RECORD["rows"] if not is_lowest(requirements[row["package"]], row["version"])}
+    assert higher <= NOT_THE_LOWEST, AGAIN
+
+
+def test_the_whole_core_was_tried() -> None:
+    assert RECORD["core"] == list(CORE), AGAIN
     assert [place for place in CORE if not (ROOT / place).exists()] == []
+    assert RECORD["tests"]["passed"] > 300
+    assert "failed" not in RECORD["tests"]
 
 
 def test_the_versions_that_this_is_developed_with_are_allowed() -> None:

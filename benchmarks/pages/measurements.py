@@ -24,7 +24,7 @@ from benchmarks.measure import (
 )
 from benchmarks.recording import RESULTS, ROOT, Document
 from benchmarks.section import Benchmark, result_name
-from benchmarks.toolchain import mutations
+from benchmarks.toolchain import lowest_versions, mutations
 from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import to_markdown
 
@@ -50,6 +50,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     gate_time,
     memory,
     mutations,
+    lowest_versions,
 )
 """In the order of the page."""
 

@@ -38,7 +38,7 @@ def average_runs(runs: Sequence[Iterable[tuple[str, float]]]) -> tuple[Operation
         milliseconds[operation] += elapsed_ms
         counts[operation] += 1
     times = [
-        OperationTime(operation, total / len(runs), round(counts[operation] / len(runs)))
+        OperationTime(operation, total / len(runs), max(1, round(counts[operation] / len(runs))))
         for operation, total in milliseconds.items()
     ]
     return tuple(sorted(times, key=lambda time: time.milliseconds, reverse=True))
