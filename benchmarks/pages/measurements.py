@@ -85,8 +85,8 @@ def describe_conditions(benchmark: Benchmark, document: Document) -> str:
     cpu = f"{machine['cpu']}, {machine['cpu_cores']} cores"
     if section.names_cpu_features:
         cpu += f" with {' '.join(machine['cpu_features'])}"
-    system = f"{cpu}, {memory_size}, {machine['os']}, {machine['python']}"
-    return f"{script}, {document['measured']}, commit {', '.join(commits)}: {system}, {versions}."
+    system = (cpu, memory_size, machine["os"], machine["python"], *([versions] if versions else []))
+    return f"{script}, {document['measured']}, commit {', '.join(commits)}: {', '.join(system)}."
 
 
 def read_results() -> dict[str, Document]:
