@@ -32,7 +32,7 @@ from benchmarks.recording import ROOT, Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.report.tables import Table
 
-EXTRAS = ("cpu", "openvino", "report")
+EXTRAS = ("cpu", "openvino", "heic", "report")
 CORE = (
     *(f"tests/{room}" for room in ("data", "engine", "evaluation", "hardware", "ops", "report", "tasks")),
     *(f"tests/graph/test_{part}.py" for part in ("contract", "graph_file")),
