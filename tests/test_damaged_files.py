@@ -28,7 +28,8 @@ from safetensors.torch import save_file
 from segpp_deploy.config import Arch, CalibrationMethod, Size
 from segpp_deploy.data.image_header import PNG_SIGNATURE
 from segpp_deploy.data.images import read_image, read_labels
-from segpp_deploy.data.video import open_video_writer, probe_video, read_frames
+from segpp_deploy.data.video import probe_video, read_frames
+from segpp_deploy.data.video_writer import open_video_writer
 from segpp_deploy.engine import manifest as manifests
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.errors import SegppError, command_line
