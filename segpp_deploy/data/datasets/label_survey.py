@@ -86,7 +86,7 @@ def _not_classes(dataset: AnyDataset, seen: SeenLabels, trained_reduced: bool) -
     return SegppError(
         f"Label maps of {dataset.name} hold values that are none of the {seen.num_classes} classes: {values}."
         + (f" Likely cause: {cause}." if cause else ""),
-        expected_values(seen.table),
+        expected_values(seen.table, seen.ignored),
         fix,
     )
 
@@ -155,7 +155,7 @@ def _mask(dataset: AnyDataset, seen: SeenLabels) -> SegppError:
         f"Label maps of {dataset.name} hold 0 and {seen.ignored} alone, and {seen.ignored} "
         f"({100 * seen.share_ignored():.0f} % of the pixels) does not count: class 1 never occurs. "
         f"Likely cause: masks, in which {seen.ignored} is the second class.",
-        expected_values(seen.table),
+        expected_values(seen.table, seen.ignored),
         f"{dataset.advise(foreground=seen.ignored)} If {seen.ignored} does mean not labelled, say so with "
         f"ignore={seen.ignored}.",
     )

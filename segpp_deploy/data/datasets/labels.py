@@ -155,13 +155,13 @@ def label_table(classes: Mapping[int, int], ignored: int = IGNORE_INDEX) -> Labe
     return table
 
 
-def expected_values(table: LabelTable, ignored: int = IGNORE_INDEX) -> str:
+def expected_values(table: LabelTable, ignored: int) -> str:
     """Say which stored values a table knows.
 
     Example:
-        >>> expected_values(label_table({0: 0, 1: 1, 2: 2}))
+        >>> expected_values(label_table({0: 0, 1: 1, 2: 2}), IGNORE_INDEX)
         'values 0 to 2, or 255 for pixels that do not count.'
-        >>> expected_values(label_table({7: 0, 8: 1, 0: IGNORE_INDEX, 255: 0}))
+        >>> expected_values(label_table({7: 0, 8: 1, 0: IGNORE_INDEX, 255: 0}), IGNORE_INDEX)
         'values 7, 8, 255, or 0 for pixels that do not count.'
     """
     counted = np.flatnonzero((table != INVALID_LABEL) & (table != ignored)).tolist()

@@ -54,8 +54,8 @@ def describe_choice(chosen: StateDict, found: Sequence[StateDict]) -> tuple[str,
         kind = "the moving average" if chosen.is_averaged else "the weights that were not averaged"
         is_pair = any(model.is_averaged for model in found)
         notes.append(f"Weights: {chosen.name}{f', {kind}' if is_pair else ''}; not taken: {some_names(others, 3)}.")
-    copies = {prefix + name for model in found for prefix in [model.prefix] for name in model.tensors}
-    left_out = [name for name in chosen.left_out if name not in copies and not name.startswith("ema_")]
+    of_models = {model.prefix + name for model in found for name in model.tensors}
+    left_out = [name for name in chosen.left_out if name not in of_models]
     if left_out:
         notes.append(f"Left out, no part of the model: {some_names(left_out, 4)}.")
     return tuple(notes)

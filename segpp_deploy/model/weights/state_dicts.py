@@ -61,9 +61,7 @@ def find_state_dicts(content: Mapping[str, Any]) -> list[StateDict]:
     found: list[StateDict] = []
     for place, tensors in _mappings(content, "", 0):
         for prefix in _prefixes(tensors):
-            model = _take(place, prefix, tensors)
-            found.append(model)
-            found += _second_copy(model, tensors)
+            found += _with_second_copy(_take(place, prefix, tensors), tensors)
     return _with_roles(found, content)
 
 
@@ -102,13 +100,14 @@ def _is_of_model(name: str, table: DialectTable) -> bool:
     return is_plain or any(rule.theirs_pattern.fullmatch(table.encoder_prefix + name) for rule in table.rules)
 
 
-def _second_copy(model: StateDict, tensors: Tensors) -> list[StateDict]:
-    """Return the copy that mmcv 1 keeps under flattened names: after its hook it is the one that was not averaged."""
+def _with_second_copy(model: StateDict, tensors: Tensors) -> list[StateDict]:
+    """Add the copy that mmcv 1 keeps under flattened names: after its hook it is the one that was not averaged."""
     flat = {name: _MMCV_AVERAGE + (model.prefix + name).replace(".", "_") for name in model.tensors}
     copies = {name: tensors[other] for name, other in flat.items() if other in tensors}
     if not copies:
-        return []
-    return [replace(model, place=f"{model.place}.ema_*".lstrip("."), tensors={**model.tensors, **copies})]
+        return [model]
+    model = replace(model, left_out=tuple(name for name in model.left_out if name not in flat.values()))
+    return [model, replace(model, place=f"{model.place}.ema_*".lstrip("."), tensors={**model.tensors, **copies})]
 
 
 def _with_roles(found: list[StateDict], content: Mapping[str, Any]) -> list[StateDict]:

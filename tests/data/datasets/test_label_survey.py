@@ -130,3 +130,11 @@ def test_files_that_cannot_be_read_are_left_to_the_evaluation() -> None:
     samples = (*holding([0, 1]), Sample("b", lambda: np.zeros((1, 2, 3), np.uint8), LabelFile("b.png", damaged)))
     assert survey_labels(Dataset("d", samples), 2) == LabelSurvey()
     assert survey_labels(Dataset("d", samples[1:]), 2) == LabelSurvey()
+
+
+def test_what_was_expected_of_more_classes_than_bytes_can_number() -> None:
+    stored = np.array([[0, 300]], np.uint16)
+    samples = (Sample("a", lambda: np.zeros((1, 2, 3), np.uint8), LabelFile("a.png", lambda: stored)),)
+    with pytest.raises(SegppError) as caught:
+        survey_labels(Dataset("folder:x", samples), 300)
+    assert caught.value.expected == "values 0 to 299, or 65535 for pixels that do not count."

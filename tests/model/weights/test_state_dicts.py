@@ -89,6 +89,11 @@ def test_the_moving_average_is_taken_unless_the_other_is_asked_for(
     assert torch.equal(bias(load(tmp_path, content, weights="plain")), other[LAST])
 
 
+def test_what_only_sounds_like_a_moving_average_is_named(tmp_path: Path, state: State) -> None:
+    loaded = load(tmp_path, state | {"ema_decay": torch.tensor(0.99)})
+    assert loaded.notes == ("Left out, no part of the model: ema_decay.",)
+
+
 def test_several_models_are_told_apart_by_the_user(tmp_path: Path, state: State, other: State) -> None:
     content = prefixed("left.", state) | prefixed("right.", other)
     with pytest.raises(SegppError, match=r"holds 2 models: left, right") as caught, command_line():
