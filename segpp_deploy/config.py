@@ -36,6 +36,11 @@ class TaskName(Choice):
     POSE = "pose"
 
 
+def is_binary(task: TaskName, outputs: int) -> bool:
+    """Whether a model's one output is the logit of the foreground; one keypoint is something else."""
+    return task is TaskName.SEG and outputs == 1
+
+
 class Preset(Choice):
     """The named merge plans; `segpp_deploy.model.plan` says what each does."""
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,25 @@ def require_file(path: Path, kind: str, fix: str) -> Path:
         raise SegppError(f"{path} is not readable.", f"a readable {kind}.", f"chmod u+r {path}")
     if path.stat().st_size == 0:
         raise SegppError(f"{path} is empty (0 bytes).", expected, fix)
+    return path
+
+
+def require_suffix(path: Path, kind: str, suffixes: Sequence[str], reason: str = "") -> Path:
+    """Return `path` if its name ends in one of `suffixes`, else raise a `SegppError` that suggests the first of them.
+
+    Args:
+        path: a file to be written.
+        kind: what would be written, e.g. "picture".
+        suffixes: with their dots, in lower case.
+        reason: why no others.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise SegppError(
+            f"Cannot write a {kind} named {path.name!r}.",
+            f"a name ending in {', '.join(suffixes)}{f' ({reason})' if reason else ''}.",
+            f"Name it {path.with_suffix(suffixes[0])}",
+        )
     return path
 
 

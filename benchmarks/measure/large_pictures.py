@@ -9,42 +9,29 @@ gigabytes for the attention scores.
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from itertools import product
 from pathlib import Path
 
-from benchmarks.arguments import parse_parts
+from benchmarks.graph_grid import GraphGrid
 from benchmarks.measure.portability import COMPUTE_CAPABILITY, rtx_cells, try_rtx
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size, parse_size
+from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size
 from segpp_deploy.model.arch import SPATIAL_REDUCTION, stage_grids
-from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, BsmMerge, backbone_size, count_sources, resolve_stage
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.report.tables import Table
 from tests.support.exporting import export
-from tests.support.random_models import random_model
 
-ARCHS = (Arch.B0,)
-MODES = tuple(Preset)
-SIZES = ("2160x3840", "4320x7680", "8192x8192")
-CLASSES = 19
+GRID = GraphGrid(archs=(Arch.B0,), modes=tuple(Preset), sizes=("2160x3840", "4320x7680", "8192x8192"))
 
 
 def main() -> int:
     """Build, print, record after every graph; 1 if one is refused."""
-    arguments = parse_parts(__doc__, arch=ARCHS, mode=MODES, size=SIZES)
+    facts = {"compute_capability": COMPUTE_CAPABILITY}
     rows: list[Row] = []
-    for arch in map(Arch, arguments.arch):
-        model = random_model(Dialect.MMSEG, arch, outputs=CLASSES)
-        for mode, size in product(map(Preset, arguments.mode), map(parse_size, arguments.size)):
-            print(arch, mode, size, file=sys.stderr)
-            with tempfile.TemporaryDirectory() as folder:
-                row = measure(model, mode, size, Path(folder) / "m.onnx")
-            record_rows("large_pictures", [row], row_key, {"compute_capability": COMPUTE_CAPABILITY})
-            rows.append(row)
+    for row in GRID.measure(__doc__, measure):
+        record_rows("large_pictures", [row], GRID.row_key, facts)
+        rows.append(row)
     SECTION.show(rows)
     return int(not all(row["passed"] for row in rows))
 
@@ -65,11 +52,6 @@ def most_kept(mode: Preset, size: Size) -> int:
     merges = [resolve_stage(spec, grid, reduction) for spec, grid, reduction in grids]
     sides = [side for merge in merges for side in (merge.q, merge.kv) if isinstance(side, BsmMerge)]
     return max((count_sources(side.grid_hw, side.stride_yx)[1] - side.num_removed for side in sides), default=0)
-
-
-def row_key(row: Row) -> tuple[int, ...]:
-    """Identify a row, in the order in which rows are listed."""
-    return ARCHS.index(row["arch"]), MODES.index(row["mode"]), SIZES.index(row["size"])
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

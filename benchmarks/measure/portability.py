@@ -9,20 +9,16 @@ both in float32, on one smooth random picture.
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arguments import parse_parts
+from benchmarks.graph_grid import GraphGrid
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
-from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
+from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.report.numbers import format_agreement
 from segpp_deploy.report.tables import Table
@@ -31,29 +27,23 @@ from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
 from segpp_deploy.runtimes.target import EngineSettings
 from segpp_deploy.tasks.segmentation.agreement import PixelAgreement
 from tests.support.exporting import export, smooth_pictures, to_bytes
-from tests.support.random_models import random_model
 
-ARCHS = (Arch.B0, Arch.B2)
-MODES = tuple(mode for mode in Preset if mode is not Preset.HQ_REUSE)  # the same operators as fast-reuse
-SIZES = ("480x640", "1024x2048")
+GRID = GraphGrid(
+    archs=(Arch.B0, Arch.B2),
+    modes=tuple(mode for mode in Preset if mode is not Preset.HQ_REUSE),  # the same operators as fast-reuse
+    sizes=("480x640", "1024x2048"),
+)
 LEAST_AGREEMENT = 0.999
 COMPUTE_CAPABILITY = "8.9"
-CLASSES = 19
 
 
 def main() -> int:
     """Measure, print, record after every graph; 1 if a runtime refuses or disagrees."""
-    arguments = parse_parts(__doc__, arch=ARCHS, mode=MODES, size=SIZES)
+    facts = {"least_agreement": LEAST_AGREEMENT, "compute_capability": COMPUTE_CAPABILITY}
     rows: list[Row] = []
-    for arch in map(Arch, arguments.arch):
-        model = random_model(Dialect.MMSEG, arch, outputs=CLASSES)
-        for mode, size in product(map(Preset, arguments.mode), map(parse_size, arguments.size)):
-            print(arch, mode, size, file=sys.stderr)
-            with tempfile.TemporaryDirectory() as folder:
-                row = measure(model, mode, size, Path(folder) / "m.onnx")
-            facts = {"least_agreement": LEAST_AGREEMENT, "compute_capability": COMPUTE_CAPABILITY}
-            record_rows("portability", [row], row_key, facts)
-            rows.append(row)
+    for row in GRID.measure(__doc__, measure):
+        record_rows("portability", [row], GRID.row_key, facts)
+        rows.append(row)
     SECTION.show(rows)
     return int(not all(row["passed"] for row in rows))
 
@@ -97,11 +87,6 @@ def try_openvino(path: Path, size: Size) -> Row:
         "openvino_error": None,
         "classes_in_picture": len(np.unique(expected)),
     }
-
-
-def row_key(row: Row) -> tuple[int, ...]:
-    """Identify a row, in the order in which rows are listed."""
-    return ARCHS.index(row["arch"]), MODES.index(row["mode"]), SIZES.index(row["size"])
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

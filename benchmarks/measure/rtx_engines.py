@@ -8,19 +8,15 @@ Uint8 pictures in, labels out, float32, random weights; for every GPU from Amper
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from itertools import product
 from pathlib import Path
 
-from benchmarks.arguments import parse_parts
+from benchmarks.graph_grid import GraphGrid
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size, parse_size
+from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size
 from segpp_deploy.engine.manifest import read_manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
-from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.names import TargetName
@@ -31,28 +27,22 @@ from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.exporting import export
-from tests.support.random_models import random_model
 
-ARCHS = (Arch.B0, Arch.B2, Arch.B5)
-MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)
-SIZES = ("1024x1024", "1024x2048")
-CLASSES = 19
+GRID = GraphGrid(
+    archs=(Arch.B0, Arch.B2, Arch.B5),
+    modes=(Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2),
+    sizes=("1024x1024", "1024x2048"),
+)
 
 
 def main() -> int:
     """Build, print, record after every engine; 1 if one does not build or its manifest is wrong."""
-    arguments = parse_parts(__doc__, arch=ARCHS, mode=MODES, size=SIZES)
-    rows: list[Row] = []
     needs = expected_runtime()
-    for arch in map(Arch, arguments.arch):
-        model = random_model(Dialect.MMSEG, arch, outputs=CLASSES)
-        for mode, size in product(map(Preset, arguments.mode), map(parse_size, arguments.size)):
-            print(arch, mode, size, file=sys.stderr)
-            with tempfile.TemporaryDirectory() as folder:
-                row = measure(model, mode, size, Path(folder), needs)
-            facts = {"compute_capabilities": ", ".join(needs.compute_capabilities), "precision": str(Precision.FP32)}
-            record_rows("rtx_engines", [row], row_key, facts)
-            rows.append(row)
+    facts = {"compute_capabilities": ", ".join(needs.compute_capabilities), "precision": str(Precision.FP32)}
+    rows: list[Row] = []
+    for row in GRID.measure(__doc__, lambda model, mode, size, path: measure(model, mode, size, path.parent, needs)):
+        record_rows("rtx_engines", [row], GRID.row_key, facts)
+        rows.append(row)
     SECTION.show(rows)
     return int(not all(row["passed"] for row in rows))
 
@@ -100,11 +90,6 @@ def find_mistakes(result: BuildResult, needs: RuntimeFacts, graph: Path, size: S
         "output": (manifest.output.shape, (1, *size.hw)),
     }
     return [f"{name} is {found}, not {expected}" for name, (found, expected) in claims.items() if found != expected]
-
-
-def row_key(row: Row) -> tuple[int, ...]:
-    """Identify a row, in the order in which rows are listed."""
-    return ARCHS.index(row["arch"]), MODES.index(row["mode"]), SIZES.index(row["size"])
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

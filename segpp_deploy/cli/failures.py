@@ -134,9 +134,7 @@ def _describe_usage(error: Any) -> SegppError:
         suggestion = suggest_name(option, names)
     else:
         expected = "the arguments that the help describes."
-    if option and hasattr(
-        error, "possibilities"
-    ):  # what click says of an unknown option was worded in three ways so far
+    if option and hasattr(error, "possibilities"):  # click has worded an unknown option in three ways so far
         what = f"No such option: {option}"
     else:
         what = error.format_message().rstrip(".")

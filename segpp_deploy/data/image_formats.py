@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segpp_deploy.data.image_header import PNG_SIGNATURE
+from segpp_deploy.data.image_header import PNG_SIGNATURE, is_webp
 
 GIF_SIGNATURES = (b"GIF87a", b"GIF89a")
 
@@ -60,7 +60,7 @@ def count_pictures(data: bytes) -> int:
             return max(_count_gif(data), 1)
         if data.startswith(PNG_SIGNATURE):
             return _count_apng(data)
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        if is_webp(data):
             return max(_count_webp(data), 1)
         if tiff := _Tiff.open(data):
             return max(sum(not entries.get(_SUBFILE, 0) & 1 for entries in tiff.directories()), 1)

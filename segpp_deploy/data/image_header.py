@@ -45,6 +45,11 @@ def image_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
+def is_webp(data: bytes) -> bool:
+    """Tell by a file's first bytes."""
+    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+
+
 def read_png_header(data: bytes) -> PngHeader:
     """Read IHDR after checking that every chunk up to IEND is whole.
 

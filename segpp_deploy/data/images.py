@@ -21,16 +21,17 @@ from segpp_deploy.data.image_header import (
     DamagedImageError,
     PngHeader,
     image_size,
+    is_webp,
     png_with_grey_samples,
     png_with_palette,
     read_png_header,
 )
 from segpp_deploy.data.label_maps import LabelMap
-from segpp_deploy.data.orientation import find_orientation, is_webp
+from segpp_deploy.data.orientation import find_orientation
 from segpp_deploy.data.other_pictures import HEIF_SUFFIXES, INSTALL_HEIF, can_read_heif, decode_gif, decode_heif
 from segpp_deploy.data.sample_depth import to_eight_bits
 from segpp_deploy.errors import SegppError, UnreadableFileError
-from segpp_deploy.files import require_file, write_bytes
+from segpp_deploy.files import require_file, require_suffix, write_bytes
 
 ByteImage = NDArray[np.uint8]
 AnySample = np.integer[Any] | np.floating[Any]
@@ -139,14 +140,7 @@ def require_image_name(path: Path) -> Path:
     Raises:
         SegppError: an unknown suffix.
     """
-    path = Path(path)
-    if path.suffix.lower() not in WRITTEN_SUFFIXES:
-        raise SegppError(
-            f"Cannot write a picture named {path.name!r}.",
-            f"a name ending in {', '.join(WRITTEN_SUFFIXES)}.",
-            f"Name it {path.with_suffix('.png')}",
-        )
-    return path
+    return require_suffix(path, "picture", WRITTEN_SUFFIXES)
 
 
 def write_image(path: Path, rgb: ByteImage) -> None:
@@ -194,14 +188,7 @@ def require_labels_name(path: Path) -> Path:
     Raises:
         SegppError: the name does not end in .png.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise SegppError(
-            f"Cannot write a label map named {path.name!r}.",
-            "a name ending in .png (lossy formats would alter the indices).",
-            f"Name it {path.with_suffix('.png')}",
-        )
-    return path
+    return require_suffix(path, "label map", (".png",), "lossy formats would alter the indices")
 
 
 def write_labels(path: Path, labels: LabelMap, classes: ClassTable | None = None) -> None:

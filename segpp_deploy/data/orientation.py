@@ -10,7 +10,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.data.image_header import PNG_SIGNATURE
+from segpp_deploy.data.image_header import PNG_SIGNATURE, is_webp
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -71,11 +71,6 @@ def find_orientation(stream: BinaryIO) -> Orientation:
         return Orientation(_find(stream))
     except (struct.error, ValueError):
         return Orientation.NONE
-
-
-def is_webp(data: bytes) -> bool:
-    """Tell by a file's first bytes."""
-    return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
 def _find(stream: BinaryIO) -> int:

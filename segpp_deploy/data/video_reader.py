@@ -248,10 +248,9 @@ class _Clock:
             time_s = next_s
         else:
             stored = pts * self.time_base
-            if self._origin is None or (self._last is not None and stored - self._origin < self._last):
-                self._origin = (
-                    stored - next_s
-                )  # the first frame; or times begin again, as in recordings that were joined
+            begins_again = self._last is not None and self._origin is not None and stored - self._origin < self._last
+            if self._origin is None or begins_again:  # as in recordings that were joined
+                self._origin = stored - next_s
             time_s = stored - self._origin
             if time_s == self._last:
                 time_s += self.time_base

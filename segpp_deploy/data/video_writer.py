@@ -14,7 +14,7 @@ import numpy as np
 from segpp_deploy.config import Size
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.files import atomic_path
+from segpp_deploy.files import atomic_path, require_suffix
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -46,14 +46,7 @@ def require_video_name(target: Path) -> Path:
     Raises:
         SegppError: a suffix without an encoder.
     """
-    target = Path(target)
-    if target.suffix.lower() not in _ENCODING_OF_SUFFIX:
-        raise SegppError(
-            f"Cannot write a video named {target.name!r}.",
-            f"a name ending in {', '.join(_ENCODING_OF_SUFFIX)}.",
-            f"Name it {target.with_suffix('.mp4')}",
-        )
-    return target
+    return require_suffix(target, "video", tuple(_ENCODING_OF_SUFFIX))
 
 
 class VideoWriter:

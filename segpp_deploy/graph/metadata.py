@@ -19,6 +19,7 @@ from segpp_deploy.config import (
     Precision,
     Size,
     TaskName,
+    is_binary,
 )
 from segpp_deploy.errors import SegppError, one_line, quote
 from segpp_deploy.model.plan import MergePlan, StageTokens
@@ -231,5 +232,5 @@ def _is_finite(value: Any) -> bool:
 
 def _check_threshold(metadata: ExportMetadata) -> None:
     """Refuse labels that are 0 everywhere, which is what earlier versions exported a head with one output to."""
-    if metadata.task is TaskName.SEG and len(metadata.classes) == 1:
+    if is_binary(metadata.task, len(metadata.classes)):
         raise ValueError("one class, and no threshold that tells it from the background")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from segpp_deploy.config import Arch, ChannelOrder, Preset, TaskName
+from segpp_deploy.config import Arch, ChannelOrder, Preset, TaskName, is_binary
 from segpp_deploy.model.arch import ARCH_SPECS, LayerNormEps
 from segpp_deploy.model.encoder import MitEncoder
 from segpp_deploy.model.head import DecodeHead
@@ -39,8 +39,8 @@ class ModelSpec:
 
     @property
     def is_binary(self) -> bool:
-        """Whether the one output is a logit of the foreground; one keypoint is something else."""
-        return self.task is TaskName.SEG and self.num_outputs == 1
+        """See `config.is_binary`."""
+        return is_binary(self.task, self.num_outputs)
 
 
 class SegFormer(nn.Module):

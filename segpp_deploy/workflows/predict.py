@@ -13,7 +13,6 @@ from segpp_deploy.config import Size
 from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.data.images import (
     ByteImage,
-    is_image_name,
     list_images,
     read_image,
     require_image_name,
@@ -227,7 +226,7 @@ def _plan_outputs(options: PredictOptions, source: Path, is_video: bool) -> Pred
 
 def _names_a_file(out: Path) -> bool:
     """Tell by the suffix; what follows the dot of run_0.5 or model_v1.2b is none."""
-    return is_image_name(out) or is_video_name(out) or out.suffix[1:].isalpha()
+    return is_video_name(out) or out.suffix[1:].isalpha()
 
 
 def _check_outputs(target: PredictedFile, is_video: bool) -> None:

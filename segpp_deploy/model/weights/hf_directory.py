@@ -10,10 +10,10 @@ from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, some_names
 from segpp_deploy.model.weights.foreign import peft_error
 from segpp_deploy.model.weights.hf_record import CONFIG_NAME, read_hf_record, read_json_object
+from segpp_deploy.model.weights.source import CHECKPOINT_SUFFIXES
 from segpp_deploy.model.weights.weights_file import FIX, WeightsFile, read_weights_file
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-_CHECKPOINT_SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors", ".bin")
 
 
 def read_hf_directory(folder: Path) -> WeightsFile:
@@ -38,7 +38,7 @@ def _no_config(folder: Path) -> SegppError:
         found = some_names([str(path.relative_to(folder)) for path in nested], 4)
         what = f"{what[:-1]}, but {found} below it {'does' if len(nested) == 1 else 'do'}."
         return SegppError(what, expected, commands.option("checkpoint", nested[-1]))
-    files = sorted(path for path in folder.iterdir() if path.suffix in _CHECKPOINT_SUFFIXES and path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.suffix in CHECKPOINT_SUFFIXES and path.is_file())
     if files:
         what = f"{what[:-1]}; it holds {some_names([path.name for path in files], 4)}."
         return SegppError(what, "one of these files, or a Hugging Face model directory.", _name_file(files[-1]))

@@ -8,6 +8,8 @@ from pathlib import Path
 from segpp_deploy.config import Arch, TaskName
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
 
+CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin")
+
 
 @dataclass(frozen=True)
 class Expected:

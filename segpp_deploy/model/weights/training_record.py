@@ -14,6 +14,7 @@ from segpp_deploy.config import (
     Size,
     TaskName,
     default_class_table,
+    is_binary,
 )
 from segpp_deploy.errors import SegppError
 
@@ -85,7 +86,7 @@ class TrainingRecord:
         return ClassTable((_BACKGROUND, *foreground.names), (_BLACK, *foreground.palette))
 
     def _is_binary(self, outputs: int) -> bool:
-        return outputs == 1 and self.task is TaskName.SEG
+        return self.task is not None and is_binary(self.task, outputs)
 
     def _given_table(self, outputs: int, where: str) -> ClassTable:
         if self.classes is None:

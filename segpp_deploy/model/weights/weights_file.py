@@ -17,11 +17,12 @@ from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, sha256_of
 from segpp_deploy.model.weights.mm_record import read_mm_record
 from segpp_deploy.model.weights.safe_pickle import load_pickle
+from segpp_deploy.model.weights.source import CHECKPOINT_SUFFIXES
 from segpp_deploy.model.weights.state_dicts import all_names
 from segpp_deploy.model.weights.text_record import read_text_record
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
 
-KIND = "checkpoint (.safetensors, .pth, .pt, .ckpt, .bin, or a Hugging Face directory)"
+KIND = f"checkpoint ({', '.join(CHECKPOINT_SUFFIXES)}, or a Hugging Face directory)"
 FIX = (
     "Give the file with "
     + commands.option("checkpoint")

@@ -20,12 +20,12 @@ from segpp_deploy.graph.graph_file import graph_tensor, load_model, read_graph
 from segpp_deploy.model.plan import count_tokens, explain_plan
 from segpp_deploy.model.plan_file import load_plan, plan_to_dict
 from segpp_deploy.model.weights.cards import CARD_SUFFIXES, list_cards, load_card
+from segpp_deploy.model.weights.source import CHECKPOINT_SUFFIXES
 from segpp_deploy.model.weights.training_record import TrainingRecord
 from segpp_deploy.runtimes.registry import TARGETS, open_target
 from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.workflows.inspect.result import FileKind, InspectResult, RunsHere
 
-_CHECKPOINT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt")
 DEFAULT_PLAN_SIZE = Size(1024, 1024)
 
 
@@ -51,7 +51,7 @@ def detect_kind(file: str) -> FileKind:
     path = Path(file)
     if not path.exists():
         return _kind_of_name(file)
-    if path.is_dir() or path.suffix in _CHECKPOINT_SUFFIXES:
+    if path.is_dir() or path.suffix in CHECKPOINT_SUFFIXES:
         return FileKind.CHECKPOINT
     if path.suffix in CARD_SUFFIXES:
         return FileKind.PLAN if _is_plan(path) else FileKind.CARD
