@@ -52,9 +52,7 @@ def read_hf_record(folder: Path) -> TrainingRecord:
 def has_hf_record(folder: Path) -> bool:
     """Tell whether the folder holds the files of a SegFormer of Hugging Face."""
     try:
-        return (folder / CONFIG_NAME).is_file() and read_json_object(folder / CONFIG_NAME).get(
-            "model_type"
-        ) == "segformer"
+        return read_json_object(folder / CONFIG_NAME).get("model_type") == "segformer"
     except SegppError:
         return False
 
