@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 import yaml
+from confusion import iou_percent
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from scene_crops import Recipe
-from scene_evaluation import count_confusions, iou_percent
+from scene_evaluation import count_confusions
 from train_scenes import PROCESSES, new_model
+from trained_weights import compact_tensors, describe, save
 
-from segpp_deploy.config import Arch, Normalization, Preset, TaskName
+from segpp_deploy.config import Arch, Preset, TaskName
 from segpp_deploy.data.scenes import DEFAULT_SCENE_SIZE, HELD_OUT_SEED, SCENE_CLASSES
-from segpp_deploy.files import atomic_path, sha256_of, write_text
-from segpp_deploy.model.dialects import Dialect, to_dialect
+from segpp_deploy.files import sha256_of, write_text
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.weights.card_schema import CardCheckpoint, CardClass, CardMetric, CardNormalization, ModelCard
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
@@ -33,31 +33,12 @@ MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_REUSE, Preset.FAST_R
 
 
 def write_weights(run: Path, target: Path) -> int:
-    """Write the run's last checkpoint under mmsegmentation's names; return its step.
-
-    Matrices and kernels become float16; vectors (biases, norms and their statistics) stay float32: they weigh nothing
-    and a small variance would not survive.
-    """
+    """Write the run's last checkpoint; return its step."""
     state = torch.load(run / "last.pt", weights_only=True)
     model = new_model(Recipe.seed)
     model.load_state_dict(state["model"])
-    tensors = {
-        name: tensor.half() if tensor.ndim > 1 else tensor
-        for name, tensor in to_dialect(model.float(), Dialect.MMSEG).items()
-    }
-    values = Normalization()
-    metadata = {
-        "format": "pt",
-        "task": str(TaskName.SEG),
-        "arch": f"mit_{Arch.B0}",
-        "classes": ",".join(SCENE_CLASSES.names),
-        "palette": str([list(color) for color in SCENE_CLASSES.palette]),
-        "mean": ",".join(map(str, values.mean)),
-        "std": ",".join(map(str, values.std)),
-        "note": f"trained from random weights on generated street scenes, {state['step']} steps",
-    }
-    with atomic_path(target) as temporary:
-        save_file(tensors, temporary, metadata)
+    note = f"trained from random weights on generated street scenes, {state['step']} steps"
+    save(compact_tensors(model), target, describe(model, SCENE_CLASSES, note))
     return int(state["step"])
 
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from network import normalise
 from numpy.typing import NDArray
 from scene_cache import SceneCache
-
-from segpp_deploy.config import Normalization
 
 SCALE_RANGE = (0.7, 1.7)
 
@@ -62,15 +61,7 @@ def make_batch(cache: SceneCache, recipe: Recipe, step: int, rank: int) -> tuple
     pairs = [_augment(cache, stage, rng) for _ in range(stage.batch_per_process)]
     images = np.stack([image for image, _ in pairs])
     labels = np.stack([label for _, label in pairs])
-    return normalise(images), torch.from_numpy(labels.astype(np.int64))
-
-
-def normalise(images: NDArray[np.uint8]) -> torch.Tensor:
-    """[B, H, W, 3] uint8 -> [B, 3, H, W] float32, channels last in memory."""
-    values = Normalization()
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (values.mean, values.std))
-    return (tensor - mean) / std
+    return normalise(torch.from_numpy(images).permute(0, 3, 1, 2)), torch.from_numpy(labels.astype(np.int64))
 
 
 def _augment(cache: SceneCache, stage: Stage, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

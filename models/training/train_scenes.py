@@ -18,16 +18,14 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-import torch.nn.functional as F
+from network import loss_of, make_optimizer, random_model, take_step
 from scene_cache import open_cache
 from scene_crops import Recipe, batches
 
 from segpp_deploy.config import Arch
 from segpp_deploy.data.scenes import SCENE_CLASSES, SceneClass
 from segpp_deploy.files import atomic_path
-from segpp_deploy.model.dialects import TABLES, Dialect
-from segpp_deploy.model.head import DecodeHead, upsample
-from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
+from segpp_deploy.model.segformer import SegFormer
 
 RARE_CLASS_WEIGHT = 2.0
 RARE_CLASSES = (SceneClass.PERSON, SceneClass.POLE, SceneClass.TRAFFIC_SIGN)
@@ -45,33 +43,6 @@ class Folders:
     rendezvous: Path
 
 
-def training_logits(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
-    """The model's logits, with the fusion convolution applied at each stage's own resolution.
-
-    A 1x1 convolution commutes with bilinear upsampling, so this is the model's own forward pass, only cheaper.
-    """
-    head = model.head
-    assert isinstance(head, DecodeHead)
-    assert head.fusion.norm is not None
-    features = model.encoder(images, model.plan)
-    size_hw = (int(features[0].shape[2]), int(features[0].shape[3]))
-    shares = head.fusion.conv.weight.chunk(len(features), dim=1)
-    fused = None
-    for project, share, feature in zip(head.stage_projections, shares, features, strict=True):
-        part = upsample(F.conv2d(project(feature), share), size_hw)
-        fused = part if fused is None else fused + part
-    out: torch.Tensor = head.predict(F.relu(head.fusion.norm(fused)))
-    return out
-
-
-def loss_of(model: SegFormer, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted cross-entropy at the labels' resolution."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = training_logits(model, images)
-    full = F.interpolate(logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
-    return F.cross_entropy(full, labels, weight=weights)
-
-
 def rate_at(step: int, recipe: Recipe) -> float:
     """In each stage a linear warm-up, then a half cosine to zero."""
     stage, done = recipe.stage_at(step)
@@ -83,20 +54,7 @@ def rate_at(step: int, recipe: Recipe) -> float:
 
 def new_model(seed: int) -> SegFormer:
     """A randomly initialised B0 for the scene classes."""
-    torch.manual_seed(seed)
-    spec = ModelSpec(Arch.B0, num_outputs=len(SCENE_CLASSES), norm_eps=TABLES[Dialect.MMSEG].norm_eps)
-    model = build_segformer(spec)
-    assert isinstance(model.head, DecodeHead)
-    torch.nn.init.normal_(model.head.predict.weight, std=0.01)  # start from nearly equal class scores
-    return model
-
-
-def make_optimizer(model: SegFormer, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; biases and norms do not decay."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    free = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.stages[0].peak_rate)
+    return random_model(Arch.B0, len(SCENE_CLASSES), seed)
 
 
 def average_gradients(model: SegFormer) -> None:
@@ -120,21 +78,18 @@ def train(rank: int, recipe: Recipe, folders: Folders, world_size: int, resume: 
     dist.init_process_group("gloo", init_method=f"file://{folders.rendezvous}", rank=rank, world_size=world_size)
     cache = open_cache(folders.cache, recipe.scenes, workers=world_size)
     model = new_model(recipe.seed).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimizer = make_optimizer(model, recipe)
+    optimizer = make_optimizer(model, recipe.weight_decay)
     checkpoint = folders.out / "last.pt"
     first_step = load_checkpoint(checkpoint, model, optimizer) if resume and checkpoint.exists() else 0
     weights = torch.ones(len(SCENE_CLASSES))
     weights[list(RARE_CLASSES)] = RARE_CLASS_WEIGHT
     log = ProgressLog(recipe.steps, first_step)
     for step, (images, labels) in enumerate(batches(cache, recipe, first_step, rank), start=first_step):
-        for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, recipe)
         loss = loss_of(model, images.contiguous(memory_format=torch.channels_last), labels, weights)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        take_step(model, optimizer, rate_at(step, recipe))
         if rank == 0:
             log.add(step, loss.item())
             if (step + 1) % CHECKPOINT_STEPS == 0 or step + 1 == recipe.steps:

@@ -19,26 +19,26 @@ SIZE = Size(64, 96)
 @pytest.fixture
 def scripts(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, ModuleType]:
     monkeypatch.syspath_prepend(str(models_folder / "training"))
-    return {name: importlib.import_module(name) for name in ("scene_cache", "scene_crops", "train_scenes")}
+    return {name: importlib.import_module(name) for name in ("network", "scene_cache", "scene_crops", "train_scenes")}
 
 
 def test_training_logits_are_the_model_s_own(scripts: dict[str, ModuleType]) -> None:
     model = scripts["train_scenes"].new_model(0).eval()
     image = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        ours, expected = scripts["train_scenes"].training_logits(model, image), model(image)
+        ours, expected = scripts["network"].training_logits(model, image), model(image)
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_loss_starts_near_chance_and_falls(scripts: dict[str, ModuleType]) -> None:
-    train = scripts["train_scenes"]
-    model = train.new_model(0).train()
-    optimizer = train.make_optimizer(model, scripts["scene_crops"].Recipe())
+    network = scripts["network"]
+    model = scripts["train_scenes"].new_model(0).train()
+    optimizer = network.make_optimizer(model, 0.01)
     image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     labels = torch.zeros(2, 64, 64, dtype=torch.int64)
     losses = []
     for _ in range(4):
-        loss = train.loss_of(model, image, labels, torch.ones(len(SCENE_CLASSES)))
+        loss = network.loss_of(model, image, labels, torch.ones(len(SCENE_CLASSES)))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -62,10 +62,10 @@ def test_one_process_averages_to_its_own_gradients(scripts: dict[str, ModuleType
 
 
 def test_checkpoint_restores_a_run(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
-    train, recipe = scripts["train_scenes"], scripts["scene_crops"].Recipe()
+    train, make_optimizer = scripts["train_scenes"], scripts["network"].make_optimizer
     model, other = train.new_model(0), train.new_model(1)
-    train.save_checkpoint(tmp_path / "last.pt", model, train.make_optimizer(model, recipe), 7)
-    assert train.load_checkpoint(tmp_path / "last.pt", other, train.make_optimizer(other, recipe)) == 7
+    train.save_checkpoint(tmp_path / "last.pt", model, make_optimizer(model, 0.01), 7)
+    assert train.load_checkpoint(tmp_path / "last.pt", other, make_optimizer(other, 0.01)) == 7
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 

@@ -1,0 +1,71 @@
+"""What every training run does with the network: random weights, its loss, its optimizer."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from segpp_deploy.config import Arch, Normalization
+from segpp_deploy.data.datasets.labels import IGNORE_INDEX
+from segpp_deploy.model.dialects import TABLES, Dialect
+from segpp_deploy.model.head import DecodeHead, upsample
+from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
+
+
+def random_model(arch: Arch, num_classes: int, seed: int) -> SegFormer:
+    """A randomly initialised model in mmsegmentation's form."""
+    torch.manual_seed(seed)
+    model = build_segformer(ModelSpec(arch, num_outputs=num_classes, norm_eps=TABLES[Dialect.MMSEG].norm_eps))
+    assert isinstance(model.head, DecodeHead)
+    torch.nn.init.normal_(model.head.predict.weight, std=0.01)  # start from nearly equal class scores
+    return model
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """RGB [B, 3, H, W] in 0 .. 255, of any type -> float32, as the network takes it."""
+    values = Normalization()
+    mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (values.mean, values.std))
+    return (images.float() - mean) / std
+
+
+def training_logits(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
+    """The model's logits, with the fusion convolution applied at each stage's own resolution.
+
+    A 1x1 convolution commutes with bilinear upsampling, so this is the model's own forward pass, only cheaper.
+    """
+    head = model.head
+    assert isinstance(head, DecodeHead)
+    assert head.fusion.norm is not None
+    features = model.encoder(images, model.plan)
+    size_hw = (int(features[0].shape[2]), int(features[0].shape[3]))
+    shares = head.fusion.conv.weight.chunk(len(features), dim=1)
+    fused = None
+    for project, share, feature in zip(head.stage_projections, shares, features, strict=True):
+        part = upsample(F.conv2d(project(feature), share), size_hw)
+        fused = part if fused is None else fused + part
+    out: torch.Tensor = head.predict(F.relu(head.fusion.norm(fused)))
+    return out
+
+
+def loss_of(model: SegFormer, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted cross-entropy at the labels' resolution, without the pixels to ignore."""
+    with torch.autocast(images.device.type, dtype=torch.bfloat16):
+        logits = training_logits(model, images)
+    full = F.interpolate(logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
+    return F.cross_entropy(full, labels, weight=weights, ignore_index=IGNORE_INDEX)
+
+
+def make_optimizer(model: SegFormer, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW; biases and norms do not decay. The rate is set anew in every step."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    free = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups)
+
+
+def take_step(model: SegFormer, optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Change the weights by their gradients, which are clipped."""
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()

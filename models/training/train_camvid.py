@@ -1,0 +1,231 @@
+"""Train a SegFormer of any depth from random weights on CamVid's train split, for as long as there is time.
+
+    python models/training/packed_camvid.py camvid runs/camvid.npz
+    python models/training/train_camvid.py --data runs/camvid.npz --out runs/camvid-b2 --device cuda --minutes 6
+    python models/training/trained_weights.py runs/camvid-b2 runs/segformer_b2_camvid.safetensors
+
+The learning rate follows the clock, so a run of any length ends annealed. What is written and judged are the weights'
+moving averages. A machine that runs this needs this repository, torch, numpy, opencv and safetensors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from confusion import Counts, count_confusion, iou_percent
+from frame_crops import random_crops
+from network import loss_of, make_optimizer, normalise, random_model, take_step
+from packed_camvid import Frames, load
+from torch import nn
+from trained_weights import compact_tensors, describe, save_shards
+
+from segpp_deploy.config import Arch
+from segpp_deploy.data.datasets.camvid import CAMVID_CLASSES
+from segpp_deploy.files import write_text
+from segpp_deploy.model.encoder import EncoderLayer
+from segpp_deploy.model.segformer import SegFormer
+
+WARM_UP_SHARE = 0.04
+AVERAGE_DECAY = 0.999
+LOG_STEPS = 50
+JUDGED_SECONDS = 60
+EVALUATION_BATCH = 8
+TRIAL_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the weights, together with the code and the machine's pace."""
+
+    arch: Arch = Arch.B2
+    crop_hw: tuple[int, int] = (288, 384)
+    batch: int = 16
+    peak_rate: float = 5e-4
+    weight_decay: float = 0.02
+    drop_path: float = 0.1
+    minutes: float = 6.0
+    seed: int = 0
+
+
+def drop_paths(model: SegFormer, most: float) -> None:
+    """Skip the two branches of encoder layers at random for single samples while training, the last most often.
+
+    Source: Huang et al., "Deep Networks with Stochastic Depth" (2016), with the linear rule.
+    """
+    layers = _layers(model)
+    for index, layer in enumerate(layers):
+        kept = 1 - most * index / max(1, len(layers) - 1)
+
+        def drop(module: nn.Module, _: object, branch: torch.Tensor, kept: float = kept) -> torch.Tensor:
+            if not module.training or kept == 1:
+                return branch
+            shape = (len(branch), *(1,) * (branch.ndim - 1))
+            return branch * torch.empty(shape, dtype=branch.dtype, device=branch.device).bernoulli_(kept).div_(kept)
+
+        layer.attention.output.register_forward_hook(drop)
+        layer.feed_forward.register_forward_hook(drop)
+
+
+def choose_layout(model: SegFormer, step: Callable[[], object]) -> str:
+    """Let a GPU's depthwise convolutions take planes or channels last, whichever makes `step` faster; return which."""
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d) and module.groups > 1]
+    seconds = {"channels last": _seconds_of(step)}
+    hooks = [one.register_forward_pre_hook(lambda _, inputs: inputs[0].contiguous()) for one in convolutions]
+    seconds["planes"] = _seconds_of(step)
+    chosen = min(seconds, key=seconds.__getitem__)
+    if chosen == "channels last":
+        for hook in hooks:
+            hook.remove()
+    return ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
+
+
+def _layers(model: SegFormer) -> list[EncoderLayer]:
+    return [module for module in model.modules() if isinstance(module, EncoderLayer)]
+
+
+def _seconds_of(step: Callable[[], object]) -> float:
+    for _ in range(TRIAL_STEPS):
+        step()
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(TRIAL_STEPS):
+        step()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - started) / TRIAL_STEPS
+
+
+def class_weights(labels: torch.Tensor) -> torch.Tensor:
+    """Square roots of how much rarer each class is than the median one: small things count, large ones still lead."""
+    counts = torch.bincount(labels.flatten(), minlength=256)[: len(CAMVID_CLASSES)].float().clamp(min=1)
+    return (counts.median() / counts).sqrt()
+
+
+def rate_at(progress: float, peak: float) -> float:
+    """A linear warm-up, then a half cosine to zero; `progress` in 0 .. 1."""
+    if progress < WARM_UP_SHARE:
+        return peak * max(progress, 1e-3) / WARM_UP_SHARE
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP_SHARE) / (1 - WARM_UP_SHARE))))
+
+
+@dataclass
+class Average:
+    """The moving average of a model's weights, as a model in eval mode."""
+
+    model: SegFormer
+    steps: int = 0
+
+    @torch.no_grad()
+    def add(self, current: SegFormer) -> None:
+        """Take in the weights after a step; early ones are forgotten sooner."""
+        self.steps += 1
+        decay = min(AVERAGE_DECAY, self.steps / (10 + self.steps))
+        averages: list[torch.Tensor] = list(self.model.parameters())
+        torch._foreach_lerp_(averages, list[torch.Tensor](current.parameters()), 1 - decay)
+        for average, value in zip(self.model.buffers(), current.buffers(), strict=True):
+            average.copy_(value)  # statistics of batch norm are moving averages already
+
+
+@torch.inference_mode()
+def judge(model: SegFormer, frames: Frames) -> Counts:
+    """Return the confusion matrix of a model on whole frames."""
+    pairs = zip(frames.images.split(EVALUATION_BATCH), frames.labels.split(EVALUATION_BATCH), strict=True)
+    size = len(CAMVID_CLASSES)
+    counted = []
+    for images, labels in pairs:
+        logits = F.interpolate(model(normalise(images)), size=labels.shape[1:], mode="bilinear", align_corners=False)
+        counted.append(count_confusion(labels, logits.argmax(1), size))
+    total: Counts = sum(counted[1:], counted[0])
+    return total
+
+
+@dataclass
+class Run:
+    """A run's files and what it says while it goes on."""
+
+    out: Path
+    recipe: Recipe
+    lines: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def progress(self) -> float:
+        """The share of the time that has passed."""
+        return (time.perf_counter() - self.started) / (60 * self.recipe.minutes)
+
+    def say(self, line: str) -> None:
+        """Print a line and write it to the log."""
+        self.lines.append(f"{time.perf_counter() - self.started:6.1f} s  {line}")
+        print(self.lines[-1], flush=True)
+        write_text(self.out / "log.txt", "\n".join(self.lines) + "\n")
+
+    def keep(self, average: Average, val: Frames) -> None:
+        """Judge the averaged weights and write them."""
+        iou = iou_percent(judge(average.model, val))
+        self.say(f"step {average.steps}: val mIoU {iou.mean():.2f}  " + " ".join(f"{value:.1f}" for value in iou))
+        note = (
+            f"trained from random weights on CamVid's train split, {average.steps} steps of {self.recipe.batch} crops"
+        )
+        tensors = compact_tensors(copy.deepcopy(average.model))
+        save_shards(tensors, self.out, describe(average.model, CAMVID_CLASSES, note))
+
+
+def train(recipe: Recipe, data: Path, out: Path, device: torch.device) -> None:
+    """Run the recipe on a device; write shards and log to `out` about every minute and at the end."""
+    torch.backends.cudnn.benchmark = True  # crops are of one size
+    torch.set_float32_matmul_precision("high")
+    frames, val = load(data, "train", device), load(data, "val", device)
+    model = random_model(recipe.arch, len(CAMVID_CLASSES), recipe.seed).to(device)
+    average = Average(copy.deepcopy(model))
+    drop_paths(model, recipe.drop_path)
+    model.train()
+    optimizer = make_optimizer(model, recipe.weight_decay)
+    weights = class_weights(frames.labels)
+
+    def set_gradients() -> torch.Tensor:
+        images, labels = random_crops(frames, recipe.batch, recipe.crop_hw)
+        loss = loss_of(model, images.contiguous(memory_format=torch.channels_last), labels, weights)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        return loss.detach()
+
+    layout = choose_layout(model, set_gradients) if device.type == "cuda" else "channels last"
+    run = Run(out, recipe)
+    run.say(f"{recipe} on {len(frames.images)} frames, torch {torch.__version__}, {device}, convolutions: {layout}")
+    judged = run.started
+    while (progress := run.progress) < 1:
+        loss = set_gradients()
+        take_step(model, optimizer, rate_at(progress, recipe.peak_rate))
+        average.add(model)
+        if average.steps % LOG_STEPS == 0:
+            run.say(f"step {average.steps}: loss {loss.item():.4f}, rate {rate_at(progress, recipe.peak_rate):.2e}")
+        if time.perf_counter() - judged > JUDGED_SECONDS:
+            run.keep(average, val)
+            judged = time.perf_counter()
+    run.keep(average, val)
+
+
+def main() -> None:
+    """Parse the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the frames that packed_camvid.py packed")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the log and the weights")
+    parser.add_argument("--arch", type=Arch, default=Recipe.arch, choices=list(Arch))
+    parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
+    parser.add_argument("--minutes", type=float, default=Recipe.minutes)
+    parser.add_argument("--batch", type=int, default=Recipe.batch)
+    parser.add_argument("--rate", type=float, default=Recipe.peak_rate, help="the highest learning rate")
+    options = parser.parse_args()
+    recipe = Recipe(arch=options.arch, batch=options.batch, peak_rate=options.rate, minutes=options.minutes)
+    train(recipe, options.data, options.out, options.device)
+
+
+if __name__ == "__main__":
+    main()
