@@ -133,24 +133,24 @@ def doctor() -> CommandText:
     return _line("doctor")
 
 
-def selftest(*, host: bool = False) -> CommandText:
-    """Return the self-test, on the GPU or on the CPU.
+def selftest(*, host: bool = False, kernels: bool = False) -> CommandText:
+    """Return the self-test: of the plugins on the GPU, of the kernels alone there, or on the CPU.
 
     Example:
         >>> print(selftest(host=True))
         segpp-deploy selftest --host
     """
-    return _line("selftest", host=host)
+    return _line("selftest", host=host, kernels=kernels)
 
 
-def build_plugins(arch: str | None = None, *, host: bool = False) -> CommandText:
-    """Return the build of the TensorRT plugins, for this machine's GPUs if no `arch` is named.
+def build_plugins(arch: str | None = None, *, host: bool = False, kernels: bool = False) -> CommandText:
+    """Return the build of the TensorRT plugins or the kernels alone, for this machine's GPUs if no `arch` is named.
 
     Example:
         >>> print(build_plugins("87,89"))
         segpp-deploy plugins build --arch 87,89
     """
-    return _line("plugins build", arch=arch, host=host)
+    return _line("plugins build", arch=arch, host=host, kernels=kernels)
 
 
 def _line(command: str, /, *arguments: object, **options: object) -> CommandText:

@@ -33,12 +33,12 @@ EDGES: dict[str, str] = {
     "graph/exporting": "graph graph/rewrites model ops ops/portable",
     # what computes it
     "hardware": "",
-    "plugin_library": "ops",
+    "plugin_library": "hardware ops",
     "runtimes": "graph hardware",
     "runtimes/onnxruntime": "graph graph/rewrites hardware runtimes",
     "runtimes/openvino": "graph graph/rewrites hardware runtimes",
     "runtimes/tensorrt": "graph hardware ops plugin_library runtimes",
-    "runtimes/torch": "graph graph/exporting model model/weights runtimes",
+    "runtimes/torch": "graph graph/exporting hardware model model/weights ops plugin_library runtimes",
     # what goes in and comes out
     "data": "",
     "data/scenes": "",

@@ -24,6 +24,7 @@ CARRIED_CARDS = Path("segpp_deploy/model_cards")
 PLUGIN_FILES = {
     ".": "CMakeLists.txt",
     "cmake": "SegppCommon.cmake SegppCuda.cmake SegppHost.cmake",
+    "c_api": "kernels.cpp kernels.h",
     "cuda": "device.h simt.h",
     "kernels": """
         launch.h types.h vector.cuh warp.cuh token_grid.cuh
@@ -36,10 +37,9 @@ PLUGIN_FILES = {
         creator.cpp creator.h errors.cpp errors.h exports.cpp exports.map logger.h
         op_declaration.h op_declarations.h operation.h plugin.cpp plugin.h sizes.cpp sizes.h tensor_types.h
         token_match.cpp token_merge.cpp token_unmerge.cpp upsample_argmax.cpp""",
-    "testing/c_api": "c_api.cpp c_api.h",
     "testing/emulator": """
-        emulator.h atomics.h block.cpp block.h builtins.h collectives.h explain.cpp explain.h fiber.cpp fiber.h
-        history.cpp history.h launch.cpp launch.h mma.cpp mma.h mma_product.h operation.h order.h
+        emulator.h atomics.h block.cpp block.h builtins.h collectives.h explain.cpp explain.h exported.cpp
+        fiber.cpp fiber.h history.cpp history.h launch.cpp launch.h mma.cpp mma.h mma_product.h operation.h order.h
         shared.cpp shared.h site.h sync.h warp.cpp""",
 }
 

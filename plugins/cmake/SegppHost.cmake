@@ -16,7 +16,6 @@ if(SEGPP_SANITIZE)
 endif()
 
 file(GLOB SEGPP_EMULATOR_SOURCES CONFIGURE_DEPENDS testing/emulator/*.cpp)
-file(GLOB SEGPP_C_API_SOURCES CONFIGURE_DEPENDS testing/c_api/*.cpp)
 add_library(segpp_emulator OBJECT ${SEGPP_EMULATOR_SOURCES})
 target_link_libraries(segpp_emulator PUBLIC segpp_settings)
 add_library(segpp_kernels_host OBJECT ${SEGPP_KERNEL_SOURCES})

@@ -41,6 +41,9 @@ def build(
     host: Annotated[
         bool, typer.Option("--host", help="Compile the same kernels for the CPU: slow, for tests only.")
     ] = False,
+    kernels: Annotated[
+        bool, typer.Option("--kernels", help="Compile the kernels alone, for PyTorch on a GPU: no TensorRT needed.")
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -53,9 +56,13 @@ def build(
     from segpp_deploy.plugin_library.build import PluginBuildOptions, build_plugin_library
     from segpp_deploy.plugin_library.sources import LibraryKind
 
-    if host and arch:
-        raise SegppError("--host takes no --arch.", "one of them: a host build runs on no GPU.", "Leave out one.")
-    kind = LibraryKind.HOST if host else LibraryKind.CUDA
+    if host and (arch or kernels):
+        raise SegppError(
+            f"--host takes no {'--arch' if arch else '--kernels'}.",
+            "one of them: a host build runs on no GPU.",
+            "Leave out one.",
+        )
+    kind = LibraryKind.HOST if host else LibraryKind.KERNELS if kernels else LibraryKind.CUDA
     options = PluginBuildOptions(kind, parse_architectures(arch or []), tensorrt_root)
     output = Output(json, quiet)
     with output.progress() as progress:

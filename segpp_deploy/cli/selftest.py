@@ -14,6 +14,13 @@ def selftest(
     host: Annotated[
         bool, typer.Option("--host", help="Run the kernels' code on the CPU instead, from `plugins build --host`.")
     ] = False,
+    kernels: Annotated[
+        bool,
+        typer.Option(
+            "--kernels",
+            help="Test and time the kernels alone on the GPU, from `plugins build --kernels`.",
+        ),
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -21,11 +28,14 @@ def selftest(
 
     Example: segpp-deploy selftest
     """
+    from segpp_deploy.errors import SegppError
     from segpp_deploy.workflows.selftest.run import SelftestOptions, run_selftest
 
+    if host and kernels:
+        raise SegppError("--host takes no --kernels.", "one of them: the CPU or the GPU.", "Leave out one.")
     output = Output(json, quiet)
     with output.progress() as progress:
-        result = run_selftest(SelftestOptions(host), progress)
+        result = run_selftest(SelftestOptions(host, kernels), progress)
     output.show(result)
     if not result.passed:
         raise typer.Exit(1)

@@ -22,10 +22,12 @@ class NvidiaGpu:
     """The first GPU that CUDA shows.
 
     Args:
+        name: as its driver calls it.
         compute_capability: e.g. "8.9".
         driver_cuda: the newest CUDA version its driver supports, e.g. "13.0".
     """
 
+    name: str
     compute_capability: str
     driver_cuda: str
 
@@ -66,7 +68,9 @@ def require_gpu() -> NvidiaGpu:
     attributes = cuda.cudaDeviceAttr
     major = cuda.cudaDeviceGetAttribute(attributes.cudaDevAttrComputeCapabilityMajor, 0)[1]
     minor = cuda.cudaDeviceGetAttribute(attributes.cudaDevAttrComputeCapabilityMinor, 0)[1]
-    return NvidiaGpu(f"{major}.{minor}", _version(cuda.cudaDriverGetVersion()[1]))
+    name = cuda.cudaGetDeviceProperties(0)[1].name
+    name = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    return NvidiaGpu(name, f"{major}.{minor}", _version(cuda.cudaDriverGetVersion()[1]))
 
 
 def import_cuda() -> Any:

@@ -33,7 +33,11 @@ from segpp_deploy.plugin_library.toolchain import Toolchain, find_toolchain
 from segpp_deploy.progress import Progress, no_progress
 
 _STEPS = ("Preparing the build", "Compiling the plugins")
-_CMAKE_TARGETS = {LibraryKind.CUDA: ("segpp_plugins",), LibraryKind.HOST: ("segpp_host", "segpp_plugins_host")}
+_CMAKE_TARGETS = {
+    LibraryKind.CUDA: ("segpp_plugins",),
+    LibraryKind.KERNELS: ("segpp_kernels",),
+    LibraryKind.HOST: ("segpp_host", "segpp_plugins_host"),
+}
 _MIB_PER_JOB = 1536  # what one run of nvcc may take at its peak
 
 
@@ -42,9 +46,9 @@ class PluginBuildOptions:
     """What to build.
 
     Args:
-        kind: the product, or the host build for tests.
+        kind: of library.
         architectures: such as ("87",); none = of this machine's GPUs. The host build has none.
-        tensorrt_root: where TensorRT lies; None = search.
+        tensorrt_root: where TensorRT lies; None = search. The kernels alone need none.
     """
 
     kind: LibraryKind = LibraryKind.CUDA
@@ -125,7 +129,8 @@ class _Plan:
     def folder_name(self) -> str:
         """One folder for each combination of all that decides what the library is."""
         tools = self.toolchain
-        facts = (self.source_sha256, tools.cuda.version, tools.tensorrt.version, tools.cxx.version, platform.machine())
+        tensorrt = tools.tensorrt.version if tools.tensorrt else ""
+        facts = (self.source_sha256, tools.cuda.version, tensorrt, tools.cxx.version, platform.machine())
         key = hashlib.sha256("\0".join((*facts, *self.architectures)).encode()).hexdigest()[:16]
         return f"{self.kind}-{key}"
 
@@ -136,9 +141,10 @@ class _Plan:
             "CMAKE_MAKE_PROGRAM": tools.ninja.path,
             "CMAKE_CXX_COMPILER": tools.cxx.path,
             "SEGPP_CUDA_INCLUDE_DIR": ";".join(map(str, tools.cuda.include_dirs)),
-            "SEGPP_TENSORRT_INCLUDE_DIR": tools.tensorrt.include_dir,
             "SEGPP_HOST": "OFF" if isinstance(tools.cuda, CudaToolkit) else "ON",
         }
+        if tools.tensorrt is not None:
+            settings["SEGPP_TENSORRT_INCLUDE_DIR"] = tools.tensorrt.include_dir
         if isinstance(tools.cuda, CudaToolkit):
             settings["CMAKE_CUDA_COMPILER"] = tools.cuda.nvcc
             settings["CMAKE_CUDA_HOST_COMPILER"] = tools.cxx.path
@@ -209,7 +215,7 @@ def _describe(plan: _Plan, library: Path, seconds: float) -> PluginRecord:
         sha256=sha256_of(library),
         source_sha256=plan.source_sha256,
         cuda_version=plan.toolchain.cuda.version,
-        tensorrt_version=plan.toolchain.tensorrt.version,
+        tensorrt_version=plan.toolchain.tensorrt.version if plan.toolchain.tensorrt else None,
         compiler=f"{plan.toolchain.cxx.path.name} {plan.toolchain.cxx.version}",
         machine=platform.machine(),
         tool_version=segpp_deploy.__version__,

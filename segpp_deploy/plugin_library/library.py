@@ -16,7 +16,16 @@ from segpp_deploy.plugin_library.record import PluginRecord, read_record
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
 
 LIBRARY_VARIABLE = "SEGPP_PLUGIN_LIBRARY"
-LIBRARY_NAMES = {LibraryKind.CUDA: "libsegpp_plugins.so", LibraryKind.HOST: "libsegpp_plugins_host.so"}
+LIBRARY_NAMES = {
+    LibraryKind.CUDA: "libsegpp_plugins.so",
+    LibraryKind.KERNELS: "libsegpp_kernels.so",
+    LibraryKind.HOST: "libsegpp_plugins_host.so",
+}
+_NOT_BUILT = {
+    LibraryKind.CUDA: "The TensorRT plugins were not built yet.",
+    LibraryKind.KERNELS: "The kernels were not compiled yet.",
+    LibraryKind.HOST: "The host build was not made yet.",
+}
 HOST_KERNELS_NAME = "libsegpp_host.so"
 
 _INTEGRATED = frozenset({"72", "87", "101", "110"})  # machine code for these GPUs and for others does not mix
@@ -31,7 +40,9 @@ class PluginLibrary:
 
     @property
     def kernels_path(self) -> Path | None:
-        """The library with the C interface of the kernels, which a host build has beside it."""
+        """The library with the C interface of the kernels: itself, or what a host build has beside it."""
+        if self.record.kind is LibraryKind.KERNELS:
+            return self.path
         path = self.path.with_name(HOST_KERNELS_NAME)
         return path if path.is_file() else None
 
@@ -61,7 +72,7 @@ class PluginLibrary:
         raise SegppError(
             f"The plugin library {self.path} was compiled for {held}, not for {compute_capability}.",
             f"a library for compute capability {compute_capability}.",
-            commands.build_plugins(",".join(together)),
+            commands.build_plugins(",".join(together), kernels=self.record.kind is LibraryKind.KERNELS),
         )
 
 
@@ -89,8 +100,9 @@ def find_plugin_library(kind: LibraryKind = LibraryKind.CUDA) -> PluginLibrary:
     if found:
         raise _stale_error(found[0])
     raise SegppError(
-        "The TensorRT plugins were not built yet." if kind is LibraryKind.CUDA else "The host build was not made yet.",
-        f"a library in {libraries_folder()}, or named by {LIBRARY_VARIABLE}.",
+        _NOT_BUILT[kind],
+        f"a library in {libraries_folder()}"
+        + (f", or named by {LIBRARY_VARIABLE}." * (kind is LibraryKind.CUDA) or "."),
         _command(kind),
     )
 
@@ -131,11 +143,13 @@ def _stale_error(library: PluginLibrary) -> SegppError:
         f"The plugin library is older than its sources: {library.path} was built by segpp-deploy "
         f"{record.tool_version} on {record.created[:10]}, and the sources changed since.",
         "a library built from the sources as they are.",
-        _command(record.kind, record) + f" (or keep the old one: {LIBRARY_VARIABLE}={library.path})",
+        _command(record.kind, record)
+        + f" (or keep the old one: {LIBRARY_VARIABLE}={library.path})" * (record.kind is LibraryKind.CUDA),
     )
 
 
 def _command(kind: LibraryKind, record: PluginRecord | None = None) -> CommandText:
     if kind is LibraryKind.HOST:
         return commands.build_plugins(host=True)
-    return commands.build_plugins(",".join(record.architectures) if record else None)
+    architectures = ",".join(record.architectures) if record else None
+    return commands.build_plugins(architectures, kernels=kind is LibraryKind.KERNELS)

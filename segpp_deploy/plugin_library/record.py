@@ -24,13 +24,13 @@ class PluginRecord(BaseModel):
 
     Args:
         schema_version: of this record.
-        kind: the product, or the host build for tests.
+        kind: of library.
         architectures: GPUs it holds machine code for, such as "87"; none in a host build.
         ptx: the architecture whose PTX it holds for GPUs that come later; None in a host build.
         sha256: hash of the library file.
         source_sha256: hash of the sources it was built from.
         cuda_version: of nvcc, or of the headers in a host build.
-        tensorrt_version: of the TensorRT headers.
+        tensorrt_version: of the TensorRT headers; None for the kernels alone.
         compiler: the host compiler's version.
         machine: the processor it runs on, e.g. "aarch64".
         tool_version: the segpp-deploy that built it.
@@ -47,7 +47,7 @@ class PluginRecord(BaseModel):
     sha256: Sha256
     source_sha256: Sha256
     cuda_version: str
-    tensorrt_version: str
+    tensorrt_version: str | None
     compiler: str
     machine: str
     tool_version: str
@@ -58,7 +58,9 @@ class PluginRecord(BaseModel):
         """Say in a few words what the library is for and was built with."""
         gpus = ", ".join(map(format_capability, self.architectures))
         runs_on = f"compute capability {gpus}" if gpus else "runs on the CPU, for tests only"
-        return f"{runs_on}; CUDA {self.cuda_version}, TensorRT {self.tensorrt_version}"
+        return f"{runs_on}; CUDA {self.cuda_version}" + (
+            f", TensorRT {self.tensorrt_version}" if self.tensorrt_version else ""
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -19,17 +19,19 @@ _SUFFIXES = frozenset({".h", ".cuh", ".cu", ".cpp", ".cmake", ".map", ".txt"})
 
 
 class LibraryKind(Choice):
-    """What is built: the product for GPUs, or the same kernels for the CPU, for tests only."""
+    """What is built: TensorRT's plugins, the kernels alone for any GPU, or both for the CPU, for tests only."""
 
     CUDA = "cuda"
+    KERNELS = "kernels"
     HOST = "host"
 
 
-# The CUDA library holds nothing of `testing/`: an edit of the emulator leaves it current.
-_BOTH = (_BUILD_FILE, "cmake/SegppCommon.cmake", "kernels/**/*", "cuda/**/*", "tensorrt/**/*")
+# What a GPU loads holds nothing of `testing/`: an edit of the emulator leaves it current.
+_ALL = (_BUILD_FILE, "cmake/SegppCommon.cmake", "kernels/**/*", "cuda/**/*")
 _PARTS = {
-    LibraryKind.CUDA: (*_BOTH, "cmake/SegppCuda.cmake"),
-    LibraryKind.HOST: (*_BOTH, "cmake/SegppHost.cmake", "testing/emulator/**/*", "testing/c_api/**/*"),
+    LibraryKind.CUDA: (*_ALL, "cmake/SegppCuda.cmake", "tensorrt/**/*"),
+    LibraryKind.KERNELS: (*_ALL, "cmake/SegppCuda.cmake", "c_api/**/*"),
+    LibraryKind.HOST: (*_ALL, "cmake/SegppHost.cmake", "tensorrt/**/*", "c_api/**/*", "testing/emulator/**/*"),
 }
 
 

@@ -23,13 +23,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Toolchain:
-    """The programs and headers of one build; the host build takes CUDA's headers without its compiler."""
+    """The programs and headers of one build.
+
+    The host build takes CUDA's headers without its compiler; the kernels alone know no TensorRT.
+    """
 
     cmake: Program
     ninja: Program
     cxx: Program
     cuda: CudaToolkit | CudaHeaders
-    tensorrt: TensorRTHeaders
+    tensorrt: TensorRTHeaders | None
 
 
 def find_toolchain(
@@ -64,7 +67,7 @@ def find_toolchain(
         return find_cuda_toolkit(architectures, newest_cuda)
 
     cmake, ninja, cxx, cuda = find(find_cmake), find(find_ninja), find(find_cxx), find(find_cuda)
-    tensorrt = find(lambda: find_tensorrt_headers(tensorrt_root))
-    if not (cmake and ninja and cxx and cuda and tensorrt):
+    tensorrt = None if kind is LibraryKind.KERNELS else find(lambda: find_tensorrt_headers(tensorrt_root))
+    if not (cmake and ninja and cxx and cuda) or missing:
         raise join_missing(missing)
     return Toolchain(cmake, ninja, cxx, cuda, tensorrt)

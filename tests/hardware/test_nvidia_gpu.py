@@ -9,14 +9,14 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware import nvidia_gpu
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu, find_gpu, import_cuda, require_gpu
 from tests.runtimes.tensorrt.conftest import cuda
-from tests.runtimes.tensorrt.fake_cuda import FakeCuda
+from tests.support.fake_cuda import FakeCuda
 from tests.support.requirements import require
 
 __all__ = ["cuda"]
 
 
 def test_the_gpu(cuda: FakeCuda) -> None:
-    assert require_gpu() == find_gpu() == NvidiaGpu("8.9", "13.2")
+    assert require_gpu() == find_gpu() == NvidiaGpu("a GPU in host memory", "8.9", "13.2")
 
 
 def test_no_gpu_needs_no_bindings(monkeypatch: pytest.MonkeyPatch) -> None:

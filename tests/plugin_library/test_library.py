@@ -20,7 +20,7 @@ from .conftest import Computer, write
 def folder(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Plugin sources that a test may change."""
     folder = computer.root / "plugins"
-    for name in ("CMakeLists.txt", "kernels/token_match.cu", "cuda/simt.h", "testing/c_api/c_api.cpp"):
+    for name in ("CMakeLists.txt", "kernels/token_match.cu", "cuda/simt.h", "c_api/kernels.cpp"):
         write(folder / name, name)
     monkeypatch.setattr(library, "plugin_sources", lambda: folder)
     return folder
@@ -153,7 +153,8 @@ def test_a_gpu_that_was_left_out(folder: Path) -> None:
     assert isinstance(found, PluginLibrary)
 
 
-EVERY = {LibraryKind.CUDA, LibraryKind.HOST}
+EVERY = set(LibraryKind)
+GPU = {LibraryKind.CUDA, LibraryKind.KERNELS}
 
 
 @pytest.mark.parametrize(
@@ -161,13 +162,13 @@ EVERY = {LibraryKind.CUDA, LibraryKind.HOST}
     [
         ("CMakeLists.txt", EVERY),
         ("cmake/SegppCommon.cmake", EVERY),
-        ("cmake/SegppCuda.cmake", {LibraryKind.CUDA}),
+        ("cmake/SegppCuda.cmake", GPU),
         ("cmake/SegppHost.cmake", {LibraryKind.HOST}),
         ("kernels/token_match.cu", EVERY),
         ("cuda/simt.h", EVERY),
-        ("tensorrt/exports.map", EVERY),
+        ("tensorrt/exports.map", {LibraryKind.CUDA, LibraryKind.HOST}),
         ("testing/emulator/warp.cpp", {LibraryKind.HOST}),
-        ("testing/c_api/c_api.cpp", {LibraryKind.HOST}),
+        ("c_api/kernels.cpp", {LibraryKind.KERNELS, LibraryKind.HOST}),
         ("testing/conformance/driver.cpp", set()),
         ("testing/emulator_tests/races.cpp", set()),
         ("testing/mutations/lost_split.patch", set()),

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
+from segpp_deploy.hardware.cuda_device import Device, view_memory
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
 from segpp_deploy.ops.declaration import DOMAIN, PLUGIN_VERSION, OpDeclaration
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.api import TensorRt, import_tensorrt
-from segpp_deploy.runtimes.tensorrt.device import Device, view_memory
 from segpp_deploy.runtimes.tensorrt.network import number_format, strongly_typed
 from segpp_deploy.runtimes.tensorrt.plugins import load_plugins
 

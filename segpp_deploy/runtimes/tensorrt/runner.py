@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import TensorSpec
+from segpp_deploy.hardware.cuda_device import Device, view_memory
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
-from segpp_deploy.runtimes.tensorrt.device import Device, view_memory
 from segpp_deploy.runtimes.tensorrt.loader import LoadedEngine
 
 

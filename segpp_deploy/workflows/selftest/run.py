@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
@@ -15,17 +15,16 @@ from segpp_deploy.config import Lowering, Preset, Size
 from segpp_deploy.data.datasets import AnyDataset, Dataset, Sample
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluation.environment import describe_environment
 from segpp_deploy.evaluation.evaluator import Evaluator
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
+from segpp_deploy.plugin_library.device_kernels import DeviceKernels
 from segpp_deploy.plugin_library.host_kernels import open_host_kernels
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.numbers import format_agreement
-from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt.api import import_tensorrt
 from segpp_deploy.runtimes.torch.reference import open_reference
@@ -35,6 +34,9 @@ from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase
 from segpp_deploy.workflows.selftest.checks import compute_reference, judge
+from segpp_deploy.workflows.selftest.device_checks import check_device_kernels, random_cases
+from segpp_deploy.workflows.selftest.kernel_timing import time_kernels
+from segpp_deploy.workflows.selftest.result import CheckResult, SelftestResult
 
 MODEL = "segformer_b0_scenes"
 MODEL_SIZE = Size(256, 512)
@@ -60,72 +62,13 @@ class SelftestOptions:
 
     Args:
         host: run the kernels' code on the CPU, by emulation; no model then.
+        kernels: run the kernels alone on the GPU, without TensorRT, and time them.
         cases: what to compute with the ops; large ones are left out on the CPU.
     """
 
     host: bool = False
+    kernels: bool = False
     cases: tuple[OpCase, ...] = CASES
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One comparison with the reference.
-
-    Args:
-        subject: the op, or the model.
-        case: the shape, or the mode.
-        dtype: float type of the inputs.
-        passed: whether the bar holds.
-        finding: what was found.
-    """
-
-    subject: str
-    case: str
-    dtype: str
-    passed: bool
-    finding: str
-
-
-@dataclass(frozen=True)
-class SelftestResult:
-    """Every comparison; `where` says what computed."""
-
-    where: str
-    checks: tuple[CheckResult, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether everything agrees."""
-        return all(check.passed for check in self.checks)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of `selftest --json`."""
-        return {
-            "passed": self.passed,
-            "where": self.where,
-            "checks": [asdict(check) for check in self.checks],
-            "environment": asdict(describe_environment()),
-        }
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Nothing besides."""
-        return ()
-
-    def tables(self) -> tuple[Table, ...]:
-        """Return a row per comparison."""
-        columns = tuple(Column(name, is_number=False) for name in ("what", "case", "type", "result", "found"))
-        rows = tuple(
-            (check.subject, check.case, check.dtype, "ok" if check.passed else "FAILED", check.finding)
-            for check in self.checks
-        )
-        return (Table(f"Self-test: {self.where}", columns, rows),)
-
-    def summary(self) -> str:
-        """Return the outcome in a sentence."""
-        failed = sum(not check.passed for check in self.checks)
-        total = len(self.checks)
-        return f"{failed} of {total} checks failed." if failed else f"All {total} checks passed."
 
 
 def run_selftest(options: SelftestOptions | None = None, progress: Progress = no_progress) -> SelftestResult:
@@ -138,11 +81,19 @@ def run_selftest(options: SelftestOptions | None = None, progress: Progress = no
     if options.host:
         cases = tuple(case for case in options.cases if not case.is_large)
         return SelftestResult("the kernels, emulated on the CPU", check_ops(open_host_kernels(), cases, progress))
+    if options.kernels:
+        return _test_kernels(options.cases, progress)
     where = require_device()
     from segpp_deploy.runtimes.tensorrt.one_plugin import OnePluginNetworks
 
     checks = check_ops(OnePluginNetworks(), options.cases, progress)
     return SelftestResult(where, checks + check_models(progress))
+
+
+def _test_kernels(cases: Sequence[OpCase], progress: Progress) -> SelftestResult:
+    kernels = DeviceKernels()
+    checks = check_device_kernels(kernels, (*cases, *random_cases()), progress)
+    return SelftestResult(kernels.description, checks, time_kernels(kernels, progress))
 
 
 def require_device() -> str:

@@ -51,7 +51,7 @@ def place(array: Array, misalign: int = 0) -> Array:
 
 
 class HostKernels:
-    """The functions of `plugins/testing/c_api/c_api.h`."""
+    """The functions of `plugins/c_api/kernels.h`."""
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
@@ -110,7 +110,7 @@ class HostKernels:
         return workspace
 
     def _call(self, function: Callable[..., int], *arguments: Any) -> None:
-        error = function(*map(_pointer, arguments))
+        error = function(*map(_pointer, arguments), ctypes.c_void_p(None))  # a stream
         if error == _INVALID_VALUE:
             raise InvalidProblemError(function.__name__)
         if error != _SUCCESS:

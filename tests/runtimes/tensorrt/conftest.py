@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from segpp_deploy.hardware import nvidia_gpu
-from tests.runtimes.tensorrt.fake_cuda import FakeCuda
+from tests.support.fake_cuda import FakeCuda
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.tensorrt.api import MessageLog, TensorRt, make_logger
-from tests.runtimes.tensorrt.fake_cuda import FakeCuda, view
+from tests.support.fake_cuda import FakeCuda, view
 
 HEIGHT, WIDTH = 64, 96
 

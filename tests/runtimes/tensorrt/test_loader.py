@@ -9,8 +9,8 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.tensorrt import plugins
 from segpp_deploy.runtimes.tensorrt.loader import load_engine
-from tests.runtimes.tensorrt.fake_cuda import Error, FakeCuda
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt, wrap
+from tests.support.fake_cuda import Error, FakeCuda
 
 
 @pytest.fixture

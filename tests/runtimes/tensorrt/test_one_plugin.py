@@ -16,8 +16,8 @@ from segpp_deploy.runtimes.tensorrt import one_plugin
 from segpp_deploy.runtimes.tensorrt.one_plugin import OnePluginNetworks, create_plugin
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase, UnmergeCase
 from segpp_deploy.workflows.selftest.run import check_op
-from tests.runtimes.tensorrt.fake_cuda import FakeCuda, view
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt, wrap
+from tests.support.fake_cuda import FakeCuda, view
 
 FIRST_CASES = [next(case for case in CASES if case.op.name == name) for name in DECLARATIONS]
 NO_RESIDUAL = next(case for case in CASES if isinstance(case, UnmergeCase) and not case.has_residual)

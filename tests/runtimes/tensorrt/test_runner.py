@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.tensorrt.loader import load_engine
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
-from tests.runtimes.tensorrt.fake_cuda import Error, FakeCuda
 from tests.runtimes.tensorrt.fake_tensorrt import HEIGHT, WIDTH, FakeTensorRt, wrap
+from tests.support.fake_cuda import Error, FakeCuda
 
 
 def open_runner(api: FakeTensorRt, tmp_path: Any, profile: bool = False) -> EngineRunner:

@@ -23,8 +23,8 @@ from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.runtimes.tensorrt.conftest import cuda
-from tests.runtimes.tensorrt.fake_cuda import FakeCuda
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt
+from tests.support.fake_cuda import FakeCuda
 from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 __all__ = ["cuda"]

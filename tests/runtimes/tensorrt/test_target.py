@@ -28,7 +28,7 @@ from segpp_deploy.runtimes.tensorrt.target import TensorRtTarget
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
-from tests.runtimes.tensorrt.fake_cuda import FakeCuda
+from tests.support.fake_cuda import FakeCuda
 from tests.support.requirements import require
 from tests.support.tensorrt_graphs import write_graph
 from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, write_tiny

@@ -1,30 +1,18 @@
-#include "c_api.h"
-
-#include <string>
-
-#include "../../cuda/simt.h"
+#include "kernels.h"
 
 namespace {
-
-constexpr cudaStream_t kStream = nullptr;
 
 segpp::DataType data_type(int type) noexcept { return static_cast<segpp::DataType>(type); }
 
 }  // namespace
-
-const char* segpp_last_finding() noexcept {
-  static std::string finding;  // lives until the next call
-  finding = simt::last_finding();
-  return finding.c_str();
-}
 
 std::size_t segpp_token_match_workspace_size(const segpp::TokenMatchProblem* problem) noexcept {
   return segpp::token_match_workspace_size(*problem);
 }
 
 int segpp_token_match(const segpp::TokenMatchProblem* problem, int type, const void* tokens,
-                      std::int32_t* row_of_token, void* workspace) noexcept {
-  return segpp::token_match(*problem, data_type(type), tokens, row_of_token, workspace, kStream);
+                      std::int32_t* row_of_token, void* workspace, cudaStream_t stream) noexcept {
+  return segpp::token_match(*problem, data_type(type), tokens, row_of_token, workspace, stream);
 }
 
 std::size_t segpp_token_merge_workspace_size(const segpp::TokenMergeProblem* problem) noexcept {
@@ -32,20 +20,21 @@ std::size_t segpp_token_merge_workspace_size(const segpp::TokenMergeProblem* pro
 }
 
 int segpp_token_merge(const segpp::TokenMergeProblem* problem, int type, const void* tokens,
-                      const std::int32_t* row_of_token, void* merged, void* workspace) noexcept {
+                      const std::int32_t* row_of_token, void* merged, void* workspace,
+                      cudaStream_t stream) noexcept {
   return segpp::token_merge(*problem, data_type(type), tokens, row_of_token, merged, workspace,
-                            kStream);
+                            stream);
 }
 
 int segpp_token_unmerge(const segpp::TokenUnmergeProblem* problem, int type, const void* rows,
-                        const std::int32_t* row_of_token, const void* residual,
-                        void* restored) noexcept {
+                        const std::int32_t* row_of_token, const void* residual, void* restored,
+                        cudaStream_t stream) noexcept {
   return segpp::token_unmerge(*problem, data_type(type), rows, row_of_token, residual, restored,
-                              kStream);
+                              stream);
 }
 
 int segpp_upsample_argmax(const segpp::UpsampleArgmaxProblem* problem, int type, const void* logits,
-                          int label_type, void* labels) noexcept {
+                          int label_type, void* labels, cudaStream_t stream) noexcept {
   return segpp::upsample_argmax(*problem, data_type(type), logits,
-                                static_cast<segpp::LabelType>(label_type), labels, kStream);
+                                static_cast<segpp::LabelType>(label_type), labels, stream);
 }

@@ -6,12 +6,13 @@ Queued work runs at once, or is recorded while the stream captures; a launch rep
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable
 from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any
 
-from segpp_deploy.runtimes.tensorrt import device
+from segpp_deploy.hardware.cuda_device import view_memory
 
 Operation = Callable[[], None]
 FIRST_STREAM = 4096
@@ -29,7 +30,7 @@ class FakeCuda:
 
     cudaError_t = Error
     cudaStreamNonBlocking = 1
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3)
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
     cudaDeviceAttr = SimpleNamespace(cudaDevAttrComputeCapabilityMajor=75, cudaDevAttrComputeCapabilityMinor=76)
 
@@ -65,6 +66,9 @@ class FakeCuda:
     def cudaDeviceGetAttribute(self, attribute: int, number: int) -> tuple[Error, int]:
         return Error.cudaSuccess, {75: 8, 76: 9}[attribute]
 
+    def cudaGetDeviceProperties(self, number: int) -> tuple[Error, Any]:
+        return Error.cudaSuccess, SimpleNamespace(name=b"a GPU in host memory")
+
     def cudaGetErrorString(self, error: Error) -> tuple[Error, bytes]:
         return Error.cudaSuccess, {2: b"out of memory", 35: b"driver too old"}.get(error, b"not permitted")
 
@@ -92,8 +96,25 @@ class FakeCuda:
 
     def cudaMemcpyAsync(self, target: int, source: int, size: int, kind: int, stream: int) -> tuple[Error]:
         self.calls.append("cudaMemcpyAsync")
-        self.queue(lambda: ctypes.memmove(target, source, size) and None)
+        self.queue(lambda: _discard(ctypes.memmove(target, source, size)))
         return (Error.cudaSuccess,)
+
+    def cudaMemsetAsync(self, target: int, value: int, size: int, stream: int) -> tuple[Error]:
+        self.queue(lambda: _discard(ctypes.memset(target, value, size)))
+        return (Error.cudaSuccess,)
+
+    def cudaEventCreate(self) -> tuple[Error, int]:
+        return Error.cudaSuccess, self._keep("cudaEventCreate", 0.0)
+
+    def cudaEventRecord(self, event: int, stream: int) -> tuple[Error]:
+        self.live[event] = time.perf_counter()
+        return (Error.cudaSuccess,)
+
+    def cudaEventElapsedTime(self, start: int, end: int) -> tuple[Error, float]:
+        return Error.cudaSuccess, 1e3 * (self.live[end] - self.live[start])
+
+    def cudaEventDestroy(self, event: int) -> tuple[Error]:
+        return self._release("cudaEventDestroy", event)
 
     def cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[Error]:
         self.calls.append("cudaStreamBeginCapture")
@@ -142,6 +163,10 @@ class FakeCuda:
         return (Error.cudaSuccess,)
 
 
+def _discard(_: int) -> None:
+    """The address that ctypes returns is of no use."""
+
+
 def view(address: int, dtype: str, shape: tuple[int, ...]) -> Any:
     """Host memory as an array, for fakes of what runs on the device."""
-    return device.view_memory(address, dtype, shape)
+    return view_memory(address, dtype, shape)

@@ -1,4 +1,4 @@
-"""The few calls of the CUDA runtime that running an engine takes: memory, copies, one stream, one captured graph."""
+"""The few calls of the CUDA runtime that we make: memory, copies, one stream, one captured graph, events."""
 
 from __future__ import annotations
 
@@ -57,6 +57,31 @@ class Device:
         """Queue a copy from the GPU to pinned memory."""
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._check(self._cuda.cudaMemcpyAsync(host, device, size_bytes, kind, stream))
+
+    def copy_on_device(self, target: int, source: int, size_bytes: int, stream: Any) -> None:
+        """Queue a copy from the GPU's memory to itself."""
+        kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToDevice
+        self._check(self._cuda.cudaMemcpyAsync(target, source, size_bytes, kind, stream))
+
+    def fill(self, device: int, value: int, size_bytes: int, stream: Any) -> None:
+        """Queue the same value for every byte."""
+        self._check(self._cuda.cudaMemsetAsync(device, value, size_bytes, stream))
+
+    def create_event(self) -> Any:
+        """Return an event that can be timed."""
+        return self._check(self._cuda.cudaEventCreate())
+
+    def destroy_event(self, event: Any) -> None:
+        """Give an event back."""
+        self._check(self._cuda.cudaEventDestroy(event))
+
+    def record(self, event: Any, stream: Any) -> None:
+        """Queue an event."""
+        self._check(self._cuda.cudaEventRecord(event, stream))
+
+    def elapsed_ms(self, start: Any, end: Any) -> float:
+        """Return the time between two events that have passed."""
+        return float(self._check(self._cuda.cudaEventElapsedTime(start, end)))
 
     def synchronize(self, stream: Any) -> None:
         """Wait for all that was queued."""

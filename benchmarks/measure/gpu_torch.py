@@ -1,0 +1,225 @@
+"""The network in PyTorch on one GPU: the published form of merging, and ours with our kernels.
+
+uint8 picture on the GPU in, label map on the GPU out, batch 1, random weights, float16, 19 classes. Everything is
+recorded once as a CUDA graph and replayed in turns with the others, so that neither Python nor the host counts; the
+published form is also timed as it is launched from Python.
+
+    python -m benchmarks.measure.gpu_torch --arch b0 --size 1024x1024
+
+| form | |
+| :--- | :--- |
+| `published` | the unfolded network, matching and merging by the `tomesd` package as it is |
+| `published, from Python` | the same without a CUDA graph |
+| `kernels` | our folded network with our kernels |
+
+Attention is PyTorch's fused `scaled_dot_product_attention` in all of them, so that merging alone differs.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks.arguments import parse_parts
+from segpp_deploy.config import Arch, Normalization, Preset, Size
+from segpp_deploy.model import encoder, merging
+from segpp_deploy.model.folding import fold_model
+from segpp_deploy.model.plan import PRESETS, BsmMerge, SideMerge
+from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
+from segpp_deploy.ops.upsample_argmax import upsample_argmax
+from segpp_deploy.runtimes.torch.cuda_ops import use_cuda_kernels
+
+MODES = (
+    Preset.ORIGINAL,
+    Preset.HQ,
+    Preset.HQ_REUSE,
+    Preset.FAST,
+    Preset.FAST_REUSE,
+    Preset.POOL_2X2,
+    Preset.DOWNSAMPLE,
+)
+SIZES = ("512x512", "1024x1024", "1024x2048")
+NUM_CLASSES = 19
+ROUNDS = 15
+LEAST_TURN_MS = 20.0
+
+PUBLISHED, FROM_PYTHON, KERNELS = "published", "published, from Python", "kernels"
+
+Row = dict[str, Any]
+Run = Callable[[], Any]
+Labels = Callable[[torch.Tensor, int, int], torch.Tensor]
+
+
+class Network(nn.Module):
+    """uint8 [B, H, W, 3] -> labels [B, H, W]."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, model: SegFormer, labels: Labels) -> None:
+        super().__init__()
+        self.model = model
+        self.labels = labels
+        self.register_buffer("mean", torch.tensor(Normalization().mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(Normalization().std).view(1, 3, 1, 1))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Normalise, compute, upsample, compare."""
+        dtype = self.mean.dtype
+        normalised = (image.permute(0, 3, 1, 2).to(dtype) - self.mean) / self.std
+        return self.labels(self.model(normalised), *image.shape[1:3])
+
+
+def main() -> int:
+    """Measure and print one JSON document per architecture and size."""
+    arguments = parse_parts(__doc__, arch=(Arch.B0, Arch.B2, Arch.B5), size=SIZES)
+    use_cuda_kernels()
+    for arch in map(Arch, arguments.arch):
+        for size in map(Size.parse, arguments.size):
+            print(json.dumps({"rows": measure(arch, size)}), flush=True)
+    return 0
+
+
+def measure(arch: Arch, size: Size) -> list[Row]:
+    """Return the times of every form and mode at one size, measured in turns."""
+    torch.manual_seed(0)
+    model = build_segformer(ModelSpec(arch, NUM_CLASSES))
+    image = torch.randint(0, 256, (1, *size.hw, 3), dtype=torch.uint8, device="cuda")
+    runs: dict[tuple[str, Preset], Run] = {}
+    labels: dict[tuple[str, Preset], torch.Tensor] = {}
+    published = _on_gpu(Network(model, resize_and_compare))
+    kernels = _on_gpu(Network(fold_model(model), upsample_argmax))
+    for mode in MODES:
+        with published_merging():
+            runs[PUBLISHED, mode], labels[PUBLISHED, mode] = _capture(published, mode, image)
+        runs[FROM_PYTHON, mode] = _call(published, mode, image)
+        with fused_attention():
+            runs[KERNELS, mode], labels[KERNELS, mode] = _capture(kernels, mode, image)
+    return [
+        {
+            "arch": str(arch),
+            "size": str(size),
+            "form": form,
+            "mode": str(mode),
+            "median_ms": statistics.median(times),
+            "best_ms": min(times),
+            "agreement": float((labels[KERNELS, mode] == labels[PUBLISHED, mode]).float().mean()),
+        }
+        for (form, mode), times in time_in_turns(runs).items()
+    ]
+
+
+def resize_and_compare(logits: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return labels as users of PyTorch compute them."""
+    full = F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
+    return full.argmax(dim=1).to(torch.uint8)
+
+
+@contextmanager
+def fused_attention() -> Iterator[None]:
+    """Let attention be one kernel; queries are scaled already."""
+
+    def mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0)
+
+    with mock.patch.object(encoder, "_mix", mix):
+        yield
+
+
+@contextmanager
+def published_merging() -> Iterator[None]:
+    """Let tomesd match, merge and restore; attention is fused."""
+    from tomesd.merge import bipartite_soft_matching_random2d
+
+    def match(tokens: torch.Tensor, merge: SideMerge, layer: int, last_map: Any) -> Any:
+        if not isinstance(merge, BsmMerge):
+            return None
+        if last_map is not None and not merge.matches_in_layer(layer):
+            return last_map
+        (height, width), (stride_y, stride_x) = merge.grid_hw, merge.stride_yx
+        return bipartite_soft_matching_random2d(
+            tokens, width, height, stride_x, stride_y, merge.num_removed, no_rand=True
+        )
+
+    def reduce(tokens: torch.Tensor, merge: SideMerge, functions: Any) -> torch.Tensor:
+        if isinstance(merge, BsmMerge):
+            merged: torch.Tensor = functions[0](tokens)
+            return merged
+        return merging.reduce_tokens(tokens, merge, None)
+
+    def restore(rows: torch.Tensor, merge: SideMerge, functions: Any, residual: torch.Tensor) -> torch.Tensor:
+        if isinstance(merge, BsmMerge):
+            restored: torch.Tensor = functions[1](rows)
+            return restored + residual
+        return merging.restore_tokens(rows, merge, None, residual)
+
+    with (
+        mock.patch.object(encoder, "match_tokens", match),
+        mock.patch.object(encoder, "reduce_tokens", reduce),
+        mock.patch.object(encoder, "restore_tokens", restore),
+        fused_attention(),
+    ):
+        yield
+
+
+def _on_gpu(network: Network) -> Network:
+    return network.eval().to("cuda", torch.float16)
+
+
+def _call(network: Network, mode: Preset, image: torch.Tensor) -> Run:
+    def run() -> None:
+        network.model.plan = PRESETS[mode]
+        with published_merging(), torch.inference_mode():
+            network(image)
+
+    return run
+
+
+def _capture(network: Network, mode: Preset, image: torch.Tensor) -> tuple[Run, torch.Tensor]:
+    """Record the network as a CUDA graph; return what replays it, and its labels."""
+    network.model.plan = PRESETS[mode]
+    with torch.inference_mode():
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                network(image)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            labels = network(image)
+        graph.replay()
+        torch.cuda.synchronize()
+        return graph.replay, labels
+
+
+def time_in_turns(runs: dict[tuple[str, Preset], Run]) -> dict[tuple[str, Preset], list[float]]:
+    """Return the milliseconds of one run in every round."""
+    counts = {key: max(1, int(LEAST_TURN_MS / _time(run, 2))) for key, run in runs.items()}
+    times: dict[tuple[str, Preset], list[float]] = {key: [] for key in runs}
+    for _ in range(ROUNDS):
+        for key, run in runs.items():
+            times[key].append(_time(run, counts[key]))
+    return times
+
+
+def _time(run: Run, count: int) -> float:
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(count):
+        run()
+    end.record()
+    torch.cuda.synchronize()
+    return float(start.elapsed_time(end)) / count
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

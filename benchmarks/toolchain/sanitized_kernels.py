@@ -1,0 +1,30 @@
+"""Every kernel once on the GPU, small cases: what compute-sanitizer watches. 1 if a result is wrong.
+
+compute-sanitizer --tool racecheck --error-exitcode 9 python -m benchmarks.toolchain.sanitized_kernels
+"""
+
+from __future__ import annotations
+
+from segpp_deploy.ops.declaration import FLOATS
+from segpp_deploy.plugin_library.device_kernels import DeviceKernels
+from segpp_deploy.workflows.selftest.cases import CASES
+from segpp_deploy.workflows.selftest.device_checks import random_cases
+from segpp_deploy.workflows.selftest.run import check_op
+
+RANDOM = 4  # of each op
+
+
+def main() -> int:
+    """Compute and compare."""
+    kernels = DeviceKernels()
+    cases = [case for case in (*CASES, *random_cases(RANDOM)) if not case.is_large]
+    results = [check_op(kernels, case, dtype) for case in cases for dtype in FLOATS]
+    failed = [result for result in results if not result.passed]
+    for result in failed:
+        print(result)
+    print(f"{len(results)} calls, {len(failed)} wrong")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

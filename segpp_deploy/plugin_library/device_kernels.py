@@ -1,0 +1,145 @@
+"""The kernels on the GPU that is here, on arrays and without TensorRT: queued, captured and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp_deploy import commands
+from segpp_deploy.hardware.cuda_device import Device
+from segpp_deploy.hardware.nvidia_gpu import require_gpu
+from segpp_deploy.ops.declaration import OpDeclaration
+from segpp_deploy.plugin_library.kernels import KernelCall, KernelLibrary, describe_call
+from segpp_deploy.plugin_library.library import find_plugin_library
+from segpp_deploy.plugin_library.sources import LibraryKind
+
+Array = NDArray[Any]
+
+_POISON = 0xA5  # what memory holds before a kernel writes it
+
+
+class PreparedCall:
+    """One call with its tensors on the GPU.
+
+    Args:
+        library: the kernels.
+        device: the GPU.
+        stream: where everything is queued.
+        call: what is computed.
+        addresses: of the inputs, the output and the workspace.
+    """
+
+    def __init__(
+        self, library: KernelLibrary, device: Device, stream: Any, call: KernelCall, addresses: Sequence[int | None]
+    ) -> None:
+        self.stream = stream
+        self._library, self._device = library, device
+        self._call = call
+        *self._inputs, self._output, self._workspace = addresses
+
+    def queue(self) -> None:
+        """Queue the kernels; nothing is waited for."""
+        assert self._output is not None
+        self._library.launch(self._call, self._inputs, self._output, self._workspace, int(self.stream))
+
+    def write(self, index: int, array: Array) -> None:
+        """Replace an input, and wait for it."""
+        address = self._inputs[index]
+        assert address is not None
+        self._device.copy_to_device(address, array.ctypes.data, array.nbytes, self.stream)
+        self._device.synchronize(self.stream)
+
+    def clear_output(self) -> None:
+        """Fill the output with what no kernel writes."""
+        assert self._output is not None
+        self._device.fill(self._output, _POISON, self._call.output_bytes, self.stream)
+
+    def read(self) -> Array:
+        """Wait, and return the output."""
+        assert self._output is not None
+        output = np.empty(self._call.output_shape, self._call.output_dtype)
+        self._device.copy_to_host(output.ctypes.data, self._output, output.nbytes, self.stream)
+        self._device.synchronize(self.stream)
+        return output
+
+    def run(self) -> Array:
+        """Clear the output, compute and return it."""
+        self.clear_output()
+        self.queue()
+        return self.read()
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the output."""
+        return self._call.output_bytes
+
+    @contextmanager
+    def captured(self, count: int = 1) -> Iterator[Callable[[], None]]:
+        """Record the call, `count` times, in a CUDA graph and give what queues it."""
+        self._device.begin_capture(self.stream)
+        try:
+            for _ in range(count):
+                self.queue()
+        finally:
+            graph = self._device.end_capture(self.stream)
+        try:
+            yield lambda: self._device.launch(graph, self.stream)
+        finally:
+            self._device.destroy_graph(graph)
+
+
+class DeviceKernels:
+    """Runs one op at a time on the GPU.
+
+    Raises:
+        SegppError: the GPU or the library for it is missing.
+    """
+
+    def __init__(self) -> None:
+        gpu = require_gpu()
+        library = find_plugin_library(LibraryKind.KERNELS)
+        library.require_runs_on(gpu.compute_capability)
+        self.device = Device()
+        self.description = f"{gpu.name}, compute capability {gpu.compute_capability}, {library.path.name}"
+        self._library = KernelLibrary(library.path, commands.build_plugins(kernels=True))
+
+    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> Array:
+        """Return the output of an op for inputs and attributes in the order of its declaration.
+
+        Raises:
+            SegppError: the kernel refuses the call, or the GPU fails.
+        """
+        with self.prepared(op, inputs, attributes) as call:
+            return call.run()
+
+    @contextmanager
+    def prepared(
+        self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]
+    ) -> Iterator[PreparedCall]:
+        """Put the inputs of one call on the GPU, as long as the context lasts."""
+        arrays = [np.ascontiguousarray(array) for array in inputs]
+        call = describe_call(op, [array.shape for array in arrays], arrays[0].dtype.name, attributes)
+        with ExitStack() as cleanup:
+            stream = self.device.create_stream()
+            cleanup.callback(self.device.destroy_stream, stream)
+
+            def allocate(size_bytes: int) -> int | None:
+                if not size_bytes:
+                    return None
+                address = self.device.allocate(size_bytes)
+                cleanup.callback(self.device.free, address)
+                return address
+
+            sizes = [*(array.nbytes for array in arrays), call.output_bytes, self._library.workspace_bytes(call)]
+            addresses = [allocate(size) for size in sizes]
+            if addresses[-1] is not None:
+                self.device.fill(addresses[-1], _POISON, sizes[-1], stream)
+            prepared = PreparedCall(self._library, self.device, stream, call, addresses)
+            for index, array in enumerate(arrays):
+                prepared.write(index, array)
+            yield prepared
+            self.device.synchronize(stream)

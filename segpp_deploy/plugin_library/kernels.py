@@ -1,0 +1,139 @@
+"""The kernels through their C interface (`plugins/c_api`): addresses and a stream, of a GPU or of the host build."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.ops.declaration import OpDeclaration
+from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_merge import TOKEN_MERGE
+from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
+from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
+
+ALIGNMENT = 256  # of a workspace
+
+_FLOAT_TYPES = {"float32": 0, "float16": 1}  # DataType in plugins/kernels/types.h
+_UINT8_LABELS = 0
+_FINDING = "segpp_last_finding"  # the host build alone has it
+
+Shape = Sequence[int]
+
+
+@dataclass(frozen=True)
+class KernelCall:
+    """One op on tensors of known shapes.
+
+    Args:
+        op: what is computed.
+        problem: the fields of its problem struct in plugins/kernels, which are ints.
+        dtype: float type of the inputs.
+        output_shape: of the one output.
+        output_dtype: NumPy's name of its type.
+    """
+
+    op: OpDeclaration
+    problem: tuple[int, ...]
+    dtype: str
+    output_shape: tuple[int, ...]
+    output_dtype: str
+
+    @property
+    def output_bytes(self) -> int:
+        """Size of the output."""
+        return int(np.prod(self.output_shape)) * np.dtype(self.output_dtype).itemsize
+
+
+def describe_call(op: OpDeclaration, shapes: Sequence[Shape], dtype: str, attributes: Mapping[str, int]) -> KernelCall:
+    """Return the call of an op for inputs and attributes in the order of its declaration.
+
+    Example:
+        >>> describe_call(TOKEN_MERGE, [(2, 64, 32), (2, 64)], "float16", {"num_rows": 26}).output_shape
+        (2, 26, 32)
+    """
+    output = tuple(int(side or 0) for side in op.infer_shape(shapes, attributes))
+    output_dtype = dtype if dtype in op.output.dtypes else op.output.dtypes[0]
+    return KernelCall(op, _problem(op, shapes, list(attributes.values())), dtype, output, output_dtype)
+
+
+class KernelLibrary:
+    """A loaded library of kernels.
+
+    Raises:
+        SegppError: the file cannot be loaded.
+    """
+
+    def __init__(self, path: Path, rebuild: str) -> None:
+        """Load `path`; `rebuild` is the command that makes it anew."""
+        try:
+            self._library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise SegppError(
+                f"The library {path} cannot be loaded: {one_line(error)}.", "a library built on this machine.", rebuild
+            ) from error
+
+    def workspace_bytes(self, call: KernelCall) -> int:
+        """Return the memory that a call needs besides its tensors; it starts at a multiple of `ALIGNMENT`."""
+        size_of = getattr(self._library, f"segpp_{call.op.stem}_workspace_size", None)
+        if size_of is None:
+            return 0
+        size_of.restype = ctypes.c_size_t
+        return int(size_of(_struct(call)))
+
+    def launch(
+        self, call: KernelCall, inputs: Sequence[int | None], output: int, workspace: int | None, stream: int = 0
+    ) -> None:
+        """Queue a call on a stream.
+
+        Args:
+            call: what to compute.
+            inputs: addresses in the order of the declaration; None for an optional input that is not there.
+            output: address of the output.
+            workspace: address of `workspace_bytes`; None where the op has none.
+            stream: CUDA's handle of it.
+
+        Raises:
+            SegppError: the kernel refuses the call, or the checker of the host build found something in it.
+        """
+        addresses = [*inputs, *[None] * (len(call.op.inputs) - len(inputs))]
+        arguments = [_struct(call), _FLOAT_TYPES[call.dtype], *map(ctypes.c_void_p, addresses)]
+        if call.op is UPSAMPLE_ARGMAX:
+            arguments.append(_UINT8_LABELS)
+        arguments.append(ctypes.c_void_p(output))
+        if self.workspace_bytes(call):
+            arguments.append(ctypes.c_void_p(workspace))
+        error = getattr(self._library, f"segpp_{call.op.stem}")(*arguments, ctypes.c_void_p(stream))
+        if error:
+            finding = self._last_finding()
+            raise SegppError(
+                f"The kernel of {call.op.name} failed with CUDA error {error}" + (f": {finding}." if finding else "."),
+                "0.",
+                "This is a defect of the kernel; report it with the case that failed.",
+            )
+
+    def _last_finding(self) -> str:
+        function = getattr(self._library, _FINDING, None)
+        if function is None:
+            return ""
+        function.restype = ctypes.c_char_p
+        return str(function().decode(errors="replace"))
+
+
+def _problem(op: OpDeclaration, shapes: Sequence[Shape], values: list[int]) -> tuple[int, ...]:
+    shape = shapes[0]
+    makers: dict[str, Callable[[], tuple[int, ...]]] = {
+        TOKEN_MATCH.name: lambda: (shape[0], *values[:2], shape[2], *values[2:]),
+        TOKEN_MERGE.name: lambda: (shape[0], shape[1], *values, shape[2]),
+        TOKEN_UNMERGE.name: lambda: (shape[0], shapes[1][1], shape[1], shape[2]),
+        UPSAMPLE_ARGMAX.name: lambda: (*shape, *values),
+    }
+    return makers[op.name]()
+
+
+def _struct(call: KernelCall) -> ctypes.Array[ctypes.c_int]:
+    return (ctypes.c_int * len(call.problem))(*call.problem)

@@ -1,0 +1,52 @@
+"""The custom ops on CUDA tensors by our own kernels, instead of the reference's many small ones."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+
+from segpp_deploy import commands
+from segpp_deploy.hardware.nvidia_gpu import require_gpu
+from segpp_deploy.ops.declaration import OpDeclaration
+from segpp_deploy.ops.registry import DECLARATIONS
+from segpp_deploy.plugin_library.kernels import KernelLibrary, describe_call
+from segpp_deploy.plugin_library.library import find_plugin_library
+from segpp_deploy.plugin_library.sources import LibraryKind
+
+
+@functools.cache
+def use_cuda_kernels() -> None:
+    """Let the custom ops take our kernels wherever a tensor is on the GPU, for the rest of the process.
+
+    The kernels are queued on PyTorch's current stream, so CUDA graphs capture them.
+
+    Raises:
+        SegppError: no GPU, or no library of kernels for it; the message says how to build it.
+    """
+    library = find_plugin_library(LibraryKind.KERNELS)
+    library.require_runs_on(require_gpu().compute_capability)
+    kernels = KernelLibrary(library.path, commands.build_plugins(kernels=True))
+    for op in DECLARATIONS.values():
+        torch.library.register_kernel(f"segpp::{op.stem}", "cuda", _Launcher(kernels, op))
+
+
+class _Launcher:
+    """One op as PyTorch calls it."""
+
+    def __init__(self, kernels: KernelLibrary, op: OpDeclaration) -> None:
+        self._kernels, self._op = kernels, op
+
+    def __call__(self, *arguments: torch.Tensor | int | None) -> torch.Tensor:
+        """Queue the kernels and return the output."""
+        tensors = [value.contiguous() for value in arguments if isinstance(value, torch.Tensor)]
+        integers = [value for value in arguments if isinstance(value, int)]
+        attributes = dict(zip(self._op.attributes, integers, strict=True))
+        dtype = str(tensors[0].dtype).removeprefix("torch.")
+        call = describe_call(self._op, [tuple(tensor.shape) for tensor in tensors], dtype, attributes)
+        output = tensors[0].new_empty(call.output_shape, dtype=getattr(torch, call.output_dtype))
+        workspace = tensors[0].new_empty(self._kernels.workspace_bytes(call), dtype=torch.uint8)
+        stream = torch.cuda.current_stream(output.device).cuda_stream
+        addresses = [tensor.data_ptr() for tensor in tensors]
+        self._kernels.launch(call, addresses, output.data_ptr(), workspace.data_ptr(), stream)
+        return output
