@@ -11,19 +11,21 @@ from segpp_deploy.workflows.selftest.cases import CASES
 from segpp_deploy.workflows.selftest.device_checks import random_cases
 from segpp_deploy.workflows.selftest.run import check_op
 
-RANDOM = 4  # of each op
+RANDOM = 1  # of each op
 
 
 def main() -> int:
     """Compute and compare."""
     kernels = DeviceKernels()
     cases = [case for case in (*CASES, *random_cases(RANDOM)) if not case.is_large]
-    results = [check_op(kernels, case, dtype) for case in cases for dtype in FLOATS]
-    failed = [result for result in results if not result.passed]
-    for result in failed:
-        print(result)
-    print(f"{len(results)} calls, {len(failed)} wrong")
-    return int(bool(failed))
+    results = []
+    for case in cases:
+        for dtype in FLOATS:
+            results.append(check_op(kernels, case, dtype))
+            print(results[-1], flush=True)
+    num_failed = sum(not result.passed for result in results)
+    print(f"{len(results)} calls, {num_failed} wrong")
+    return int(num_failed > 0)
 
 
 if __name__ == "__main__":

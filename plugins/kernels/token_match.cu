@@ -101,8 +101,11 @@ cudaError_t token_match(const TokenMatchProblem& problem, DataType type, const v
           : launch_match<detail::FloatProducts>(problem, type, tokens, candidates, stream);
   if (status != cudaSuccess) return status;
   const detail::SelectShape shape = {grid_of(problem), divide(problem).splits, problem.num_removed};
-  return SEGPP_LAUNCH(detail::select_kernel, dim3(problem.batch), dim3(detail::kSelectThreads),
-                      stream, shape, candidates, row_of_token);
+  const auto kernel = shape.grid.num_tokens() <= detail::kMostSharedTokens
+                          ? detail::select_kernel<true>
+                          : detail::select_kernel<false>;
+  return SEGPP_LAUNCH(kernel, dim3(problem.batch), dim3(detail::kSelectThreads), stream, shape,
+                      candidates, row_of_token);
 }
 
 }  // namespace segpp

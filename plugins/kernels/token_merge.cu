@@ -24,16 +24,15 @@ std::size_t start_bytes(const TokenMergeProblem& problem) noexcept {
 
 SortedTokens divide_workspace(const TokenMergeProblem& problem, void* workspace) noexcept {
   auto* bytes = static_cast<char*>(workspace);
-  const std::size_t size = token_bytes(problem);
-  return {reinterpret_cast<int*>(bytes), reinterpret_cast<int*>(bytes + size),
-          reinterpret_cast<int*>(bytes + 2 * size)};
+  return {reinterpret_cast<int*>(bytes), reinterpret_cast<int*>(bytes + token_bytes(problem))};
 }
 
-// Digits of the largest value sorted by: num_rows, which stands for tokens without a row.
-int count_passes(int num_rows) noexcept {
-  int passes = 1;
-  while (num_rows >>= detail::kSortDigitBits) ++passes;
-  return passes;
+cudaError_t launch_sort(const TokenMergeProblem& problem, const std::int32_t* row_of_token,
+                        const SortedTokens& sorted, cudaStream_t stream) {
+  const dim3 grid(detail::divide_up(problem.num_rows + 1, detail::kRowsPerBlock), problem.batch);
+  const detail::SortShape shape = {problem.num_tokens, problem.num_rows};
+  return SEGPP_LAUNCH(detail::sort_kernel, grid, dim3(detail::kSortThreads), stream, shape,
+                      row_of_token, sorted);
 }
 
 template <typename T, bool kVectorized>
@@ -59,7 +58,7 @@ cudaError_t launch_mean(const TokenMergeProblem& problem, DataType type, const v
 }  // namespace
 
 std::size_t token_merge_workspace_size(const TokenMergeProblem& problem) noexcept {
-  return is_valid(problem) ? 2 * token_bytes(problem) + start_bytes(problem) : 0;
+  return is_valid(problem) ? token_bytes(problem) + start_bytes(problem) : 0;
 }
 
 cudaError_t token_merge(const TokenMergeProblem& problem, DataType type, const void* tokens,
@@ -70,11 +69,7 @@ cudaError_t token_merge(const TokenMergeProblem& problem, DataType type, const v
     return cudaErrorInvalidValue;
   }
   const SortedTokens sorted = divide_workspace(problem, workspace);
-  const detail::SortShape shape = {problem.num_tokens, problem.num_rows,
-                                   count_passes(problem.num_rows)};
-  const cudaError_t status =
-      SEGPP_LAUNCH(detail::sort_kernel, dim3(problem.batch), dim3(detail::kSortThreads), stream,
-                   shape, row_of_token, sorted);
+  const cudaError_t status = launch_sort(problem, row_of_token, sorted, stream);
   if (status != cudaSuccess) return status;
   return type == DataType::kFloat16
              ? launch_mean<__half>(problem, type, tokens, sorted, merged, stream)

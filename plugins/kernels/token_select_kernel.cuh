@@ -2,7 +2,7 @@
 //
 // A radix select finds the order of the last source that merges, 8 bits at a time from the top. No
 // token is moved; sums of counts are all that threads exchange, so the result cannot depend on
-// timing.
+// timing. What is read again and again lies in shared memory as far as it fits.
 #pragma once
 
 #include "../cuda/simt.h"
@@ -12,7 +12,8 @@
 
 namespace segpp::detail {
 
-inline constexpr int kSelectThreads = 512;
+inline constexpr int kSelectThreads = 1024;
+inline constexpr int kMostSharedTokens = 8192;  // 32 KiB
 inline constexpr int kDigitBits = 8;
 inline constexpr int kDigits = 1 << kDigitBits;
 
@@ -28,9 +29,30 @@ struct Cut {
   int num_equal;
 };
 
-// Leaves the best of all splits in the first one.
+// The orders of all candidates, in shared memory or where the candidates are.
+template <bool kShared, typename SharedValues>
+class Orders {
+ public:
+  __device__ Orders(const PackedCandidate* candidates, SharedValues& values)
+      : candidates_(candidates), values_(values) {}
+
+  __device__ unsigned operator[](int token) const {
+    if constexpr (kShared) {
+      return values_[token];
+    } else {
+      return order_of(candidates_[token]);
+    }
+  }
+
+ private:
+  const PackedCandidate* candidates_;
+  SharedValues& values_;
+};
+
+// Leaves the best of all splits in the first one, and its order in `values`.
+template <bool kShared, typename SharedValues>
 __device__ __forceinline__ void combine_splits(const SelectShape& shape,
-                                               PackedCandidate* candidates) {
+                                               PackedCandidate* candidates, SharedValues& values) {
   const int num_tokens = shape.grid.num_tokens();
   for (int token = static_cast<int>(threadIdx.x); token < num_tokens; token += kSelectThreads) {
     PackedCandidate best = kNotASource;
@@ -41,6 +63,7 @@ __device__ __forceinline__ void combine_splits(const SelectShape& shape,
       }
     }
     candidates[token] = best;
+    if constexpr (kShared) values[token] = order_of(best);
   }
 }
 
@@ -83,8 +106,8 @@ __device__ __forceinline__ void find_digit(SharedCounts& counts, int rank, Share
   }
 }
 
-template <typename SharedCounts, typename SharedCut>
-__device__ Cut find_cut(const PackedCandidate* candidates, int num_tokens, int num_removed,
+template <typename OrdersOfTokens, typename SharedCounts, typename SharedCut>
+__device__ Cut find_cut(const OrdersOfTokens& orders, int num_tokens, int num_removed,
                         SharedCounts& counts, SharedCut& found) {
   Cut cut = {0, num_removed};
   for (int shift = 32 - kDigitBits; shift >= 0; shift -= kDigitBits) {
@@ -92,7 +115,7 @@ __device__ Cut find_cut(const PackedCandidate* candidates, int num_tokens, int n
     __syncthreads();
     for (int first = 0; first < num_tokens; first += kSelectThreads) {  // whole warps vote
       const int token = first + static_cast<int>(threadIdx.x);
-      const unsigned order = token < num_tokens ? order_of(candidates[token]) : 0u;
+      const unsigned order = token < num_tokens ? orders[token] : 0u;
       // A 64-bit shift: the first digit has nothing above it.
       const bool is_prefix_equal =
           static_cast<unsigned long long>(order) >> (shift + kDigitBits) == cut.order;
@@ -113,11 +136,12 @@ struct CutCounts {
   int equal;
 };
 
-__device__ __forceinline__ CutCounts count_segment(const PackedCandidate* candidates,
+template <typename OrdersOfTokens>
+__device__ __forceinline__ CutCounts count_segment(const OrdersOfTokens& orders,
                                                    const Segment& segment, const Cut& cut) {
   CutCounts counts = {0, 0};
   for (int token = segment.first + lane_of_thread(); token < segment.last; token += kWarpSize) {
-    const unsigned order = order_of(candidates[token]);
+    const unsigned order = orders[token];
     counts.above += order > cut.order;
     counts.equal += order == cut.order;
   }
@@ -126,31 +150,36 @@ __device__ __forceinline__ CutCounts count_segment(const PackedCandidate* candid
 
 // Numbers the tokens that stay in token order; those that merge get the complement of their
 // destination's token, a negative number. `before` counts what lies before the segment.
+template <typename OrdersOfTokens, typename Write>
 __device__ __forceinline__ void number_segment(const PackedCandidate* candidates,
-                                               const Segment& segment, const Cut& cut,
-                                               CutCounts before, std::int32_t* row_of_token) {
+                                               const OrdersOfTokens& orders, const Segment& segment,
+                                               const Cut& cut, CutCounts before,
+                                               const Write& write) {
   const int lane = lane_of_thread();
   for (int first = segment.first; first < segment.last; first += kWarpSize) {
     const int token = first + lane;
-    const PackedCandidate candidate = token < segment.last ? candidates[token] : kNotASource;
-    const unsigned above = __ballot_sync(kFullMask, order_of(candidate) > cut.order);
-    const unsigned equal = __ballot_sync(kFullMask, order_of(candidate) == cut.order);
+    const bool is_token = token < segment.last;
+    const unsigned order = is_token ? orders[token] : order_of(kNotASource);
+    const unsigned above = __ballot_sync(kFullMask, order > cut.order);
+    const unsigned equal = __ballot_sync(kFullMask, order == cut.order);
     const int equal_before = before.equal + count_before(equal, lane);
     const int merged_before =
         before.above + count_before(above, lane) + min(equal_before, cut.num_equal);
     const bool is_merged =
         (above >> lane & 1u) != 0 || ((equal >> lane & 1u) != 0 && equal_before < cut.num_equal);
-    if (token < segment.last) {
-      row_of_token[token] = is_merged ? ~destination_of(candidate) : token - merged_before;
+    if (is_token) {
+      write(token, is_merged ? ~destination_of(candidates[token]) : token - merged_before);
     }
     before.above += __popc(above);
     before.equal += __popc(equal);
   }
 }
 
-// candidates [B, splits, N] (overwritten) -> row_of_token [B, N].
+// candidates [B, splits, N] (overwritten) -> row_of_token [B, N]. Grid: B.
+template <bool kShared>
 __global__ void __launch_bounds__(kSelectThreads, 1)
     select_kernel(SelectShape shape, PackedCandidate* candidates, std::int32_t* row_of_token) {
+  SEGPP_SHARED(unsigned, values, kShared ? kMostSharedTokens : 1);
   SEGPP_SHARED(unsigned, counts, kDigits);
   SEGPP_SHARED(unsigned, found, 2);
   SEGPP_SHARED(int, above_of_warp, kSelectThreads / kWarpSize);
@@ -161,12 +190,13 @@ __global__ void __launch_bounds__(kSelectThreads, 1)
   candidates += image * shape.num_splits;
   row_of_token += image;
 
-  combine_splits(shape, candidates);
+  combine_splits<kShared>(shape, candidates, values);
   __syncthreads();
-  const Cut cut = find_cut(candidates, num_tokens, shape.num_removed, counts, found);
+  const Orders<kShared, decltype(values)> orders(candidates, values);
+  const Cut cut = find_cut(orders, num_tokens, shape.num_removed, counts, found);
 
   const Segment segment = segment_of_warp(num_tokens);
-  const CutCounts in_segment = count_segment(candidates, segment, cut);
+  const CutCounts in_segment = count_segment(orders, segment, cut);
   if (lane_of_thread() == 0) {
     above_of_warp[warp_of_thread()] = in_segment.above;
     equal_of_warp[warp_of_thread()] = in_segment.equal;
@@ -174,11 +204,26 @@ __global__ void __launch_bounds__(kSelectThreads, 1)
   __syncthreads();
   const CutCounts before = {sum_of_earlier_warps(above_of_warp),
                             sum_of_earlier_warps(equal_of_warp)};
-  number_segment(candidates, segment, cut, before, row_of_token);
+  // In shared memory a token's number takes the place of its order, which is not read again.
+  number_segment(candidates, orders, segment, cut, before, [&](int token, int row) {
+    if constexpr (kShared) {
+      values[token] = static_cast<unsigned>(row);
+    } else {
+      row_of_token[token] = row;
+    }
+  });
   __syncthreads();
+  const auto row_at = [&](int token) -> std::int32_t {
+    if constexpr (kShared) {
+      return static_cast<std::int32_t>(static_cast<unsigned>(values[token]));
+    } else {
+      return row_of_token[token];
+    }
+  };
   for (int token = static_cast<int>(threadIdx.x); token < num_tokens; token += kSelectThreads) {
-    const std::int32_t row = row_of_token[token];
-    if (row < 0) row_of_token[token] = row_of_token[~row];  // destinations stay: never negative
+    const std::int32_t row = row_at(token);
+    if (kShared || row < 0)
+      row_of_token[token] = row < 0 ? row_at(~row) : row;  // destinations stay
   }
 }
 

@@ -1,8 +1,9 @@
-// First launch of the merge: the tokens of each row, in token order. One block per image.
+// First launch of the merge: the tokens of each row, in token order.
 //
-// A stable counting sort of row_of_token, 8 bits at a time from the bottom. Every warp keeps
-// counters of its own for a run of tokens, so that tokens keep their order without waiting for each
-// other.
+// A block lists the tokens of 32 rows. It reads the rows of all tokens, which are few bytes, and
+// counts those of earlier rows on the way: so it knows where its list starts without waiting for
+// another block. Every warp keeps counters of its own for a run of tokens, so that tokens keep
+// their order without waiting for each other.
 #pragma once
 
 #include "../cuda/simt.h"
@@ -12,167 +13,133 @@ namespace segpp::detail {
 
 inline constexpr int kSortThreads = 1024;
 inline constexpr int kSortWarps = kSortThreads / kWarpSize;
-inline constexpr int kSortDigitBits = 8;
-inline constexpr int kSortDigits = 1 << kSortDigitBits;
+inline constexpr int kRowBits = 5;
+inline constexpr int kRowsPerBlock = 1 << kRowBits;
+inline constexpr int kCounterStride = kRowsPerBlock + 1;  // no bank conflicts down a column
+static_assert(kRowsPerBlock == kSortWarps, "a warp sums the counters of one row, a lane each");
 
 struct SortShape {
   int num_tokens;
   int num_rows;
-  int num_passes;
 };
 
 // Where the tokens of an image lie by row: tokens[start_of_row[m]] .. tokens[start_of_row[m + 1] -
 // 1].
 struct SortedTokens {
-  int* tokens;        // [B, N], the last pass wrote it
-  int* other_tokens;  // [B, N], the pass before
+  int* tokens;        // [B, N]
   int* start_of_row;  // [B, M + 1]
 };
 
-// What tokens are sorted by; those without a row come last.
-__device__ __forceinline__ unsigned row_or_last(std::int32_t row, int num_rows) {
-  return static_cast<unsigned>(row) < static_cast<unsigned>(num_rows)
-             ? static_cast<unsigned>(row)
-             : static_cast<unsigned>(num_rows);
-}
+// The rows of one block.
+struct RowRange {
+  int first;
+  int num_rows;  // of the image
 
-// The lanes of `mask` that have the same digit as this one.
-__device__ __forceinline__ unsigned lanes_with_digit(unsigned mask, unsigned digit) {
+  // Number of a row within the range; one past the end for the others.
+  __device__ unsigned place_of(std::int32_t row) const {
+    const auto place = static_cast<unsigned>(row) - static_cast<unsigned>(first);
+    return row < num_rows && place < kRowsPerBlock ? place : kRowsPerBlock;
+  }
+  __device__ bool is_earlier(std::int32_t row) const { return row >= 0 && row < first; }
+};
+
+// The lanes of `mask` that have the same place as this one.
+__device__ __forceinline__ unsigned lanes_at_place(unsigned mask, unsigned place) {
   SEGPP_UNROLL
-  for (int bit = 0; bit < kSortDigitBits; ++bit) {
-    const bool is_set = (digit >> bit & 1u) != 0;
+  for (int bit = 0; bit < kRowBits; ++bit) {
+    const bool is_set = (place >> bit & 1u) != 0;
     const unsigned set = __ballot_sync(kFullMask, is_set);
     mask &= is_set ? set : ~set;
   }
   return mask;
 }
 
-// One pass of the sort, for one thread.
-class SortPass {
- public:
-  // `from` is null for the first pass, which takes the tokens as they are.
-  __device__ SortPass(const SortShape& shape, int pass, const std::int32_t* row_of_token,
-                      const int* from, int* to)
-      : shape_(shape),
-        shift_(pass * kSortDigitBits),
-        row_of_token_(row_of_token),
-        from_(from),
-        to_(to) {}
+__device__ __forceinline__ int counter_of(int warp, unsigned place) {
+  return warp * kCounterStride + static_cast<int>(place);
+}
 
-  template <typename Shared>
-  __device__ void count(const Segment& segment, Shared& counters) const {
-    for (int i = segment.first + lane_of_thread(); i < segment.last; i += kWarpSize) {
-      atomicAdd(&counters[warp_of_thread() * kSortDigits + digit_of(token_at(i))], 1);
-    }
+// Counts the tokens of a warp's segment by row; returns how many of this lane's are in earlier
+// rows.
+template <typename Shared>
+__device__ __forceinline__ int count_rows(const RowRange& range, const Segment& segment,
+                                          const std::int32_t* row_of_token, Shared& counters) {
+  int earlier = 0;
+  for (int i = segment.first + lane_of_thread(); i < segment.last; i += kWarpSize) {
+    const std::int32_t row = row_of_token[i];
+    const unsigned place = range.place_of(row);
+    if (place < kRowsPerBlock) atomicAdd(&counters[counter_of(warp_of_thread(), place)], 1);
+    earlier += range.is_earlier(row) ? 1 : 0;
   }
+  return earlier;
+}
 
-  template <typename Shared>
-  __device__ void place(const Segment& segment, Shared& counters) const {
-    const int lane = lane_of_thread();
-    for (int first = segment.first; first < segment.last; first += kWarpSize) {
-      const bool is_token = first + lane < segment.last;
-      const int token = is_token ? token_at(first + lane) : 0;
-      const unsigned digit = is_token ? digit_of(token) : 0u;
-      const unsigned tokens = __ballot_sync(kFullMask, is_token);
-      const unsigned same = lanes_with_digit(tokens, digit);
-      const int counter = warp_of_thread() * kSortDigits + static_cast<int>(digit);
-      const int position = counters[counter];
-      __syncwarp();
-      if (is_token) {
-        const int before = count_before(same, lane);
-        to_[position + before] = token;
-        if (before == 0) counters[counter] = position + __popc(same);
-      }
-      __syncwarp();
-    }
-  }
-
- private:
-  __device__ int token_at(int i) const { return from_ == nullptr ? i : from_[i]; }
-  __device__ unsigned digit_of(int token) const {
-    return row_or_last(row_of_token_[token], shape_.num_rows) >> shift_ & (kSortDigits - 1);
-  }
-
-  const SortShape& shape_;
-  int shift_;
-  const std::int32_t* row_of_token_;
-  const int* from_;
-  int* to_;
-};
-
-// Counts become positions: tokens go by digit, then by warp.
-template <typename SharedCounters, typename SharedSums>
-__device__ void sum_counters(SharedCounters& counters, SharedSums& sum_of_warp) {
-  constexpr int kPerThread = kSortWarps * kSortDigits / kSortThreads;
-  constexpr int kThreadsPerDigit = kSortThreads / kSortDigits;
-  const int thread = static_cast<int>(threadIdx.x);
-  const int digit = thread / kThreadsPerDigit;
-  const int first_warp = thread % kThreadsPerDigit * kPerThread;
-  int sum = 0;
-  for (int i = 0; i < kPerThread; ++i) {
-    sum += static_cast<int>(counters[(first_warp + i) * kSortDigits + digit]);
-  }
+// Counts become positions: tokens go by row, then by warp. Each warp has one row.
+template <typename SharedCounters, typename SharedEarlier, typename SharedCounts>
+__device__ void sum_counters(const RowRange& range, SharedEarlier& earlier_of_warp,
+                             SharedCounters& counters, SharedCounts& count_of_row,
+                             int* start_of_row) {
   const int lane = lane_of_thread();
-  const int before = warp_exclusive_sum(sum, lane);
-  if (lane == kWarpSize - 1) sum_of_warp[warp_of_thread()] = before + sum;
+  const int counter = counter_of(lane, static_cast<unsigned>(warp_of_thread()));
+  const int count = counters[counter];
+  const int before = warp_exclusive_sum(count, lane);
+  if (lane == kWarpSize - 1) count_of_row[warp_of_thread()] = before + count;
+  const int earlier = warp_sum(static_cast<int>(earlier_of_warp[lane]));
   __syncthreads();
-  int position = before + sum_of_earlier_warps(sum_of_warp);
-  for (int i = 0; i < kPerThread; ++i) {
-    const int counter = (first_warp + i) * kSortDigits + digit;
-    const int count = counters[counter];
-    counters[counter] = position;
-    position += count;
+  const int start = earlier + sum_of_earlier_warps(count_of_row);
+  counters[counter] = start + before;
+  const int row = range.first + warp_of_thread();
+  if (lane == 0 && row <= range.num_rows) start_of_row[row] = start;
+}
+
+template <typename Shared>
+__device__ __forceinline__ void place_tokens(const RowRange& range, const Segment& segment,
+                                             const std::int32_t* row_of_token, Shared& counters,
+                                             int* tokens) {
+  const int lane = lane_of_thread();
+  for (int first = segment.first; first < segment.last; first += kWarpSize) {
+    const int token = first + lane;
+    const unsigned place =
+        token < segment.last ? range.place_of(row_of_token[token]) : kRowsPerBlock;
+    const bool is_here = place < kRowsPerBlock;
+    const unsigned here = __ballot_sync(kFullMask, is_here);
+    if (here == 0) continue;
+    const unsigned same = lanes_at_place(here, place);
+    const int counter = counter_of(warp_of_thread(), is_here ? place : 0u);
+    const int position = counters[counter];
+    __syncwarp();
+    if (is_here) {
+      const int before = count_before(same, lane);
+      tokens[position + before] = token;
+      if (before == 0) counters[counter] = position + __popc(same);
+    }
+    __syncwarp();
   }
 }
 
-// A row starts where the sorted tokens reach it or a later one.
-__device__ __forceinline__ void find_starts(const SortShape& shape,
-                                            const std::int32_t* row_of_token, const int* tokens,
-                                            int* start_of_row) {
-  const auto row_at = [&](int i) {
-    return static_cast<int>(row_or_last(row_of_token[tokens[i]], shape.num_rows));
-  };
-  for (int i = static_cast<int>(threadIdx.x); i < shape.num_tokens; i += kSortThreads) {
-    const int last = row_at(i);
-    for (int row = i == 0 ? 0 : row_at(i - 1) + 1; row <= last; ++row) start_of_row[row] = i;
-  }
-  const int first_unreached = row_at(shape.num_tokens - 1) + 1;
-  for (int row = first_unreached + static_cast<int>(threadIdx.x); row <= shape.num_rows;
-       row += kSortThreads) {
-    start_of_row[row] = shape.num_tokens;
-  }
-}
-
+// Grid: groups of rows, one more row than there are, x B.
 __global__ void __launch_bounds__(kSortThreads, 1)
     sort_kernel(SortShape shape, const std::int32_t* __restrict__ row_of_token,
                 SortedTokens sorted) {
-  SEGPP_SHARED(int, counters, kSortWarps* kSortDigits);
-  SEGPP_SHARED(int, sum_of_warp, kSortWarps);
+  SEGPP_SHARED(int, counters, kSortWarps* kCounterStride);
+  SEGPP_SHARED(int, earlier_of_warp, kSortWarps);
+  SEGPP_SHARED(int, count_of_row, kRowsPerBlock);
 
-  const long long image = static_cast<long long>(blockIdx.x) * shape.num_tokens;
-  row_of_token += image;
-  int* const last = sorted.tokens + image;
-  int* const other = sorted.other_tokens + image;
-
+  const long long batch = blockIdx.y;
+  row_of_token += batch * shape.num_tokens;
+  const RowRange range = {static_cast<int>(blockIdx.x) * kRowsPerBlock, shape.num_rows};
   const Segment segment = segment_of_warp(shape.num_tokens);
-  const int* from = nullptr;
-  for (int pass = 0; pass < shape.num_passes; ++pass) {
-    int* const to = (shape.num_passes - pass) % 2 == 1 ? last : other;
-    const SortPass sort(shape, pass, row_of_token, from, to);
-    for (int i = static_cast<int>(threadIdx.x); i < kSortWarps * kSortDigits; i += kSortThreads) {
-      counters[i] = 0;
-    }
-    __syncthreads();
-    sort.count(segment, counters);
-    __syncthreads();
-    sum_counters(counters, sum_of_warp);
-    __syncthreads();
-    sort.place(segment, counters);
-    __syncthreads();
-    from = to;
+
+  for (int i = static_cast<int>(threadIdx.x); i < kSortWarps * kCounterStride; i += kSortThreads) {
+    counters[i] = 0;
   }
-  find_starts(shape, row_of_token, last,
-              sorted.start_of_row + static_cast<long long>(blockIdx.x) * (shape.num_rows + 1LL));
+  __syncthreads();
+  const int earlier = warp_sum(count_rows(range, segment, row_of_token, counters));
+  if (lane_of_thread() == 0) earlier_of_warp[warp_of_thread()] = earlier;
+  __syncthreads();
+  sum_counters(range, earlier_of_warp, counters, count_of_row,
+               sorted.start_of_row + batch * (shape.num_rows + 1LL));
+  __syncthreads();
+  place_tokens(range, segment, row_of_token, counters, sorted.tokens + batch * shape.num_tokens);
 }
 
 }  // namespace segpp::detail

@@ -90,9 +90,9 @@ def test_tensors_that_are_not_aligned(kernels: HostKernels, dtype: torch.dtype) 
     assert_merged(kernels, MergeCase(2, 60, 17, 16), dtype, misalign=dtype.itemsize)
 
 
-def test_more_rows_than_two_digits(kernels: HostKernels) -> None:
-    """The sort takes 8 bits at a time: 66,000 rows are three passes. Most rows are empty, so zero."""
-    num_rows = 66_000
+@pytest.mark.parametrize("num_rows", [31, 32, 33, 3000])
+def test_rows_of_many_blocks(kernels: HostKernels, num_rows: int) -> None:
+    """A block lists 32 rows, and finds where it starts by itself. Most of 3000 rows are empty, so zero."""
     tokens = np.arange(1, 301, dtype=np.float32).reshape(1, 300, 1)
     rows = np.random.default_rng(0).choice(num_rows, (1, 300)).astype(np.int32)
     rows[0, :3] = (0, num_rows - 1, num_rows - 1)
