@@ -13,6 +13,7 @@ from benchmarks.measure import (
     camvid,
     cpu_ratios,
     gate_time,
+    gpu_kernels,
     int8_speed,
     large_pictures,
     memory,
@@ -49,6 +50,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     precision_portability,
     gate_time,
     memory,
+    gpu_kernels,
     mutations,
     lowest_versions,
 )

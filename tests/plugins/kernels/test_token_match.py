@@ -96,6 +96,13 @@ def test_ties_are_the_references(kernels: HostKernels, num_removed: int, dtype: 
     assert np.array_equal(match.found(kernels), match.expected())
 
 
+def test_more_tokens_than_shared_memory_holds(kernels: HostKernels) -> None:
+    tokens = exact_tokens(1, 91 * 91, 8)
+    match = Match(tokens, (91, 91), (30, 30), 5000)
+    assert match.num_rows + match.num_removed > 8192
+    assert np.array_equal(match.found(kernels), match.expected())
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_equal_destinations_tie_wherever_they_lie(kernels: HostKernels, dtype: torch.dtype) -> None:
     """Each destination is one of three random vectors: only the first copy of each may be chosen."""
