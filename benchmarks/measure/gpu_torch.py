@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from benchmarks.arguments import parse_parts
-from segpp_deploy.config import Arch, Normalization, Preset, Size
+from segpp_deploy.config import Arch, Normalization, Preset, Size, parse_size
 from segpp_deploy.model import encoder, merging
 from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import PRESETS, BsmMerge, SideMerge
@@ -83,7 +83,7 @@ def main() -> int:
     arguments = parse_parts(__doc__, arch=(Arch.B0, Arch.B2, Arch.B5), size=SIZES)
     use_cuda_kernels()
     for arch in map(Arch, arguments.arch):
-        for size in map(Size.parse, arguments.size):
+        for size in map(parse_size, arguments.size):
             print(json.dumps({"rows": measure(arch, size)}), flush=True)
     return 0
 
