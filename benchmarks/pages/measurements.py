@@ -22,6 +22,7 @@ from benchmarks.measure import (
     precision_accuracy,
     precision_portability,
     rtx_engines,
+    scaling,
 )
 from benchmarks.recording import RESULTS, ROOT, Document
 from benchmarks.section import Benchmark, result_name
@@ -39,6 +40,7 @@ Recorded by the scripts in [benchmarks](../benchmarks), which also hold the bars
 for the machine and the versions named; measure on yours."""
 BENCHMARKS: tuple[Benchmark, ...] = (
     cpu_ratios,
+    scaling,
     camvid,
     parity,
     portability,

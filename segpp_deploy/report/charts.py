@@ -25,6 +25,37 @@ class ChartPoint:
     is_baseline: bool = False
 
 
+@dataclass(frozen=True)
+class ChartLine:
+    """One alternative over a range; the first line is the baseline, in grey."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+
+
+def draw_lines(lines: Sequence[ChartLine], x_label: str, y_label: str) -> str:
+    """Return lines on logarithmic axes as an SVG element; the same points give the same text.
+
+    Raises:
+        SegppError: matplotlib is not installed.
+    """
+    figure_module = import_report_library("matplotlib.figure")
+    with _style():
+        figure = figure_module.Figure(figsize=(7.2, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        for index, line in enumerate(lines):
+            x, y = zip(*line.points, strict=True)
+            style = {"color": _BASELINE} if index == 0 else {}
+            axes.plot(x, y, marker="o", label=line.label, zorder=3, **style)
+        axes.set(xscale="log", yscale="log")
+        axes.set_xlabel(x_label, color=_INK)
+        axes.set_ylabel(y_label, color=_INK)
+        axes.grid(color="#e6e8eb", zorder=0)
+        axes.legend(frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        return _to_svg(figure)
+
+
 def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> str:
     """Return a scatter chart as an SVG element; the same points give the same text.
 

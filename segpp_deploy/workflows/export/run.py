@@ -14,6 +14,7 @@ from segpp_deploy.model.weights.cards import keep_quiet
 from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.tasks.protocol.task import AnyTask
 from segpp_deploy.tasks.registry import TASKS, choose_output
+from segpp_deploy.workflows.export.measured_gains import explain_small_size
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.result import ExportResult
 
@@ -47,7 +48,14 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         threshold=source.threshold,
     )
     exported = export_graph(source.model, request, options.output)
-    said = [*source.notes, training.assumption, _explain_output(options, request), *exported.notes]
+    facts = exported.metadata
+    said = [
+        *source.notes,
+        training.assumption,
+        _explain_output(options, request),
+        *exported.notes,
+        explain_small_size(facts.arch, facts.mode, facts.size),
+    ]
     return ExportResult(**{**vars(exported), "notes": tuple(filter(None, said))})
 
 
