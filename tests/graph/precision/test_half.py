@@ -28,7 +28,7 @@ from tests.support.requirements import needs
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 FLOAT_OPS = {"Div", "LayerNormalization", "Log", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}
 LEAST_AGREEMENT = 0.998
-SAME_OPS_AS_OTHERS = (Preset.HQ, Preset.HQ_REUSE, Preset.HQ_PLUS, Preset.DOWNSAMPLE)
+SAME_OPS_AS_OTHERS = (Preset.HQ, Preset.HQ_REUSE, Preset.FAST_PLUS, Preset.DOWNSAMPLE)
 MODES = [pytest.param(mode, marks=pytest.mark.slow) if mode in SAME_OPS_AS_OTHERS else mode for mode in Preset]
 needs_rtx = needs("tensorrt_rtx")
 
@@ -78,7 +78,7 @@ def test_attention_products_and_residuals(make_graph: GraphMaker) -> None:
 
 @pytest.mark.parametrize("lowering", list(Lowering))
 def test_sizes_of_weighted_keys_are_never_rounded(lowering: Lowering, make_graph: GraphMaker) -> None:
-    model = to_fp16(make_graph(Preset.FAST_PLUS, lowering)).model
+    model = to_fp16(make_graph(Preset.HQ_PLUS, lowering)).model
     additions = [node for node in model.graph if node.op_type == "Add" and are_scores(node.outputs[0])]
     assert len(additions) == 4
     for node in additions:
@@ -106,7 +106,7 @@ def test_what_stays_float_is_what_the_declarations_say() -> None:
 
 
 @pytest.mark.parametrize("lowering", list(Lowering))
-@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.FAST_PLUS, Preset.POOL_2X2])
+@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.HQ_PLUS, Preset.POOL_2X2])
 def test_no_needless_casts(preset: Preset, lowering: Lowering, make_graph: GraphMaker) -> None:
     before = make_graph(preset, lowering)
     old = {node.name for node in casts_in(before)}
@@ -222,7 +222,7 @@ def test_constants_of_both_types_are_split() -> None:
 
 
 @needs_rtx
-@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.FAST_PLUS, Preset.POOL_2X2])
+@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.HQ_PLUS, Preset.POOL_2X2])
 def test_tensorrt_reads_the_types(preset: Preset, make_graph: GraphMaker, tmp_path: Path) -> None:
     model = to_fp16(make_graph(preset)).model
     onnx.save(ir.to_proto(model), tmp_path / "half.onnx")
