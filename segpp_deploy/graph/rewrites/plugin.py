@@ -8,6 +8,7 @@ from onnx_ir.passes import common as passes
 
 from segpp_deploy.ops.declaration import DOMAIN
 
+
 class CastUint8OfPlugins(ir.passes.InPlacePass):
     """Put a cast to uint8 behind every uint8 output of a custom node.
 
