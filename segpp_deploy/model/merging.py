@@ -64,7 +64,7 @@ def reduce_keys(
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the merged tokens [B, M, C] of [B, N, C], and what their weights add to their scores.
 
-    That is log n [B, M] or [1, M] of a row of n tokens; None where all rows weigh the same, or the side is not weighted.
+    That is log n [B, M] or [1, M] of rows of n tokens; None where all weigh the same, or the side is not weighted.
     """
     if isinstance(merge, BsmMerge) and merge.weighted:
         assert row_of_token is not None

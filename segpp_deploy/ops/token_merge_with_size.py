@@ -28,7 +28,7 @@ TOKEN_MERGE_WITH_SIZE = OpDeclaration(
 def token_merge_with_size(
     tokens: torch.Tensor, row_of_token: torch.Tensor, num_rows: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return merged [B, num_rows, C], as `token_merge` does, and log_size [B, num_rows] float32 of rows of n tokens: log n.
+    """Return merged [B, num_rows, C], as `token_merge` does, and log_size [B, num_rows] float32: log n of n tokens.
 
     Args:
         tokens: [B, N, C] float32 or float16.

@@ -2,8 +2,9 @@
 
 The recipe. In fp16: convolutions and linear layers of the encoder, attention products, GELU, residual adds, pooling and
 the plugin ops on tokens (which accumulate in float32 inside). In float32: the image's normalisation, layer norms,
-softmax and what is added to its scores, matching by similarity and the means of merged tokens, and the whole decode head. Ops that only move values
-take the type that needs the fewest bytes and no rounding: float32 if they carry a float32 result to a float32 reader.
+softmax and what weighted keys add to its scores, matching by similarity and the means of merged tokens, and the whole
+decode head. Ops that only move values take the type that needs the fewest bytes and no rounding: float32 if they carry
+a float32 result to a float32 reader.
 
 Inputs and outputs keep the types of the contract.
 """
