@@ -136,8 +136,8 @@ class DeviceKernels:
                 cleanup.callback(self.device.free, address)
                 return address
 
-            tensors = (*arrays, *call.outputs)
-            sizes = [*(tensor.nbytes for tensor in tensors), self._library.workspace_bytes(call)]
+            sizes = [array.nbytes for array in arrays]
+            sizes += [*(output.nbytes for output in call.outputs), self._library.workspace_bytes(call)]
             addresses = [allocate(size) for size in sizes]
             if addresses[-1] is not None:
                 self.device.fill(addresses[-1], _POISON, sizes[-1], stream)

@@ -40,8 +40,8 @@ class HostKernels:
         outputs = tuple(np.empty(output.shape, output.dtype) for output in call.outputs)
         buffer = np.empty(self._library.workspace_bytes(call) + ALIGNMENT, np.uint8)
         workspace = buffer[-buffer.ctypes.data % ALIGNMENT :]
-        addresses = ([array.ctypes.data for array in tensors] for tensors in (arrays, outputs))
-        self._library.launch(call, *addresses, workspace.ctypes.data)
+        inputs_at, outputs_at = ([array.ctypes.data for array in group] for group in (arrays, outputs))
+        self._library.launch(call, inputs_at, outputs_at, workspace.ctypes.data)
         return outputs
 
 

@@ -49,6 +49,6 @@ class _Launcher:
         )
         workspace = tensors[0].new_empty(self._kernels.workspace_bytes(call), dtype=torch.uint8)
         stream = torch.cuda.current_stream(tensors[0].device).cuda_stream
-        addresses = ([tensor.data_ptr() for tensor in group] for group in (tensors, outputs))
-        self._kernels.launch(call, *addresses, workspace.data_ptr(), stream)
+        inputs_at, outputs_at = ([tensor.data_ptr() for tensor in group] for group in (tensors, outputs))
+        self._kernels.launch(call, inputs_at, outputs_at, workspace.data_ptr(), stream)
         return outputs[0] if len(outputs) == 1 else outputs
