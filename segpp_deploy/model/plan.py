@@ -80,19 +80,22 @@ def _staged(name: Preset, early: StageSpec, late: StageSpec, downsample: bool = 
 
 
 def _match_once(plan: MergePlan, name: Preset) -> MergePlan:
-    def once(side: SideSpec) -> SideSpec:
-        return replace(side, match_every=0) if isinstance(side, Bsm) else side
-
-    early, _, late, _ = (StageSpec(once(stage.q), once(stage.kv)) for stage in plan.stages)
+    early, _, late, _ = (StageSpec(_once(stage.q), _once(stage.kv)) for stage in plan.stages)
     return _staged(name, early, late)
 
 
 def _weigh_keys(plan: MergePlan, name: Preset) -> MergePlan:
-    def weigh(side: SideSpec) -> SideSpec:
-        return None if side is None else replace(side, weighted=True)
-
-    early, _, late, _ = (StageSpec(stage.q, weigh(stage.kv)) for stage in plan.stages)
+    """Weigh the keys and match queries once per stage, which costs no accuracy; matching keys once does."""
+    early, _, late, _ = (StageSpec(_once(stage.q), _weighted(stage.kv)) for stage in plan.stages)
     return _staged(name, early, late)
+
+
+def _once(side: SideSpec) -> SideSpec:
+    return replace(side, match_every=0) if isinstance(side, Bsm) else side
+
+
+def _weighted(side: SideSpec) -> SideSpec:
+    return None if side is None else replace(side, weighted=True)
 
 
 _HQ = _staged(Preset.HQ, StageSpec(kv=Bsm(0.6, (2, 2))), StageSpec(q=Bsm(0.8, (4, 4))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,13 @@ def test_plus_presets_weigh_all_keys_that_merge(preset: Preset) -> None:
     sides = [stage.kv for stage in PRESETS[preset].stages if stage.kv is not None]
     assert len(sides) == 2
     assert all(side.weighted for side in sides)
+
+
+@pytest.mark.parametrize(("plus", "published"), [(Preset.HQ_PLUS, Preset.HQ), (Preset.FAST_PLUS, Preset.FAST)])
+def test_plus_presets_match_queries_once(plus: Preset, published: Preset) -> None:
+    for stage, before in zip(PRESETS[plus].stages, PRESETS[published].stages, strict=True):
+        assert stage.q == (replace(before.q, match_every=0) if isinstance(before.q, Bsm) else before.q)
+        assert stage.kv == (replace(before.kv, weighted=True) if isinstance(before.kv, Bsm) else before.kv)
 
 
 def test_queries_have_no_weight() -> None:
