@@ -49,6 +49,8 @@ class Preset(Choice):
     FAST = "fast"
     HQ_REUSE = "hq-reuse"
     FAST_REUSE = "fast-reuse"
+    HQ_PLUS = "hq-plus"
+    FAST_PLUS = "fast-plus"
     POOL_2X2 = "2x2"
     N1D = "n1d"
     DOWNSAMPLE = "downsample"

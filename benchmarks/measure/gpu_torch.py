@@ -127,8 +127,9 @@ def resize_and_compare(logits: torch.Tensor, height: int, width: int) -> torch.T
 def fused_attention() -> Iterator[None]:
     """Let attention be one kernel; queries are scaled already."""
 
-    def mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        return F.scaled_dot_product_attention(query, key, value, scale=1.0)
+    def mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, log_size: torch.Tensor | None) -> torch.Tensor:
+        mask = None if log_size is None else log_size[:, None, None].to(query)
+        return F.scaled_dot_product_attention(query, key, value, mask, scale=1.0)
 
     with mock.patch.object(encoder, "_mix", mix):
         yield
@@ -155,6 +156,9 @@ def published_merging() -> Iterator[None]:
             return merged
         return merging.reduce_tokens(tokens, merge, None)
 
+    def reduce_keys(tokens: torch.Tensor, merge: SideMerge, functions: Any) -> tuple[torch.Tensor, None]:
+        return reduce(tokens, merge, functions), None  # the published form weighs nothing
+
     def restore(rows: torch.Tensor, merge: SideMerge, functions: Any, residual: torch.Tensor) -> torch.Tensor:
         if isinstance(merge, BsmMerge):
             restored: torch.Tensor = functions[1](rows)
@@ -164,6 +168,7 @@ def published_merging() -> Iterator[None]:
     with (
         mock.patch.object(encoder, "match_tokens", match),
         mock.patch.object(encoder, "reduce_tokens", reduce),
+        mock.patch.object(encoder, "reduce_keys", reduce_keys),
         mock.patch.object(encoder, "restore_tokens", restore),
         fused_attention(),
     ):

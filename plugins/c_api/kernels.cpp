@@ -26,6 +26,18 @@ int segpp_token_merge(const segpp::TokenMergeProblem* problem, int type, const v
                             stream);
 }
 
+std::size_t segpp_token_merge_with_size_workspace_size(
+    const segpp::TokenMergeProblem* problem) noexcept {
+  return segpp::token_merge_workspace_size(*problem);
+}
+
+int segpp_token_merge_with_size(const segpp::TokenMergeProblem* problem, int type,
+                                const void* tokens, const std::int32_t* row_of_token, void* merged,
+                                float* log_size, void* workspace, cudaStream_t stream) noexcept {
+  return segpp::token_merge_with_size(*problem, data_type(type), tokens, row_of_token, merged,
+                                      log_size, workspace, stream);
+}
+
 int segpp_token_unmerge(const segpp::TokenUnmergeProblem* problem, int type, const void* rows,
                         const std::int32_t* row_of_token, const void* residual, void* restored,
                         cudaStream_t stream) noexcept {

@@ -23,6 +23,13 @@ SEGPP_API int segpp_token_merge(const segpp::TokenMergeProblem* problem, int typ
                                 const void* tokens, const std::int32_t* row_of_token, void* merged,
                                 void* workspace, cudaStream_t stream) noexcept;
 
+SEGPP_API std::size_t segpp_token_merge_with_size_workspace_size(
+    const segpp::TokenMergeProblem* problem) noexcept;
+SEGPP_API int segpp_token_merge_with_size(const segpp::TokenMergeProblem* problem, int type,
+                                          const void* tokens, const std::int32_t* row_of_token,
+                                          void* merged, float* log_size, void* workspace,
+                                          cudaStream_t stream) noexcept;
+
 SEGPP_API int segpp_token_unmerge(const segpp::TokenUnmergeProblem* problem, int type,
                                   const void* rows, const std::int32_t* row_of_token,
                                   const void* residual, void* restored,

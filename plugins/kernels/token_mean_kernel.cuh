@@ -38,12 +38,13 @@ __device__ __forceinline__ void sum_part(const T* __restrict__ image, const int*
   }
 }
 
-// tokens [B, N, C] -> merged [B, M, C]. Grid: groups of 32 units x B.
-template <typename T, bool kVectorized>
+// tokens [B, N, C] -> merged [B, M, C] and, if asked for, log n [B, M] of rows of n tokens. Grid:
+// groups of 32 units x B.
+template <typename T, bool kVectorized, bool kHasSize>
 __global__ void __launch_bounds__(kMeanThreads, 4)
     mean_kernel(MeanShape shape, const T* __restrict__ tokens,
                 const int* __restrict__ sorted_tokens, const int* __restrict__ start_of_row,
-                T* __restrict__ merged) {
+                T* __restrict__ merged, float* __restrict__ log_size) {
   constexpr int kCount = kElementsPerUnit<T, kVectorized>;
   SEGPP_SHARED(float, part_sums, (kMeanWarps - 1) * kCount * kWarpSize);
 
@@ -82,6 +83,9 @@ __global__ void __launch_bounds__(kMeanThreads, 4)
   Unit<T, kVectorized> mean;
   pack(sums, mean);
   simt::store_vec(merged + (batch * shape.num_rows + row) * shape.channels, channel, mean);
+  if constexpr (kHasSize) {
+    if (channel == 0) log_size[batch * shape.num_rows + row] = logf(static_cast<float>(count));
+  }
 }
 
 }  // namespace segpp::detail

@@ -35,24 +35,53 @@ cudaError_t launch_sort(const TokenMergeProblem& problem, const std::int32_t* ro
                       row_of_token, sorted);
 }
 
-template <typename T, bool kVectorized>
-cudaError_t launch_mean(const TokenMergeProblem& problem, const void* tokens,
-                        const SortedTokens& sorted, void* merged, cudaStream_t stream) {
+struct Tensors {
+  const void* tokens;
+  const std::int32_t* row_of_token;
+  void* merged;
+  float* log_size;  // null: not asked for
+};
+
+template <typename T, bool kVectorized, bool kHasSize>
+cudaError_t launch_mean(const TokenMergeProblem& problem, const Tensors& tensors,
+                        const SortedTokens& sorted, cudaStream_t stream) {
   const int units =
       problem.num_rows * (problem.channels / detail::kElementsPerUnit<T, kVectorized>);
   const dim3 grid(detail::divide_up(units, detail::kWarpSize), problem.batch);
   const detail::MeanShape shape = {problem.num_tokens, problem.num_rows, problem.channels};
-  return SEGPP_LAUNCH((detail::mean_kernel<T, kVectorized>), grid, dim3(detail::kMeanThreads),
-                      stream, shape, static_cast<const T*>(tokens), sorted.tokens,
-                      sorted.start_of_row, static_cast<T*>(merged));
+  return SEGPP_LAUNCH((detail::mean_kernel<T, kVectorized, kHasSize>), grid,
+                      dim3(detail::kMeanThreads), stream, shape,
+                      static_cast<const T*>(tensors.tokens), sorted.tokens, sorted.start_of_row,
+                      static_cast<T*>(tensors.merged), tensors.log_size);
+}
+
+template <typename T, bool kVectorized>
+cudaError_t launch_mean(const TokenMergeProblem& problem, const Tensors& tensors,
+                        const SortedTokens& sorted, cudaStream_t stream) {
+  return tensors.log_size != nullptr
+             ? launch_mean<T, kVectorized, true>(problem, tensors, sorted, stream)
+             : launch_mean<T, kVectorized, false>(problem, tensors, sorted, stream);
 }
 
 template <typename T>
-cudaError_t launch_mean(const TokenMergeProblem& problem, DataType type, const void* tokens,
-                        const SortedTokens& sorted, void* merged, cudaStream_t stream) {
-  return detail::can_vectorize(type, problem.channels, tokens, merged)
-             ? launch_mean<T, true>(problem, tokens, sorted, merged, stream)
-             : launch_mean<T, false>(problem, tokens, sorted, merged, stream);
+cudaError_t launch_mean(const TokenMergeProblem& problem, DataType type, const Tensors& tensors,
+                        const SortedTokens& sorted, cudaStream_t stream) {
+  return detail::can_vectorize(type, problem.channels, tensors.tokens, tensors.merged)
+             ? launch_mean<T, true>(problem, tensors, sorted, stream)
+             : launch_mean<T, false>(problem, tensors, sorted, stream);
+}
+
+cudaError_t merge(const TokenMergeProblem& problem, DataType type, const Tensors& tensors,
+                  void* workspace, cudaStream_t stream) {
+  if (!is_valid(problem) || !detail::is_known(type) || tensors.tokens == nullptr ||
+      tensors.row_of_token == nullptr || tensors.merged == nullptr || workspace == nullptr) {
+    return cudaErrorInvalidValue;
+  }
+  const SortedTokens sorted = divide_workspace(problem, workspace);
+  const cudaError_t status = launch_sort(problem, tensors.row_of_token, sorted, stream);
+  if (status != cudaSuccess) return status;
+  return type == DataType::kFloat16 ? launch_mean<__half>(problem, type, tensors, sorted, stream)
+                                    : launch_mean<float>(problem, type, tensors, sorted, stream);
 }
 
 }  // namespace
@@ -64,16 +93,15 @@ std::size_t token_merge_workspace_size(const TokenMergeProblem& problem) noexcep
 cudaError_t token_merge(const TokenMergeProblem& problem, DataType type, const void* tokens,
                         const std::int32_t* row_of_token, void* merged, void* workspace,
                         cudaStream_t stream) noexcept {
-  if (!is_valid(problem) || !detail::is_known(type) || tokens == nullptr ||
-      row_of_token == nullptr || merged == nullptr || workspace == nullptr) {
-    return cudaErrorInvalidValue;
-  }
-  const SortedTokens sorted = divide_workspace(problem, workspace);
-  const cudaError_t status = launch_sort(problem, row_of_token, sorted, stream);
-  if (status != cudaSuccess) return status;
-  return type == DataType::kFloat16
-             ? launch_mean<__half>(problem, type, tokens, sorted, merged, stream)
-             : launch_mean<float>(problem, type, tokens, sorted, merged, stream);
+  return merge(problem, type, {tokens, row_of_token, merged, nullptr}, workspace, stream);
+}
+
+cudaError_t token_merge_with_size(const TokenMergeProblem& problem, DataType type,
+                                  const void* tokens, const std::int32_t* row_of_token,
+                                  void* merged, float* log_size, void* workspace,
+                                  cudaStream_t stream) noexcept {
+  if (log_size == nullptr) return cudaErrorInvalidValue;
+  return merge(problem, type, {tokens, row_of_token, merged, log_size}, workspace, stream);
 }
 
 }  // namespace segpp

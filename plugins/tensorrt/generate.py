@@ -12,7 +12,7 @@ from segpp_deploy.ops.declaration import DOMAIN, FLOATS, PLUGIN_VERSION, OpDecla
 from segpp_deploy.ops.registry import WITH_PLUGIN
 
 HEADER = Path(__file__).with_name("op_declarations.h")
-ELEMENT_TYPES = {FLOATS: "kFloat", ("int32",): "kInt32", ("uint8",): "kUint8"}
+ELEMENT_TYPES = {FLOATS: "kFloat", ("float32",): "kFloat32", ("int32",): "kInt32", ("uint8",): "kUint8"}
 
 
 def render_header() -> str:
@@ -43,7 +43,7 @@ def extent_names(tensor: Tensor) -> list[str]:
 
 
 def check_shape_rule(declaration: OpDeclaration) -> None:
-    """Check that the shape rule gives what the output's extent names say; C++ goes by the names.
+    """Check that the shape rule gives what the outputs' extent names say; C++ goes by the names.
 
     Raises:
         ValueError: they differ.
@@ -51,32 +51,34 @@ def check_shape_rule(declaration: OpDeclaration) -> None:
     extents = {name: 1000 + index for index, name in enumerate(_all_extents(declaration))}
     shapes = [[extents[name] for name in extent_names(tensor)] for tensor in declaration.inputs]
     attributes = {name: extents.get(name, 1) for name in declaration.attributes}
-    by_rule = declaration.infer_shape(shapes, attributes)
-    by_name = [extents[name] for name in extent_names(declaration.output)]
-    if by_rule != by_name:
-        raise ValueError(f"{declaration.name}: the shape rule does not give {declaration.output.shape!r}.")
+    by_rule = declaration.infer_shapes(shapes, attributes)
+    for shape, tensor in zip(by_rule, declaration.outputs, strict=True):
+        if shape != [extents[name] for name in extent_names(tensor)]:
+            raise ValueError(f"{declaration.name}: the shape rule does not give {tensor.shape!r}.")
 
 
 def _all_extents(declaration: OpDeclaration) -> list[str]:
-    tensors = (*declaration.inputs, declaration.output)
+    tensors = (*declaration.inputs, *declaration.outputs)
     return sorted({name for tensor in tensors for name in extent_names(tensor)})
 
 
 def _render_op(declaration: OpDeclaration) -> str:
     check_shape_rule(declaration)
     name = declaration.name
-    tensors = {f"{name}{_camel_case(tensor.name)}": tensor for tensor in (*declaration.inputs, declaration.output)}
-    lines = [
-        f"inline constexpr std::string_view k{prefix}Extents[] = {{{_quoted(extent_names(tensor))}}};"
-        for prefix, tensor in tensors.items()
-    ]
-    rows = [_render_tensor(prefix, tensor) for prefix, tensor in tensors.items()]
-    lines.append(f"inline constexpr TensorDeclaration k{name}Inputs[] = {{{', '.join(rows[:-1])}}};")
+    lines = []
+    for side, tensors in (("Inputs", declaration.inputs), ("Outputs", declaration.outputs)):
+        prefixes = {f"{name}{_camel_case(tensor.name)}": tensor for tensor in tensors}
+        lines += [
+            f"inline constexpr std::string_view k{prefix}Extents[] = {{{_quoted(extent_names(tensor))}}};"
+            for prefix, tensor in prefixes.items()
+        ]
+        rows = ", ".join(_render_tensor(prefix, tensor) for prefix, tensor in prefixes.items())
+        lines.append(f"inline constexpr TensorDeclaration k{name}{side}[] = {{{rows}}};")
     attributes = "{}"
     if declaration.attributes:
         attributes = f"k{name}Attributes"
         lines.append(f"inline constexpr const char* {attributes}[] = {{{_quoted(declaration.attributes)}}};")
-    lines.append(f'inline constexpr OpDeclaration k{name} = {{"{name}", k{name}Inputs, {rows[-1]}, {attributes}}};')
+    lines.append(f'inline constexpr OpDeclaration k{name} = {{"{name}", k{name}Inputs, k{name}Outputs, {attributes}}};')
     return "\n".join(["// clang-format off", *lines, "// clang-format on\n"])
 
 

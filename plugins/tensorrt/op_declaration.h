@@ -23,6 +23,7 @@ struct View {
 
 enum class ElementType {
   kFloat,  // float32 or float16; all kFloat tensors of a call have the same one
+  kFloat32,
   kInt32,
   kUint8,
 };
@@ -39,7 +40,7 @@ struct TensorDeclaration {
 struct OpDeclaration {
   const char* name;
   View<TensorDeclaration> inputs;
-  TensorDeclaration output;
+  View<TensorDeclaration> outputs;
   View<const char*> attributes;  // required integers, at least 1
 };
 

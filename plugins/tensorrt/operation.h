@@ -12,12 +12,16 @@ namespace segpp {
 struct Buffers {
   const void* const* inputs;
   int num_inputs;  // optional inputs at the end may be missing
-  void* output;
+  void* const* outputs;
   void* workspace;
 
   template <typename T>
   const T* input(int index) const {
     return index < num_inputs ? static_cast<const T*>(inputs[index]) : nullptr;
+  }
+  template <typename T>
+  T* output(int index) const {
+    return static_cast<T*>(outputs[index]);
   }
 };
 
@@ -36,11 +40,12 @@ struct Operation {
 
 extern const Operation kTokenMatch;
 extern const Operation kTokenMerge;
+extern const Operation kTokenMergeWithSize;
 extern const Operation kTokenUnmerge;
 extern const Operation kUpsampleArgmax;
 
 // All ops.
-inline constexpr const Operation* kOperations[] = {&kTokenMatch, &kTokenMerge, &kTokenUnmerge,
-                                                   &kUpsampleArgmax};
+inline constexpr const Operation* kOperations[] = {&kTokenMatch, &kTokenMerge, &kTokenMergeWithSize,
+                                                   &kTokenUnmerge, &kUpsampleArgmax};
 
 }  // namespace segpp

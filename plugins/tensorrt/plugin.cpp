@@ -108,7 +108,9 @@ std::int32_t Plugin::getOutputDataTypes(nvinfer1::DataType* output_types, std::i
       throw Refusal(std::string(declaration().inputs[0].name) + " is " + type_name(input_types[0]) +
                     ", expected kFLOAT or kHALF");
     }
-    output_types[0] = tensorrt_type(declaration().output.type, input_types[0]);
+    for (std::int32_t index = 0; index < num_outputs; ++index) {
+      output_types[index] = tensorrt_type(declaration().outputs[index].type, input_types[0]);
+    }
     return kSuccess;
   });
 }
@@ -128,14 +130,16 @@ std::int32_t Plugin::getOutputShapes(const nvinfer1::DimsExprs* inputs, std::int
                       " dimensions, expected " + std::to_string(input.extents.count));
       }
     }
-    const View<std::string_view>& extents = declaration().output.extents;
     const Sizes attributes = attribute_sizes();
-    outputs[0].nbDims = extents.count;
-    for (int axis = 0; axis < extents.count; ++axis) {
-      const auto* extent = input_extent(declaration(), extents[axis], inputs, num_inputs);
-      outputs[0].d[axis] =
-          extent != nullptr ? extent : expressions.constant(attributes[extents[axis]]);
-      require(outputs[0].d[axis], "an expression of an output's dimension");
+    for (std::int32_t index = 0; index < num_outputs; ++index) {
+      const View<std::string_view>& extents = declaration().outputs[index].extents;
+      outputs[index].nbDims = extents.count;
+      for (int axis = 0; axis < extents.count; ++axis) {
+        const auto* extent = input_extent(declaration(), extents[axis], inputs, num_inputs);
+        outputs[index].d[axis] =
+            extent != nullptr ? extent : expressions.constant(attributes[extents[axis]]);
+        require(outputs[index].d[axis], "an expression of an output's dimension");
+      }
     }
     return kSuccess;
   });
@@ -146,17 +150,20 @@ bool Plugin::supportsFormatCombination(std::int32_t position, const DynamicPlugi
   return guard("supportsFormatCombination", false, [&] {
     check_counts(num_inputs, num_outputs);
     require(in_out, "inOut");
-    if (position < 0 || position > num_inputs) throw Refusal("pos is out of range");
+    if (position < 0 || position >= num_inputs + num_outputs) {
+      throw Refusal("pos is out of range");
+    }
     const PluginTensorDesc& tested = in_out[position].desc;
     if (tested.format != TensorFormat::kLINEAR) return false;
     if (position == 0) return is_float(tested.type);
-    const TensorDeclaration& tensor =
-        position < num_inputs ? declaration().inputs[position] : declaration().output;
+    const TensorDeclaration& tensor = position < num_inputs
+                                          ? declaration().inputs[position]
+                                          : declaration().outputs[position - num_inputs];
     return tested.type == tensorrt_type(tensor.type, in_out[0].desc.type);
   });
 }
 
-std::int32_t Plugin::getNbOutputs() const noexcept { return 1; }
+std::int32_t Plugin::getNbOutputs() const noexcept { return declaration().outputs.count; }
 
 std::size_t Plugin::getWorkspaceSize(const DynamicPluginTensorDesc* inputs, std::int32_t num_inputs,
                                      const DynamicPluginTensorDesc*,
@@ -180,7 +187,7 @@ std::int32_t Plugin::onShapeChange(const PluginTensorDesc* in, std::int32_t num_
     check_counts(num_inputs, num_outputs);
     require(in, "in");
     require(out, "out");
-    check_call(in, num_inputs, out[0]);
+    check_call(in, num_inputs, out);
     num_inputs_ = num_inputs;
     return kSuccess;
   });
@@ -196,12 +203,14 @@ std::int32_t Plugin::enqueue(const PluginTensorDesc* input_desc,
     require(inputs, "inputs");
     require(outputs, "outputs");
     for (std::int32_t index = 0; index < num_inputs_; ++index) require(inputs[index], "an input");
-    require(outputs[0], "the output");
-    const Sizes sizes = check_call(input_desc, num_inputs_, output_desc[0]);
+    for (std::int32_t index = 0; index < getNbOutputs(); ++index) {
+      require(outputs[index], "an output");
+    }
+    const Sizes sizes = check_call(input_desc, num_inputs_, output_desc);
     if (operation_->workspace_size != nullptr && operation_->workspace_size(sizes) > 0) {
       require(workspace, "workspace");
     }
-    const Buffers buffers = {inputs, num_inputs_, outputs[0], workspace};
+    const Buffers buffers = {inputs, num_inputs_, outputs, workspace};
     const DataType type = kernel_type(float_type_of(input_desc));
     const cudaError_t status = operation_->launch(sizes, type, buffers, stream);
     if (status != cudaSuccess) {
@@ -235,12 +244,13 @@ void Plugin::check_counts(std::int32_t num_inputs, std::int32_t num_outputs) con
                   std::to_string(required) + " to " + std::to_string(declaration().inputs.count));
   }
   if (num_outputs != getNbOutputs()) {
-    throw Refusal("got " + std::to_string(num_outputs) + " outputs, expected 1");
+    throw Refusal("got " + std::to_string(num_outputs) + " outputs, expected " +
+                  std::to_string(getNbOutputs()));
   }
 }
 
 void Plugin::check_formats(const PluginTensorDesc* in, std::int32_t num_inputs,
-                           const PluginTensorDesc& out) const {
+                           const PluginTensorDesc* out) const {
   const nvinfer1::DataType float_type = float_type_of(in);
   if (!is_float(float_type)) {
     throw Refusal(std::string(declaration().inputs[0].name) + " is " + type_name(float_type) +
@@ -257,7 +267,9 @@ void Plugin::check_formats(const PluginTensorDesc* in, std::int32_t num_inputs,
   for (std::int32_t index = 0; index < num_inputs; ++index) {
     check(declaration().inputs[index], in[index]);
   }
-  check(declaration().output, out);
+  for (std::int32_t index = 0; index < getNbOutputs(); ++index) {
+    check(declaration().outputs[index], out[index]);
+  }
 }
 
 Sizes Plugin::attribute_sizes() const {
@@ -270,14 +282,16 @@ Sizes Plugin::attribute_sizes() const {
 }
 
 Sizes Plugin::check_call(const PluginTensorDesc* in, std::int32_t num_inputs,
-                         const PluginTensorDesc& out) const {
+                         const PluginTensorDesc* out) const {
   check_formats(in, num_inputs, out);
   Sizes sizes = attribute_sizes();
   for (std::int32_t index = 0; index < num_inputs; ++index) {
     sizes.add_tensor(declaration().inputs[index], in[index].dims);
   }
   if (operation_->check_sizes != nullptr) operation_->check_sizes(sizes);
-  sizes.add_tensor(declaration().output, out.dims);
+  for (std::int32_t index = 0; index < getNbOutputs(); ++index) {
+    sizes.add_tensor(declaration().outputs[index], out[index].dims);
+  }
   return sizes;
 }
 

@@ -69,11 +69,11 @@ class Plugin final : public nvinfer1::IPluginV3,
   const OpDeclaration& declaration() const { return *operation_->declaration; }
   void check_counts(std::int32_t num_inputs, std::int32_t num_outputs) const;
   void check_formats(const nvinfer1::PluginTensorDesc* in, std::int32_t num_inputs,
-                     const nvinfer1::PluginTensorDesc& out) const;
+                     const nvinfer1::PluginTensorDesc* out) const;
   Sizes attribute_sizes() const;
   // The sizes of a call that is in order; throws Refusal for any other.
   Sizes check_call(const nvinfer1::PluginTensorDesc* in, std::int32_t num_inputs,
-                   const nvinfer1::PluginTensorDesc& out) const;
+                   const nvinfer1::PluginTensorDesc* out) const;
   // The same for the largest inputs of a profile.
   Sizes check_largest_call(const nvinfer1::DynamicPluginTensorDesc* in,
                            std::int32_t num_inputs) const;

@@ -20,6 +20,8 @@ constexpr nvinfer1::DataType tensorrt_type(ElementType type, nvinfer1::DataType 
   switch (type) {
     case ElementType::kFloat:
       return float_type;
+    case ElementType::kFloat32:
+      return nvinfer1::DataType::kFLOAT;
     case ElementType::kInt32:
       return nvinfer1::DataType::kINT32;
     case ElementType::kUint8:

@@ -26,12 +26,22 @@ std::size_t workspace_size(const Sizes& sizes) {
 
 cudaError_t launch(const Sizes& sizes, DataType type, const Buffers& buffers, cudaStream_t stream) {
   return token_merge(problem(sizes), type, buffers.input<void>(0), buffers.input<std::int32_t>(1),
-                     buffers.output, buffers.workspace, stream);
+                     buffers.output<void>(0), buffers.workspace, stream);
+}
+
+cudaError_t launch_with_size(const Sizes& sizes, DataType type, const Buffers& buffers,
+                             cudaStream_t stream) {
+  return token_merge_with_size(problem(sizes), type, buffers.input<void>(0),
+                               buffers.input<std::int32_t>(1), buffers.output<void>(0),
+                               buffers.output<float>(1), buffers.workspace, stream);
 }
 
 }  // namespace
 
 const Operation kTokenMerge = {&declarations::kTokenMerge, nullptr, check_sizes, workspace_size,
                                launch};
+
+const Operation kTokenMergeWithSize = {&declarations::kTokenMergeWithSize, nullptr, check_sizes,
+                                       workspace_size, launch_with_size};
 
 }  // namespace segpp

@@ -22,8 +22,8 @@ void check_sizes(const Sizes& sizes) {
 cudaError_t launch(const Sizes& sizes, DataType type, const Buffers& buffers, cudaStream_t stream) {
   const UpsampleArgmaxProblem problem = {sizes["B"], sizes["K"],      sizes["h"],
                                          sizes["w"], sizes["height"], sizes["width"]};
-  return upsample_argmax(problem, type, buffers.input<void>(0), LabelType::kFloat16, buffers.output,
-                         stream);
+  return upsample_argmax(problem, type, buffers.input<void>(0), LabelType::kFloat16,
+                         buffers.output<void>(0), stream);
 }
 
 }  // namespace

@@ -20,7 +20,15 @@ from segpp_deploy.model.arch import (
     ArchSpec,
     LayerNormEps,
 )
-from segpp_deploy.model.merging import StageMaps, match_tokens, reduce_tokens, restore_tokens, to_grid, to_tokens
+from segpp_deploy.model.merging import (
+    StageMaps,
+    match_tokens,
+    reduce_keys,
+    reduce_tokens,
+    restore_tokens,
+    to_grid,
+    to_tokens,
+)
 from segpp_deploy.model.plan import Grid, MergePlan, StageMerge, StageSpec, resolve_stage
 
 MOST_SCORES = 2**32
@@ -68,13 +76,18 @@ class EfficientAttention(nn.Module):
         reduced: torch.Tensor = self.reduction_norm(to_tokens(self.reduction(to_grid(tokens, grid_hw))))
         return reduced
 
-    def attend(self, queries: torch.Tensor, keys_values: torch.Tensor) -> torch.Tensor:
-        """[B, M, C] attending to [B, M', C] -> [B, M, C], output projection included."""
+    def attend(
+        self, queries: torch.Tensor, keys_values: torch.Tensor, log_size: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """[B, M, C] attending to [B, M', C] -> [B, M, C], output projection included.
+
+        `log_size` [B or 1, M'] is added to the scores of the keys: that of a merged one which stands for n is log n.
+        """
         query = self._split(self.query(queries))
         if self.query_scale != 1.0:
             query = query * self.query_scale
         key, value = self._split(self.key(keys_values)), self._split(self.value(keys_values))
-        blocks = [_mix(block, key, value) for block in _in_blocks(query, key.shape[2])]
+        blocks = [_mix(block, key, value, log_size) for block in _in_blocks(query, key.shape[2])]
         mixed = blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
         mixed = mixed.transpose(1, 2).flatten(2)
         out: torch.Tensor = self.output(mixed)
@@ -85,10 +98,12 @@ class EfficientAttention(nn.Module):
         return tokens.reshape(batch, count, self.heads, channels // self.heads).transpose(1, 2)
 
 
-def _mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+def _mix(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, log_size: torch.Tensor | None) -> torch.Tensor:
     """[B, h, M, c] attending to [B, h, M', c] -> [B, h, M, c]."""
-    weights = (query @ key.transpose(-2, -1)).softmax(dim=-1)
-    return weights @ value
+    scores = query @ key.transpose(-2, -1)
+    if log_size is not None:
+        scores = scores + log_size[:, None, None].to(scores)
+    return scores.softmax(dim=-1) @ value
 
 
 def _in_blocks(query: torch.Tensor, num_keys: int) -> Sequence[torch.Tensor]:
@@ -137,7 +152,7 @@ class EncoderLayer(nn.Module):
         maps.q = match_tokens(queries, merge.q, layer, maps.q)
         maps.kv = match_tokens(keys_values, merge.kv, layer, maps.kv)
         attended = self.attention.attend(
-            reduce_tokens(queries, merge.q, maps.q), reduce_tokens(keys_values, merge.kv, maps.kv)
+            reduce_tokens(queries, merge.q, maps.q), *reduce_keys(keys_values, merge.kv, maps.kv)
         )
         tokens = restore_tokens(attended, merge.q, maps.q, residual=tokens)
         out: torch.Tensor = tokens + self.feed_forward(self.norm2(tokens), grid_hw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from segpp_deploy.model.plan import BsmMerge, Grid, PoolMerge, SideMerge
 from segpp_deploy.ops.token_match import token_match
 from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_merge_with_size import token_merge_with_size
 from segpp_deploy.ops.token_unmerge import token_unmerge
 
 
@@ -55,6 +57,27 @@ def reduce_tokens(tokens: torch.Tensor, merge: SideMerge, row_of_token: torch.Te
         merged: torch.Tensor = token_merge(tokens, row_of_token, merge.num_rows)
         return merged
     return tokens
+
+
+def reduce_keys(
+    tokens: torch.Tensor, merge: SideMerge, row_of_token: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the merged tokens [B, M, C] of [B, N, C], and what their weights add to their scores.
+
+    That is log n [B, M] or [1, M] of rows of n tokens; None where all weigh the same, or the side is not weighted.
+    """
+    if isinstance(merge, BsmMerge) and merge.weighted:
+        assert row_of_token is not None
+        merged, log_size = token_merge_with_size(tokens, row_of_token, merge.num_rows)
+        return merged, log_size
+    return reduce_tokens(tokens, merge, row_of_token), _log_cell_sizes(merge)
+
+
+def _log_cell_sizes(merge: SideMerge) -> torch.Tensor | None:
+    """Return log n [1, M] of pooled cells; softmax does not see what all of them have in common."""
+    if not isinstance(merge, PoolMerge) or not merge.weighted or len(set(merge.cell_sizes)) == 1:
+        return None
+    return torch.tensor([[math.log(size) for size in merge.cell_sizes]])
 
 
 def restore_tokens(

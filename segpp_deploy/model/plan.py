@@ -21,25 +21,29 @@ class Bsm:
     """Bipartite soft matching: `ratio` of the tokens is merged into one destination per `stride_yx` cell.
 
     `match_every` K: match anew in every K-th layer of the stage and reuse the map in between; 0 = once per stage.
+    `weighted`: see `StageSpec`.
     """
 
     ratio: float
     stride_yx: tuple[int, int]
     match_every: int = 1
+    weighted: bool = False
 
 
 @dataclass(frozen=True)
 class N1d:
-    """Average of `stride` neighbours along the row-major sequence."""
+    """Average of `stride` neighbours along the row-major sequence. `weighted`: see `StageSpec`."""
 
     stride: int
+    weighted: bool = False
 
 
 @dataclass(frozen=True)
 class N2d:
-    """Average of `stride_yx` neighbours on the grid."""
+    """Average of `stride_yx` neighbours on the grid. `weighted`: see `StageSpec`."""
 
     stride_yx: tuple[int, int]
+    weighted: bool = False
 
 
 SideSpec = Bsm | N1d | N2d | None
@@ -47,10 +51,19 @@ SideSpec = Bsm | N1d | N2d | None
 
 @dataclass(frozen=True)
 class StageSpec:
-    """The merging of one stage: on the query side, and on the key/value side."""
+    """The merging of one stage: on the query side, and on the key/value side.
+
+    Where keys are `weighted`, one that stands for n tokens gets + log n on its scores, so that the softmax counts it n
+    times ("proportional attention": Bolya et al., "Token Merging: Your ViT But Faster", 2023). Queries have no weight.
+    """
 
     q: SideSpec = None
     kv: SideSpec = None
+
+    def __post_init__(self) -> None:
+        """Check what no plan may ask for."""
+        if self.q is not None and self.q.weighted:
+            raise ValueError("queries have no weight: `weighted` belongs to `kv`")
 
 
 @dataclass(frozen=True)
@@ -67,11 +80,22 @@ def _staged(name: Preset, early: StageSpec, late: StageSpec, downsample: bool = 
 
 
 def _match_once(plan: MergePlan, name: Preset) -> MergePlan:
-    def once(side: SideSpec) -> SideSpec:
-        return replace(side, match_every=0) if isinstance(side, Bsm) else side
-
-    early, _, late, _ = (StageSpec(once(stage.q), once(stage.kv)) for stage in plan.stages)
+    early, _, late, _ = (StageSpec(_once(stage.q), _once(stage.kv)) for stage in plan.stages)
     return _staged(name, early, late)
+
+
+def _weigh_keys(plan: MergePlan, name: Preset) -> MergePlan:
+    """Weigh the keys and match queries once per stage, which costs no accuracy; matching keys once does."""
+    early, _, late, _ = (StageSpec(_once(stage.q), _weighted(stage.kv)) for stage in plan.stages)
+    return _staged(name, early, late)
+
+
+def _once(side: SideSpec) -> SideSpec:
+    return replace(side, match_every=0) if isinstance(side, Bsm) else side
+
+
+def _weighted(side: SideSpec) -> SideSpec:
+    return None if side is None else replace(side, weighted=True)
 
 
 _HQ = _staged(Preset.HQ, StageSpec(kv=Bsm(0.6, (2, 2))), StageSpec(q=Bsm(0.8, (4, 4))))
@@ -83,6 +107,8 @@ PRESETS: dict[Preset, MergePlan] = {
     Preset.FAST: _FAST,
     Preset.HQ_REUSE: _match_once(_HQ, Preset.HQ_REUSE),
     Preset.FAST_REUSE: _match_once(_FAST, Preset.FAST_REUSE),
+    Preset.HQ_PLUS: _weigh_keys(_HQ, Preset.HQ_PLUS),
+    Preset.FAST_PLUS: _weigh_keys(_FAST, Preset.FAST_PLUS),
     Preset.POOL_2X2: _staged(Preset.POOL_2X2, StageSpec(q=N2d((2, 2))), StageSpec(q=N2d((2, 2)))),
     Preset.N1D: _staged(Preset.N1D, StageSpec(q=N1d(2)), StageSpec(q=N1d(2))),
     Preset.DOWNSAMPLE: _staged(Preset.DOWNSAMPLE, StageSpec(), StageSpec(), downsample=True),
@@ -97,6 +123,7 @@ class BsmMerge:
     stride_yx: tuple[int, int]
     num_removed: int
     match_every: int
+    weighted: bool = False
 
     @property
     def num_tokens(self) -> int:
@@ -119,6 +146,7 @@ class PoolMerge:
 
     grid_hw: Grid
     stride_yx: tuple[int, int]
+    weighted: bool = False
 
     @property
     def pooled_hw(self) -> Grid:
@@ -129,6 +157,20 @@ class PoolMerge:
     def num_rows(self) -> int:
         """Tokens after pooling."""
         return self.pooled_hw[0] * self.pooled_hw[1]
+
+    @property
+    def cell_sizes(self) -> tuple[int, ...]:
+        """Tokens in each cell, row-major: fewer in the ragged border.
+
+        Example:
+            >>> PoolMerge((3, 4), (2, 2)).cell_sizes
+            (4, 4, 2, 2)
+        """
+        heights, widths = (
+            [min(stride, length - start) for start in range(0, length, stride)]
+            for length, stride in zip(self.grid_hw, self.stride_yx, strict=True)
+        )
+        return tuple(height * width for height in heights for width in widths)
 
 
 SideMerge = BsmMerge | PoolMerge | None
@@ -180,11 +222,11 @@ def resolve_side(spec: SideSpec, grid_hw: Grid) -> SideMerge:
         removed = min(int(tokens * spec.ratio), sources)
         if destinations == 0 or removed == 0:
             return None
-        return BsmMerge(grid_hw, spec.stride_yx, removed, spec.match_every)
+        return BsmMerge(grid_hw, spec.stride_yx, removed, spec.match_every, spec.weighted)
     if isinstance(spec, N1d):
-        pool = PoolMerge((1, tokens), (1, spec.stride))
+        pool = PoolMerge((1, tokens), (1, spec.stride), spec.weighted)
     elif isinstance(spec, N2d):
-        pool = PoolMerge(grid_hw, spec.stride_yx)
+        pool = PoolMerge(grid_hw, spec.stride_yx, spec.weighted)
     else:
         return None
     return pool if pool.num_rows < tokens else None

@@ -12,6 +12,7 @@ from segpp_deploy.files import MalformedFileError, read_yaml, require_file
 from segpp_deploy.model.plan import PRESETS, Bsm, MergePlan, N1d, N2d, SideSpec, StageSpec
 
 EXAMPLE = "stages: [{kv: {mode: bsm, ratio: 0.6, stride: [2, 2]}}, {}, {q: {mode: n2d, stride: [2, 2]}}, {}]"
+EXAMPLE_WEIGHTED = "kv: {mode: bsm, ratio: 0.6, stride: [2, 2], weighted: true}"
 
 
 class MergeMode(Choice):
@@ -25,9 +26,9 @@ class MergeMode(Choice):
 
 _FIELDS: dict[MergeMode, tuple[str, ...]] = {
     MergeMode.NONE: (),
-    MergeMode.BSM: ("ratio", "stride", "match_every"),
-    MergeMode.N1D: ("stride",),
-    MergeMode.N2D: ("stride",),
+    MergeMode.BSM: ("ratio", "stride", "match_every", "weighted"),
+    MergeMode.N1D: ("stride", "weighted"),
+    MergeMode.N2D: ("stride", "weighted"),
 }
 
 
@@ -66,9 +67,7 @@ def parse_plan(content: Any, name: str, where: str) -> MergePlan:
     if not isinstance(stages, list) or len(stages) != 4:
         count = len(stages) if isinstance(stages, list) else "no"
         raise SegppError(f"{where} lists {count} stages.", "exactly four stages.", f"For example: {EXAMPLE}")
-    downsample = content.get("downsample", False)
-    if not isinstance(downsample, bool):
-        raise SegppError(f"downsample is {quote(downsample)} in {where}.", "true or false.", "downsample: true")
+    downsample = _boolean(content, "downsample", where)
     specs = tuple(_parse_stage(stage, f"{where} (stage {index}") for index, stage in enumerate(stages, start=1))
     return MergePlan(name, specs, downsample)  # type: ignore[arg-type]
 
@@ -87,7 +86,11 @@ def plan_to_dict(plan: MergePlan) -> dict[str, Any]:
     return {"stages": stages, "downsample": plan.downsample}
 
 
-def _side_to_dict(spec: SideSpec) -> dict[str, Any]:
+def _side_to_dict(spec: Bsm | N1d | N2d) -> dict[str, Any]:
+    return {**_mode_to_dict(spec), **({"weighted": True} if spec.weighted else {})}
+
+
+def _mode_to_dict(spec: Bsm | N1d | N2d) -> dict[str, Any]:
     if isinstance(spec, Bsm):
         return {
             "mode": str(MergeMode.BSM),
@@ -97,7 +100,6 @@ def _side_to_dict(spec: SideSpec) -> dict[str, Any]:
         }
     if isinstance(spec, N1d):
         return {"mode": str(MergeMode.N1D), "stride": spec.stride}
-    assert isinstance(spec, N2d)
     return {"mode": str(MergeMode.N2D), "stride": list(spec.stride_yx)}
 
 
@@ -105,7 +107,14 @@ def _parse_stage(stage: Any, where: str) -> StageSpec:
     if stage is None:
         return StageSpec()
     _require_mapping(stage, where + ")", ("q", "kv"))
-    return StageSpec(q=_parse_side(stage.get("q"), f"{where}, q)"), kv=_parse_side(stage.get("kv"), f"{where}, kv)"))
+    q, kv = (_parse_side(stage.get(side), f"{where}, {side})") for side in ("q", "kv"))
+    if q is not None and q.weighted:
+        raise SegppError(
+            f"weighted is true in {where}, q).",
+            "weighted on key/value sides only: a key weighs what it stands for, queries have no weight.",
+            "Remove it from q, or merge kv: " + EXAMPLE_WEIGHTED,
+        )
+    return StageSpec(q, kv)
 
 
 def _parse_side(side: Any, where: str) -> SideSpec:
@@ -122,13 +131,14 @@ def _parse_side(side: Any, where: str) -> SideSpec:
         raise unknown_name_error("merge mode", str(side["mode"]), names, where)
     mode = MergeMode(side["mode"])
     _require_mapping(side, where, ("mode", *_FIELDS[mode]))
+    weighted = _boolean(side, "weighted", where)
     if mode is MergeMode.BSM:
         match_every = _integer(side.get("match_every", 1), "match_every", where, minimum=0)
-        return Bsm(_ratio(side.get("ratio"), where), _stride_yx(side.get("stride"), where), match_every)
+        return Bsm(_ratio(side.get("ratio"), where), _stride_yx(side.get("stride"), where), match_every, weighted)
     if mode is MergeMode.N1D:
-        return N1d(_integer(side.get("stride"), "stride", where, minimum=1))
+        return N1d(_integer(side.get("stride"), "stride", where, minimum=1), weighted)
     if mode is MergeMode.N2D:
-        return N2d(_stride_yx(side.get("stride"), where))
+        return N2d(_stride_yx(side.get("stride"), where), weighted)
     return None
 
 
@@ -144,6 +154,13 @@ def _require_mapping(content: Any, where: str, known: tuple[str, ...]) -> None:
                 f"one of: {', '.join(known)}.",
                 suggest_name(str(key), known) or "Remove the field.",
             )
+
+
+def _boolean(content: dict[str, Any], field: str, where: str) -> bool:
+    value = content.get(field, False)
+    if not isinstance(value, bool):
+        raise SegppError(f"{field} is {quote(value)} in {where}.", "true or false.", f"{field}: true")
+    return value
 
 
 def _ratio(value: Any, where: str) -> float:

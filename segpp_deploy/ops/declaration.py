@@ -15,15 +15,15 @@ FLOATS = ("float32", "float16")
 Dim = int | str | None
 """A static, a named or an unknown dimension."""
 
-ShapeRule = Callable[[Sequence[Sequence[Dim]], Mapping[str, int]], list[Dim]]
-"""Input shapes and attributes -> the shape of the one output."""
+ShapeRule = Callable[[Sequence[Sequence[Dim]], Mapping[str, int]], list[list[Dim]]]
+"""Input shapes and attributes -> the shape of each output."""
 
 
 @dataclass(frozen=True)
 class Tensor:
     """An input or output: its name, the element types it may have, its shape in words.
 
-    Tensors that may be `FLOATS` all have one and the same type in a node.
+    Tensors that may be `FLOATS` all have one and the same type in a node. Outputs are never optional.
     """
 
     name: str
@@ -42,8 +42,8 @@ class OpDeclaration:
 
     name: str
     inputs: tuple[Tensor, ...]
-    output: Tensor
-    infer_shape: ShapeRule
+    outputs: tuple[Tensor, ...]
+    infer_shapes: ShapeRule
     attributes: tuple[str, ...] = ()
     has_plugin: bool = False
 
@@ -52,7 +52,7 @@ class OpDeclaration:
         """The snake_case name used by the PyTorch op and by file names.
 
         Example:
-            >>> OpDeclaration("TokenMatch", (), Tensor("rows", ("int32",), "[B, N]"), lambda shapes, _: []).stem
+            >>> OpDeclaration("TokenMatch", (), (Tensor("rows", ("int32",), "[B, N]"),), lambda shapes, _: []).stem
             'token_match'
         """
         return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()

@@ -9,6 +9,7 @@ from segpp_deploy.ops.declaration import OpDeclaration
 _STEMS = (
     "token_match",
     "token_merge",
+    "token_merge_with_size",
     "token_unmerge",
     "upsample_argmax",
 )

@@ -13,8 +13,8 @@ NORM_EPSILON = 1e-12
 TOKEN_MATCH = OpDeclaration(
     name="TokenMatch",
     inputs=(Tensor("tokens", FLOATS, "[B, N, C], N = grid_h * grid_w, row-major"),),
-    output=Tensor("row_of_token", ("int32",), "[B, N], values in [0, N - num_removed), every row hit"),
-    infer_shape=lambda shapes, attributes: [*shapes[0][:2]],
+    outputs=(Tensor("row_of_token", ("int32",), "[B, N], values in [0, N - num_removed), every row hit"),),
+    infer_shapes=lambda shapes, attributes: [[*shapes[0][:2]]],
     attributes=("grid_h", "grid_w", "stride_y", "stride_x", "num_removed"),
     has_plugin=True,
 )

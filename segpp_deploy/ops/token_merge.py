@@ -9,8 +9,8 @@ from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
 TOKEN_MERGE = OpDeclaration(
     name="TokenMerge",
     inputs=(Tensor("tokens", FLOATS, "[B, N, C]"), Tensor("row_of_token", ("int32",), "[B, N]")),
-    output=Tensor("merged", FLOATS, "[B, num_rows, C]"),
-    infer_shape=lambda shapes, attributes: [shapes[0][0], attributes["num_rows"], shapes[0][2]],
+    outputs=(Tensor("merged", FLOATS, "[B, num_rows, C]"),),
+    infer_shapes=lambda shapes, attributes: [[shapes[0][0], attributes["num_rows"], shapes[0][2]]],
     attributes=("num_rows",),
     has_plugin=True,
 )

@@ -13,8 +13,8 @@ TOKEN_UNMERGE = OpDeclaration(
         Tensor("row_of_token", ("int32",), "[B, N]"),
         Tensor("residual", FLOATS, "[B, N, C]", optional=True),
     ),
-    output=Tensor("restored", FLOATS, "[B, N, C]"),
-    infer_shape=lambda shapes, attributes: [shapes[0][0], shapes[1][1], shapes[0][2]],
+    outputs=(Tensor("restored", FLOATS, "[B, N, C]"),),
+    infer_shapes=lambda shapes, attributes: [[shapes[0][0], shapes[1][1], shapes[0][2]]],
     has_plugin=True,
 )
 

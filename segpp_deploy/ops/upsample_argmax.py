@@ -12,8 +12,8 @@ MAX_CLASSES = 255
 UPSAMPLE_ARGMAX = OpDeclaration(
     name="UpsampleArgmax",
     inputs=(Tensor("logits", FLOATS, "[B, K, h, w], K <= 255"),),
-    output=Tensor("labels", ("uint8",), "[B, height, width]"),
-    infer_shape=lambda shapes, attributes: [shapes[0][0], attributes["height"], attributes["width"]],
+    outputs=(Tensor("labels", ("uint8",), "[B, height, width]"),),
+    infer_shapes=lambda shapes, attributes: [[shapes[0][0], attributes["height"], attributes["width"]]],
     attributes=("height", "width"),
     has_plugin=True,
 )

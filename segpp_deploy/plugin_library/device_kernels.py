@@ -30,7 +30,7 @@ class PreparedCall:
         device: the GPU.
         stream: where everything is queued.
         call: what is computed.
-        addresses: of the inputs, the output and the workspace.
+        addresses: of the inputs, the outputs and the workspace.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class PreparedCall:
         self.stream = stream
         self._library, self._device = library, device
         self._call = call
-        *self._inputs, self._output, self._workspace = addresses
+        *tensors, self._workspace = addresses
+        first_output = len(tensors) - len(call.outputs)
+        self._inputs = tensors[:first_output]
+        self._outputs = [address for address in tensors[first_output:] if address is not None]
 
     def queue(self) -> None:
         """Queue the kernels; nothing is waited for."""
-        assert self._output is not None
-        self._library.launch(self._call, self._inputs, self._output, self._workspace, int(self.stream))
+        self._library.launch(self._call, self._inputs, self._outputs, self._workspace, int(self.stream))
 
     def write(self, index: int, array: Array) -> None:
         """Replace an input, and wait for it."""
@@ -53,29 +55,29 @@ class PreparedCall:
         self._device.copy_to_device(address, array.ctypes.data, array.nbytes, self.stream)
         self._device.synchronize(self.stream)
 
-    def clear_output(self) -> None:
-        """Fill the output with what no kernel writes."""
-        assert self._output is not None
-        self._device.fill(self._output, _POISON, self._call.output_bytes, self.stream)
+    def clear_outputs(self) -> None:
+        """Fill the outputs with what no kernel writes."""
+        for address, output in zip(self._outputs, self._call.outputs, strict=True):
+            self._device.fill(address, _POISON, output.nbytes, self.stream)
 
-    def read(self) -> Array:
-        """Wait, and return the output."""
-        assert self._output is not None
-        output = np.empty(self._call.output_shape, self._call.output_dtype)
-        self._device.copy_to_host(output.ctypes.data, self._output, output.nbytes, self.stream)
+    def read(self) -> tuple[Array, ...]:
+        """Wait, and return the outputs."""
+        arrays = tuple(np.empty(output.shape, output.dtype) for output in self._call.outputs)
+        for address, array in zip(self._outputs, arrays, strict=True):
+            self._device.copy_to_host(array.ctypes.data, address, array.nbytes, self.stream)
         self._device.synchronize(self.stream)
-        return output
+        return arrays
 
-    def run(self) -> Array:
-        """Clear the output, compute and return it."""
-        self.clear_output()
+    def run(self) -> tuple[Array, ...]:
+        """Clear the outputs, compute and return them."""
+        self.clear_outputs()
         self.queue()
         return self.read()
 
     @property
     def output_bytes(self) -> int:
-        """Size of the output."""
-        return self._call.output_bytes
+        """Size of the outputs."""
+        return sum(output.nbytes for output in self._call.outputs)
 
     @contextmanager
     def captured(self, count: int = 1) -> Iterator[Callable[[], None]]:
@@ -107,8 +109,8 @@ class DeviceKernels:
         self.description = f"{gpu.name}, compute capability {gpu.compute_capability}, {library.path.name}"
         self._library = KernelLibrary(library.path, commands.build_plugins(kernels=True))
 
-    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> Array:
-        """Return the output of an op for inputs and attributes in the order of its declaration.
+    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> tuple[Array, ...]:
+        """Return the outputs of an op for inputs and attributes in the order of its declaration.
 
         Raises:
             SegppError: the kernel refuses the call, or the GPU fails.
@@ -134,7 +136,8 @@ class DeviceKernels:
                 cleanup.callback(self.device.free, address)
                 return address
 
-            sizes = [*(array.nbytes for array in arrays), call.output_bytes, self._library.workspace_bytes(call)]
+            sizes = [array.nbytes for array in arrays]
+            sizes += [*(output.nbytes for output in call.outputs), self._library.workspace_bytes(call)]
             addresses = [allocate(size) for size in sizes]
             if addresses[-1] is not None:
                 self.device.fill(addresses[-1], _POISON, sizes[-1], stream)

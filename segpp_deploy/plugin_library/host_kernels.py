@@ -29,19 +29,20 @@ class HostKernels:
     def __init__(self, library: Path) -> None:
         self._library = KernelLibrary(library, commands.build_plugins(host=True))
 
-    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> Array:
-        """Return the output of an op for inputs and attributes in the order of its declaration.
+    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> tuple[Array, ...]:
+        """Return the outputs of an op for inputs and attributes in the order of its declaration.
 
         Raises:
             SegppError: the kernel refuses the call, or the checker of races and barriers found something in it.
         """
         arrays = [np.ascontiguousarray(array) for array in inputs]
         call = describe_call(op, [array.shape for array in arrays], arrays[0].dtype.name, attributes)
-        output = np.empty(call.output_shape, call.output_dtype)
+        outputs = tuple(np.empty(output.shape, output.dtype) for output in call.outputs)
         buffer = np.empty(self._library.workspace_bytes(call) + ALIGNMENT, np.uint8)
         workspace = buffer[-buffer.ctypes.data % ALIGNMENT :]
-        self._library.launch(call, [array.ctypes.data for array in arrays], output.ctypes.data, workspace.ctypes.data)
-        return output
+        inputs_at, outputs_at = ([array.ctypes.data for array in group] for group in (arrays, outputs))
+        self._library.launch(call, inputs_at, outputs_at, workspace.ctypes.data)
+        return outputs
 
 
 def open_host_kernels() -> HostKernels:

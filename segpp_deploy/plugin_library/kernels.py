@@ -13,6 +13,7 @@ from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
+from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
 from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
 
@@ -26,6 +27,19 @@ Shape = Sequence[int]
 
 
 @dataclass(frozen=True)
+class KernelOutput:
+    """Shape of an output, and NumPy's name of its type."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def nbytes(self) -> int:
+        """Its size."""
+        return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
 class KernelCall:
     """One op on tensors of known shapes.
 
@@ -33,32 +47,27 @@ class KernelCall:
         op: what is computed.
         problem: the fields of its problem struct in plugins/kernels, which are ints.
         dtype: float type of the inputs.
-        output_shape: of the one output.
-        output_dtype: NumPy's name of its type.
+        outputs: in the order of the declaration.
     """
 
     op: OpDeclaration
     problem: tuple[int, ...]
     dtype: str
-    output_shape: tuple[int, ...]
-    output_dtype: str
-
-    @property
-    def output_bytes(self) -> int:
-        """Size of the output."""
-        return int(np.prod(self.output_shape)) * np.dtype(self.output_dtype).itemsize
+    outputs: tuple[KernelOutput, ...]
 
 
 def describe_call(op: OpDeclaration, shapes: Sequence[Shape], dtype: str, attributes: Mapping[str, int]) -> KernelCall:
     """Return the call of an op for inputs and attributes in the order of its declaration.
 
     Example:
-        >>> describe_call(TOKEN_MERGE, [(2, 64, 32), (2, 64)], "float16", {"num_rows": 26}).output_shape
-        (2, 26, 32)
+        >>> describe_call(TOKEN_MERGE, [(2, 64, 32), (2, 64)], "float16", {"num_rows": 26}).outputs
+        (KernelOutput(shape=(2, 26, 32), dtype='float16'),)
     """
-    output = tuple(int(side or 0) for side in op.infer_shape(shapes, attributes))
-    output_dtype = dtype if dtype in op.output.dtypes else op.output.dtypes[0]
-    return KernelCall(op, _problem(op, shapes, list(attributes.values())), dtype, output, output_dtype)
+    outputs = tuple(
+        KernelOutput(tuple(int(side or 0) for side in shape), dtype if dtype in tensor.dtypes else tensor.dtypes[0])
+        for tensor, shape in zip(op.outputs, op.infer_shapes(shapes, attributes), strict=True)
+    )
+    return KernelCall(op, _problem(op, shapes, list(attributes.values())), dtype, outputs)
 
 
 class KernelLibrary:
@@ -86,14 +95,19 @@ class KernelLibrary:
         return int(size_of(_struct(call)))
 
     def launch(
-        self, call: KernelCall, inputs: Sequence[int | None], output: int, workspace: int | None, stream: int = 0
+        self,
+        call: KernelCall,
+        inputs: Sequence[int | None],
+        outputs: Sequence[int],
+        workspace: int | None,
+        stream: int = 0,
     ) -> None:
         """Queue a call on a stream.
 
         Args:
             call: what to compute.
             inputs: addresses in the order of the declaration; None for an optional input that is not there.
-            output: address of the output.
+            outputs: addresses in the order of the declaration.
             workspace: address of `workspace_bytes`; None where the op has none.
             stream: CUDA's handle of it.
 
@@ -104,7 +118,7 @@ class KernelLibrary:
         arguments = [_struct(call), _FLOAT_TYPES[call.dtype], *map(ctypes.c_void_p, addresses)]
         if call.op is UPSAMPLE_ARGMAX:
             arguments.append(_UINT8_LABELS)
-        arguments.append(ctypes.c_void_p(output))
+        arguments += map(ctypes.c_void_p, outputs)
         if self.workspace_bytes(call):
             arguments.append(ctypes.c_void_p(workspace))
         error = getattr(self._library, f"segpp_{call.op.stem}")(*arguments, ctypes.c_void_p(stream))
@@ -126,9 +140,14 @@ class KernelLibrary:
 
 def _problem(op: OpDeclaration, shapes: Sequence[Shape], values: list[int]) -> tuple[int, ...]:
     shape = shapes[0]
+
+    def merge() -> tuple[int, ...]:
+        return (shape[0], shape[1], *values, shape[2])
+
     makers: dict[str, Callable[[], tuple[int, ...]]] = {
         TOKEN_MATCH.name: lambda: (shape[0], *values[:2], shape[2], *values[2:]),
-        TOKEN_MERGE.name: lambda: (shape[0], shape[1], *values, shape[2]),
+        TOKEN_MERGE.name: merge,
+        TOKEN_MERGE_WITH_SIZE.name: merge,
         TOKEN_UNMERGE.name: lambda: (shape[0], shapes[1][1], shape[1], shape[2]),
         UPSAMPLE_ARGMAX.name: lambda: (*shape, *values),
     }

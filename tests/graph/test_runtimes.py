@@ -26,7 +26,9 @@ def model() -> SegFormer:
 
 
 @needs_rtx
-@pytest.mark.parametrize("preset", [Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE])
+@pytest.mark.parametrize(
+    "preset", [Preset.HQ, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE]
+)
 def test_builds_in_tensorrt_rtx(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     result = export(
         model, preset, tmp_path / "m.onnx", RAGGED, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS
@@ -47,7 +49,9 @@ def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> 
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 
-@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.POOL_2X2, Preset.N1D])
+@pytest.mark.parametrize(
+    "preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D]
+)
 def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     openvino = require("openvino")
     path = export(model, preset, tmp_path / "m.onnx", RAGGED).path

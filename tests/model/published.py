@@ -2,6 +2,7 @@
 
 Independent of the package's modules and index maps: sets of sources and destinations, `scatter_reduce` for the mean,
 scatter for the copy back, `scaled_dot_product_attention`. Only the weights' names and the plan types are shared.
+Weighted keys, which are not published, are here what they mean: every merged one as often as tokens went into it.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ def _stage(weights: Weights, image: torch.Tensor, stage: int, plan: MergePlan, d
         for side, tokens, tokens_hw, side_spec in (("q", y, hw, spec.q), ("kv", kv, kv_hw, spec.kv)):
             if _matches(side_spec, layer):
                 cached[side] = _merging(side_spec, tokens, tuple(tokens_hw))
-        attended = _attention(weights, name + "attention.", cached["q"][0](y), cached["kv"][0](kv), HEADS[stage])
+        keys = cached["kv"][0](kv)
+        if spec.kv is not None and spec.kv.weighted:
+            keys = _repeat(spec.kv, keys, cached["kv"][1], tuple(kv_hw))
+        attended = _attention(weights, name + "attention.", cached["q"][0](y), keys, HEADS[stage])
         x = x + cached["q"][1](attended)
         x = x + _feed_forward(weights, name + "feed_forward.", _norm(weights, name + "norm2", x), tuple(hw))
     return _norm(weights, prefix + "norm", x).transpose(1, 2).unflatten(2, hw)
@@ -95,6 +99,17 @@ def _merging(spec: SideSpec, tokens: torch.Tensor, hw: tuple[int, int]) -> tuple
             ),
         )
     return (lambda x: x), (lambda x: x)
+
+
+def _repeat(spec: Bsm | N1d | N2d, rows: torch.Tensor, unmerge: Restore, hw: tuple[int, int]) -> torch.Tensor:
+    """Return what every token went into (the nearest resize that restores queries may shift borders by a token)."""
+    if isinstance(spec, Bsm):
+        return unmerge(rows)
+    if isinstance(spec, N1d):
+        return rows.repeat_interleave(spec.stride, 1)[:, : hw[0] * hw[1]]
+    sy, sx = spec.stride_yx
+    grid = rows.unflatten(1, (-(-hw[0] // sy), -(-hw[1] // sx)))
+    return grid.repeat_interleave(sy, 1).repeat_interleave(sx, 2)[:, : hw[0], : hw[1]].flatten(1, 2)
 
 
 def _bipartite(spec: Bsm, tokens: torch.Tensor, hw: tuple[int, int]) -> tuple[Restore, Restore]:

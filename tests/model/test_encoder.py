@@ -26,13 +26,20 @@ def attention() -> EfficientAttention:
 def test_blocks_give_what_one_product_gives(
     num_blocks: int, rows: list[int], attention: EfficientAttention, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queries, keys_values = torch.randn(3, 17, 8), torch.randn(3, 6, 8)
-    whole = attention.attend(queries, keys_values)
+    queries, keys_values, log_size = torch.randn(3, 17, 8), torch.randn(3, 6, 8), torch.rand(3, 6)
+    whole = attention.attend(queries, keys_values, log_size)
     monkeypatch.setattr(encoder, "LEAST_BLOCKS", 1)
     monkeypatch.setattr(encoder, "MOST_SCORES", -(-3 * HEADS * 17 * 6 // num_blocks))
     blocks = encoder._in_blocks(torch.empty(3, HEADS, 17, 8), 6)
     assert [block.shape[2] for block in blocks] == rows
-    torch.testing.assert_close(attention.attend(queries, keys_values), whole)
+    torch.testing.assert_close(attention.attend(queries, keys_values, log_size), whole)
+
+
+def test_a_key_of_two_tokens_weighs_as_two_keys(attention: EfficientAttention) -> None:
+    queries, keys_values = torch.randn(2, 5, 8), torch.randn(2, 3, 8)
+    twice = torch.cat([keys_values, keys_values[:, 1:2]], dim=1)
+    weighted = attention.attend(queries, keys_values, torch.tensor([[1.0, 2.0, 1.0]]).log())
+    torch.testing.assert_close(weighted, attention.attend(queries, twice))
 
 
 @pytest.mark.parametrize("batch", [1, 4])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from hypothesis import strategies as st
 
 from segpp_deploy.config import Preset
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.plan import PRESETS, Bsm, BsmMerge, N1d, N2d, count_tokens, explain_plan, resolve_side
+from segpp_deploy.model.plan import (
+    PRESETS,
+    Bsm,
+    BsmMerge,
+    N1d,
+    N2d,
+    PoolMerge,
+    StageSpec,
+    count_tokens,
+    explain_plan,
+    resolve_side,
+)
 from segpp_deploy.model.plan_file import load_plan, parse_plan, plan_to_dict
 
 
@@ -34,7 +46,8 @@ def test_presets_at_1024() -> None:
     assert counts(Preset.POOL_2X2) == [(16384, 1024), (4096, 1024), (1024, 1024), (256, 1024)]
     assert counts(Preset.N1D) == [(32768, 1024), (8192, 1024), (2048, 1024), (512, 1024)]
     assert counts(Preset.DOWNSAMPLE) == [(16384, 256), (4096, 256), (1024, 256), (256, 256)]
-    assert counts(Preset.FAST_REUSE) == counts(Preset.FAST)
+    assert counts(Preset.FAST_REUSE) == counts(Preset.FAST_PLUS) == counts(Preset.FAST)
+    assert counts(Preset.HQ_PLUS) == counts(Preset.HQ)
 
 
 @given(
@@ -72,6 +85,40 @@ def test_match_every(every: int, layers: list[int]) -> None:
     assert [layer for layer in range(5) if merge.matches_in_layer(layer)] == layers
 
 
+@pytest.mark.parametrize(
+    ("spec", "sizes"),
+    [
+        (N2d((2, 3), weighted=True), (6, 6, 2, 6, 6, 2, 3, 3, 1)),
+        (N1d(8, weighted=True), (8, 8, 8, 8, 3)),
+        (N2d((5, 7), weighted=True), (35,)),
+    ],
+)
+def test_cells_of_the_border_hold_less(spec: N1d | N2d, sizes: tuple[int, ...]) -> None:
+    merge = resolve_side(spec, (5, 7))
+    assert isinstance(merge, PoolMerge)
+    assert merge.cell_sizes == sizes
+    assert sum(merge.cell_sizes) == 35
+
+
+@pytest.mark.parametrize("preset", [Preset.HQ_PLUS, Preset.FAST_PLUS])
+def test_plus_presets_weigh_all_keys_that_merge(preset: Preset) -> None:
+    sides = [stage.kv for stage in PRESETS[preset].stages if stage.kv is not None]
+    assert len(sides) == 2
+    assert all(side.weighted for side in sides)
+
+
+@pytest.mark.parametrize(("plus", "published"), [(Preset.HQ_PLUS, Preset.HQ), (Preset.FAST_PLUS, Preset.FAST)])
+def test_plus_presets_match_queries_once(plus: Preset, published: Preset) -> None:
+    for stage, before in zip(PRESETS[plus].stages, PRESETS[published].stages, strict=True):
+        assert stage.q == (replace(before.q, match_every=0) if isinstance(before.q, Bsm) else before.q)
+        assert stage.kv == (replace(before.kv, weighted=True) if isinstance(before.kv, Bsm) else before.kv)
+
+
+def test_queries_have_no_weight() -> None:
+    with pytest.raises(ValueError, match="queries have no weight"):
+        StageSpec(q=N2d((2, 2), weighted=True))
+
+
 def test_too_small_grids_are_explained() -> None:
     notes = explain_plan(PRESETS[Preset.HQ], (96, 96))
     assert any("Stage 4, q" in note for note in notes)
@@ -96,13 +143,13 @@ def test_documented_plan_file() -> None:
     text = """
     stages:
       - {kv: {mode: bsm, ratio: 0.6, stride: [2, 2]}}
-      - {kv: {mode: bsm, ratio: 0.6, stride: [2, 2], match_every: 0}, q: {mode: n2d, stride: [2, 2]}}
+      - {kv: {mode: bsm, ratio: 0.6, stride: [2, 2], match_every: 0, weighted: true}, q: {mode: n2d, stride: [2, 2]}}
       - {q: {mode: bsm, ratio: 0.8, stride: [4, 4]}, kv: none}
       - {q: {mode: n1d, stride: 2}}
     """
     plan = parse_plan(yaml.safe_load(text), "plan", "plan.yaml")
     assert plan.stages[0].kv == Bsm(0.6, (2, 2))
-    assert plan.stages[1].kv == Bsm(0.6, (2, 2), match_every=0)
+    assert plan.stages[1].kv == Bsm(0.6, (2, 2), match_every=0, weighted=True)
     assert plan.stages[1].q == N2d((2, 2))
     assert plan.stages[2].kv is None
     assert plan.stages[3].q == N1d(2)
@@ -124,6 +171,8 @@ BAD_PLANS = {
     "stages: [{}, {kv: {mode: bsm, ratio: 0.5, stride: [2, 2], match_every: -1}}, {}, {}]": "match_every is -1",
     "stages: [{}, {kv: {ratio: 0.5}}, {}, {}]": "names no mode",
     "stages: [{}, {kv: {mode: n1d, stride: [2, 2]}}, {}, {}]": "stride is [2, 2]",
+    "stages: [{}, {kv: {mode: n2d, stride: [2, 2], weighted: 1}}, {}, {}]": "weighted is 1 in plan.yaml (stage 2, kv)",
+    "stages: [{}, {q: {mode: n1d, stride: 2, weighted: true}}, {}, {}]": "weighted is true in plan.yaml (stage 2, q)",
     "stages: [{}, {k: none}, {}, {}]": "Unknown field 'k'",
     "stage: []": "Unknown field 'stage'",
     "{stages: [{}, {}, {}, {}], downsample: 2}": "downsample is 2",

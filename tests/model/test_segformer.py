@@ -26,7 +26,16 @@ MIXED = MergePlan(
         StageSpec(kv=N1d(2)),
     ),
 )
-PLANS = [*PRESETS.values(), MIXED]
+WEIGHTED = MergePlan(
+    "weighted",
+    (
+        StageSpec(kv=N2d((3, 4), weighted=True)),
+        StageSpec(kv=N1d(5, weighted=True), q=N2d((2, 2))),
+        StageSpec(kv=Bsm(0.7, (2, 3), match_every=0, weighted=True), q=Bsm(0.5, (2, 3))),
+        StageSpec(kv=Bsm(0.95, (2, 2), weighted=True)),  # every source merges
+    ),
+)
+PLANS = [*PRESETS.values(), MIXED, WEIGHTED]
 BAR = 5e-6
 
 

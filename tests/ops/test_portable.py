@@ -24,7 +24,7 @@ from segpp_deploy.model.plan import count_sources
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.ops.portable import token_match as portable_match
 from segpp_deploy.ops.token_match import token_match
-from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_merge_with_size import token_merge_with_size
 from segpp_deploy.ops.token_unmerge import token_unmerge
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from tests.ops.cases import MatchCase, match_cases
@@ -53,7 +53,7 @@ def run_openvino(model: onnx.ModelProto, feeds: dict[str, Array]) -> list[Array]
 
 
 def merging_graph(case: MatchCase, dtype: int, batch: int | str) -> onnx.ModelProto:
-    """tokens -> row_of_token, merged, restored (+ residual), with custom nodes."""
+    """tokens -> merged, restored (+ residual), and log n of each token's row, with custom nodes."""
     register_schemas()
     (grid_h, grid_w), (stride_y, stride_x) = case.grid, case.stride
     nodes = [
@@ -69,7 +69,16 @@ def merging_graph(case: MatchCase, dtype: int, batch: int | str) -> onnx.ModelPr
             num_removed=case.num_removed,
         ),
         helper.make_node("TokenMerge", ["tokens", "row_of_token"], ["merged"], domain=DOMAIN, num_rows=case.num_rows),
-        helper.make_node("TokenUnmerge", ["merged", "row_of_token", "tokens"], ["restored"], domain=DOMAIN),
+        helper.make_node(
+            "TokenMergeWithSize",
+            ["tokens", "row_of_token"],
+            ["rows", "log_size"],
+            domain=DOMAIN,
+            num_rows=case.num_rows,
+        ),
+        helper.make_node("TokenUnmerge", ["rows", "row_of_token", "tokens"], ["restored"], domain=DOMAIN),
+        helper.make_node("Unsqueeze", ["log_size", "last"], ["log_sizes"]),
+        helper.make_node("TokenUnmerge", ["log_sizes", "row_of_token"], ["log_size_of_token"], domain=DOMAIN),
     ]
     shape = [batch, case.num_tokens, case.channels]
     graph = helper.make_graph(
@@ -79,7 +88,9 @@ def merging_graph(case: MatchCase, dtype: int, batch: int | str) -> onnx.ModelPr
         [
             helper.make_tensor_value_info("merged", dtype, [batch, case.num_rows, case.channels]),
             helper.make_tensor_value_info("restored", dtype, shape),
+            helper.make_tensor_value_info("log_size_of_token", TensorProto.FLOAT, [batch, case.num_tokens, 1]),
         ],
+        [helper.make_tensor("last", TensorProto.INT64, [1], [-1])],
     )
     return lower(helper.make_model(graph, opset_imports=opsets(), ir_version=10))
 
@@ -96,10 +107,10 @@ def lower(model: onnx.ModelProto) -> onnx.ModelProto:
     return lowered
 
 
-def expected(case: MatchCase, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def expected(case: MatchCase, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     rows = token_match(tokens, *case.grid, *case.stride, case.num_removed)
-    merged = token_merge(tokens, rows, case.num_rows)
-    return merged, token_unmerge(merged, rows, tokens)
+    merged, log_size = token_merge_with_size(tokens, rows, case.num_rows)
+    return merged, token_unmerge(merged, rows, tokens), token_unmerge(log_size[..., None], rows)
 
 
 def sorted_rows(merged: torch.Tensor) -> torch.Tensor:
@@ -118,8 +129,11 @@ def test_match_merge_unmerge(run: Run, case: MatchCase) -> None:
     if run is run_openvino:  # its TopK and ArgMax break exact ties in their own way
         case = replace(case, ties=False)
     tokens = case.tokens()
-    merged, restored = expected(case, tokens)
-    found_merged, found_restored = run(merging_graph(case, TensorProto.FLOAT, case.batch), {"tokens": tokens.numpy()})
+    merged, restored, log_size = expected(case, tokens)
+    found_merged, found_restored, found_size = run(
+        merging_graph(case, TensorProto.FLOAT, case.batch), {"tokens": tokens.numpy()}
+    )
+    np.testing.assert_allclose(found_size, log_size.numpy(), atol=1e-6)
     np.testing.assert_allclose(found_restored, restored.numpy(), atol=1e-5)
     np.testing.assert_allclose(sorted_rows(torch.from_numpy(found_merged)), sorted_rows(merged), atol=1e-5)
 
@@ -134,15 +148,19 @@ def test_dynamic_batch_keeps_shapes_inferable() -> None:
         assert all(dim.HasField("dim_value") or dim.dim_param == "batch" for dim in dims), value.name
     for batch in (1, 2):
         tokens = CASE.tokens()[:batch]
-        _, found = run_onnxruntime(model, {"tokens": tokens.numpy()})
-        np.testing.assert_allclose(found, expected(CASE, tokens)[1].numpy(), atol=1e-5)
+        _, *found = run_onnxruntime(model, {"tokens": tokens.numpy()})
+        for one, other in zip(found, expected(CASE, tokens)[1:], strict=True):
+            np.testing.assert_allclose(one, other.numpy(), atol=1e-5)
 
 
 def test_float16_matches_in_float32() -> None:
     tokens = CASE.tokens().half()
-    merged, restored = run_onnxruntime(merging_graph(CASE, TensorProto.FLOAT16, 3), {"tokens": tokens.numpy()})
+    model = merging_graph(CASE, TensorProto.FLOAT16, 3)
+    merged, restored, log_size = run_onnxruntime(model, {"tokens": tokens.numpy()})
     assert merged.dtype == restored.dtype == np.float16
     np.testing.assert_allclose(restored, expected(CASE, tokens)[1].numpy(), atol=2e-3)
+    assert log_size.dtype == np.float32
+    np.testing.assert_allclose(log_size, expected(CASE, tokens)[2].numpy(), atol=1e-6)
 
 
 def test_all_sources_merge() -> None:
@@ -150,8 +168,9 @@ def test_all_sources_merge() -> None:
     case = MatchCase((4, 4), (2, 2), 12, batch=1, channels=4, seed=0, ties=False)
     model = merging_graph(case, TensorProto.FLOAT, 1)
     assert [node.op_type for node in model.graph.node].count("TopK") == 1
-    _, found = run_onnxruntime(model, {"tokens": case.tokens().numpy()})
-    np.testing.assert_allclose(found, expected(case, case.tokens())[1].numpy(), atol=1e-5)
+    _, *found = run_onnxruntime(model, {"tokens": case.tokens().numpy()})
+    for one, other in zip(found, expected(case, case.tokens())[1:], strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=1e-5)
 
 
 @settings(max_examples=25, deadline=None)
@@ -172,7 +191,7 @@ def test_passes_select_what_one_topk_selects(case: MatchCase, most: int) -> None
 def test_passes_in_openvino() -> None:
     with mock.patch.object(portable_match, "MOST_SELECTED", 7):
         model = merging_graph(CASE, TensorProto.FLOAT, "batch")
-    _, found = run_openvino(model, {"tokens": CASE.tokens().numpy()})
+    _, found, _ = run_openvino(model, {"tokens": CASE.tokens().numpy()})
     np.testing.assert_allclose(found, expected(CASE, CASE.tokens())[1].numpy(), atol=1e-5)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.ops.token_match import token_match
 from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_merge_with_size import token_merge_with_size
 from segpp_deploy.ops.token_unmerge import token_unmerge
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 from tests.ops import brute_force
@@ -70,6 +71,22 @@ def test_float16_merges_accumulate_in_float32() -> None:
     assert merged.item() == 1.0  # float16 sums stop at 2048
 
 
+@settings(max_examples=20, deadline=None)
+@given(match_cases())
+def test_sizes_are_how_many_tokens_a_row_has(case: MatchCase) -> None:
+    tokens = case.tokens().half()
+    rows = run_match(case, tokens)
+    merged, log_size = token_merge_with_size(tokens, rows, case.num_rows)
+    assert torch.equal(merged, token_merge(tokens, rows, case.num_rows))
+    assert log_size.dtype == torch.float32
+    assert log_size.exp().round().tolist() == [[row.count(m) for m in range(case.num_rows)] for row in rows.tolist()]
+
+
+def test_a_row_without_tokens_weighs_nothing() -> None:
+    _, log_size = token_merge_with_size(torch.ones(1, 2, 1), torch.zeros(1, 2, dtype=torch.int32), 2)
+    assert log_size.exp().tolist() == [[2.0, 0.0]]
+
+
 def test_unmerge_adds_the_residual() -> None:
     rows = torch.tensor([[1, 0, 1]], dtype=torch.int32)
     values, residual = torch.tensor([[[1.0], [2.0]]]), torch.tensor([[[10.0], [20.0], [30.0]]])
@@ -101,6 +118,7 @@ def test_pytorch_schema_follows_the_declaration(name: str) -> None:
     schema = getattr(torch.ops.segpp, declaration.stem).default._schema
     inputs = [tensor.name for tensor in declaration.inputs]
     assert [argument.name for argument in schema.arguments] == [*inputs, *declaration.attributes]
+    assert len(schema.returns) == len(declaration.outputs)
 
 
 def test_fake_kernels_agree_with_the_real_ones() -> None:
@@ -110,6 +128,7 @@ def test_fake_kernels_agree_with_the_real_ones() -> None:
     for op, arguments in (
         (torch.ops.segpp.token_match, (tokens, 8, 8, 2, 2, 20)),
         (torch.ops.segpp.token_merge, (tokens, rows, 44)),
+        (torch.ops.segpp.token_merge_with_size, (tokens.half(), rows, 44)),
         (torch.ops.segpp.token_unmerge, (merged, rows, tokens)),
         (torch.ops.segpp.upsample_argmax, (torch.randn(2, 5, 4, 4), 16, 16)),
     ):

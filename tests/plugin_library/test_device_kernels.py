@@ -36,9 +36,14 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
         """Launches go through the stream, as a GPU's do."""
 
         def launch(
-            self, call: KernelCall, inputs: Sequence[int | None], output: int, workspace: int | None, stream: int = 0
+            self,
+            call: KernelCall,
+            inputs: Sequence[int | None],
+            outputs: Sequence[int],
+            workspace: int | None,
+            stream: int = 0,
         ) -> None:
-            cuda.queue(lambda: super(QueuedLibrary, self).launch(call, inputs, output, workspace, stream))
+            cuda.queue(lambda: super(QueuedLibrary, self).launch(call, inputs, outputs, workspace, stream))
 
     monkeypatch.setattr(nvidia_gpu, "has_nvidia_gpu", lambda: True)
     for module in (nvidia_gpu, cuda_device):
@@ -51,7 +56,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
 
 
 def test_an_op_runs_and_leaves_no_memory(cuda: FakeCuda) -> None:
-    output = DeviceKernels().run(TOKEN_UNMERGE, [ROWS, ROW_OF_TOKEN], {})
+    (output,) = DeviceKernels().run(TOKEN_UNMERGE, [ROWS, ROW_OF_TOKEN], {})
     assert output.tolist() == [[[3.0, 4.0], [1.0, 2.0], [3.0, 4.0]]]
     assert not cuda.live
 
@@ -60,7 +65,7 @@ def test_a_graph_takes_what_the_inputs_hold_when_it_is_launched(cuda: FakeCuda) 
     with DeviceKernels().prepared(TOKEN_UNMERGE, [ROWS, ROW_OF_TOKEN], {}) as call, call.captured() as launch:
         call.write(0, 10 * ROWS)
         launch()
-        assert call.read().tolist() == [[[30.0, 40.0], [10.0, 20.0], [30.0, 40.0]]]
+        assert call.read()[0].tolist() == [[[30.0, 40.0], [10.0, 20.0], [30.0, 40.0]]]
     assert not cuda.live
 
 
@@ -84,12 +89,17 @@ def test_results_that_change_are_found(cuda: FakeCuda, monkeypatch: pytest.Monke
 
     class Unsteady(KernelLibrary):
         def launch(
-            self, call: KernelCall, inputs: Sequence[int | None], output: int, workspace: int | None, stream: int = 0
+            self,
+            call: KernelCall,
+            inputs: Sequence[int | None],
+            outputs: Sequence[int],
+            workspace: int | None,
+            stream: int = 0,
         ) -> None:
-            super().launch(call, inputs, output, workspace, stream)
-            runs.append(output)
+            super().launch(call, inputs, outputs, workspace, stream)
+            runs.append(outputs[0])
             if len(runs) == 5:
-                cuda_device.view_memory(output, "uint8", (1,))[0] ^= 1
+                cuda_device.view_memory(outputs[0], "uint8", (1,))[0] ^= 1
 
     monkeypatch.setattr(device_kernels, "KernelLibrary", Unsteady)
     case = next(case for case in CASES if case.op is TOKEN_UNMERGE)

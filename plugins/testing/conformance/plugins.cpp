@@ -114,20 +114,24 @@ std::string Plugins::fields(const Words& words) {
   return conformance::describe(*fields);
 }
 
-// types <id> <type>..
+// types <id> <type>.. -> the outputs' types
 std::string Plugins::types(const Words& words) {
   std::vector<DataType> inputs;
   for (const std::string& word : without_first(words, 1)) {
     inputs.push_back(static_cast<DataType>(std::stoi(word)));
   }
-  DataType output{};
-  require_success(find(words.at(0))
-                      .build->getOutputDataTypes(&output, 1, inputs.data(),
-                                                 static_cast<std::int32_t>(inputs.size())));
-  return std::to_string(static_cast<int>(output));
+  nvinfer1::IPluginV3OneBuild& build = *find(words.at(0)).build;
+  std::vector<DataType> outputs(static_cast<std::size_t>(build.getNbOutputs()));
+  require_success(build.getOutputDataTypes(outputs.data(), build.getNbOutputs(), inputs.data(),
+                                           static_cast<std::int32_t>(inputs.size())));
+  std::string text;
+  for (const DataType type : outputs) {
+    text += (text.empty() ? "" : " ") + std::to_string(static_cast<int>(type));
+  }
+  return text;
 }
 
-// shapes <id> <rank>.. -> the output's extents: "input.axis" or a number
+// shapes <id> <rank>.. -> the extents, "input.axis" or a number, of each output
 std::string Plugins::shapes(const Words& words) {
   ExpressionBuilder builder;
   std::vector<nvinfer1::DimsExprs> inputs;
@@ -139,15 +143,17 @@ std::string Plugins::shapes(const Words& words) {
     }
     inputs.push_back(dims);
   }
-  nvinfer1::DimsExprs output{};
-  require_success(find(words.at(0))
-                      .build->getOutputShapes(inputs.data(),
-                                              static_cast<std::int32_t>(inputs.size()), nullptr, 0,
-                                              &output, 1, builder));
+  nvinfer1::IPluginV3OneBuild& build = *find(words.at(0)).build;
+  std::vector<nvinfer1::DimsExprs> outputs(static_cast<std::size_t>(build.getNbOutputs()));
+  require_success(build.getOutputShapes(inputs.data(), static_cast<std::int32_t>(inputs.size()),
+                                        nullptr, 0, outputs.data(), build.getNbOutputs(), builder));
   std::string text;
-  for (std::int32_t axis = 0; axis < output.nbDims; ++axis) {
-    const auto* const expression = static_cast<const Expression*>(output.d[axis]);
-    text += (axis == 0 ? "" : " ") + expression->text();
+  for (const nvinfer1::DimsExprs& output : outputs) {
+    text += text.empty() ? "" : ";";
+    for (std::int32_t axis = 0; axis < output.nbDims; ++axis) {
+      const auto* const expression = static_cast<const Expression*>(output.d[axis]);
+      text += (axis == 0 ? "" : " ") + expression->text();
+    }
   }
   return text;
 }
@@ -157,11 +163,13 @@ std::string Plugins::shapes(const Words& words) {
 std::string Plugins::formats(const Words& words) {
   nvinfer1::IPluginV3OneBuild& build = *find(words.at(0)).build;
   const std::int32_t num_inputs = std::stoi(words.at(1));
-  std::vector<DynamicPluginTensorDesc> tensors(static_cast<std::size_t>(num_inputs) + 1);
+  const std::int32_t num_outputs = build.getNbOutputs();
+  const std::int32_t num_tensors = num_inputs + num_outputs;
+  std::vector<DynamicPluginTensorDesc> tensors(static_cast<std::size_t>(num_tensors));
   std::string text;
   const std::function<void(std::int32_t)> search = [&](std::int32_t position) {
-    if (position > num_inputs) {
-      for (std::int32_t index = 0; index <= num_inputs; ++index) {
+    if (position == num_tensors) {
+      for (std::int32_t index = 0; index < num_tensors; ++index) {
         const std::string separator = index > 0 ? "," : text.empty() ? "" : " ";
         text += separator + describe(tensors[static_cast<std::size_t>(index)].desc);
       }
@@ -172,7 +180,7 @@ std::string Plugins::formats(const Words& words) {
       for (std::int32_t format = 0; format < nvinfer1::EnumMax<TensorFormat>(); ++format) {
         desc.type = static_cast<DataType>(type);
         desc.format = static_cast<TensorFormat>(format);
-        if (build.supportsFormatCombination(position, tensors.data(), num_inputs, 1)) {
+        if (build.supportsFormatCombination(position, tensors.data(), num_inputs, num_outputs)) {
           search(position + 1);
         }
       }
@@ -240,14 +248,15 @@ std::string Plugins::enqueue(const Words& words) {
 std::string Plugins::nulls(const Words& words) {
   Held& held = find(words.at(0));
   const std::int32_t num_inputs = std::stoi(words.at(1));
+  const std::int32_t num_outputs = held.build->getNbOutputs();
   ExpressionBuilder builder;
   std::vector<std::int32_t> codes = {
-      held.build->configurePlugin(nullptr, num_inputs, nullptr, 1),
-      held.build->getOutputDataTypes(nullptr, 1, nullptr, num_inputs),
-      held.build->getOutputShapes(nullptr, num_inputs, nullptr, 0, nullptr, 1, builder),
-      held.build->supportsFormatCombination(0, nullptr, num_inputs, 1) ? 0 : 1,
-      held.build->getWorkspaceSize(nullptr, num_inputs, nullptr, 1) != 0 ? 0 : 1,
-      held.runtime->onShapeChange(nullptr, num_inputs, nullptr, 1),
+      held.build->configurePlugin(nullptr, num_inputs, nullptr, num_outputs),
+      held.build->getOutputDataTypes(nullptr, num_outputs, nullptr, num_inputs),
+      held.build->getOutputShapes(nullptr, num_inputs, nullptr, 0, nullptr, num_outputs, builder),
+      held.build->supportsFormatCombination(0, nullptr, num_inputs, num_outputs) ? 0 : 1,
+      held.build->getWorkspaceSize(nullptr, num_inputs, nullptr, num_outputs) != 0 ? 0 : 1,
+      held.runtime->onShapeChange(nullptr, num_inputs, nullptr, num_outputs),
       held.runtime->enqueue(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr),
       held.runtime->attachToContext(nullptr) == nullptr ? 1 : 0,
   };

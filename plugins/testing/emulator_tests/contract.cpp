@@ -50,6 +50,7 @@ SIMT_CASE(contract_of_the_scalars) {
   EXPECT(results.first_set == 4);
   EXPECT(results.leading_zeros == 31);
   EXPECT(results.reciprocal_root == 0.5f);
+  EXPECT(results.logarithm == 0.0f);
   EXPECT(results.fused == 10.0f);
   EXPECT(results.rounded == 7.0f);
   EXPECT(results.one_bits == 0x3f800000u);

@@ -17,7 +17,7 @@ struct ContractResults {
   unsigned bits_or, bits_and;
   int below, above, across, from_five;
   int population, first_set, leading_zeros;
-  float reciprocal_root, fused, rounded;
+  float reciprocal_root, logarithm, fused, rounded;
   unsigned one_bits;
   float one;
   int smaller, larger;
@@ -106,6 +106,7 @@ __global__ void __launch_bounds__(kThreads)
   results->first_set = __ffs(8);
   results->leading_zeros = __clz(1);
   results->reciprocal_root = rsqrtf(4.0f);
+  results->logarithm = logf(1.0f);
   results->fused = fmaf(2.0f, 3.0f, 4.0f);
   results->rounded = __fadd_rn(__fmul_rn(2.0f, 3.0f), 1.0f);
   results->one_bits = __float_as_uint(1.0f);

@@ -35,10 +35,10 @@ class LowerToPortable(ir.passes.InPlacePass):
         lowered = 0
         for node in self._nodes_to_lower(model):
             writer = NodeWriter(prefix=node.outputs[0].name or node.op_type)
-            replacement = LOWERINGS[node.op_type](writer, node, matches)
+            replacements = LOWERINGS[node.op_type](writer, node, matches)
             for initializer in writer.initializers:
                 graph.register_initializer(initializer)
-            _replace(graph, node, writer, replacement)
+            _replace(graph, node, writer, replacements)
             lowered += 1
         if not any(node.domain == DOMAIN for node in graph):
             model.opset_imports.pop(DOMAIN, None)
@@ -70,12 +70,12 @@ def lower_without_plugin(model: ir.Model) -> ir.Model:
     return LowerToPortable(keep=WITH_PLUGIN)(model).model
 
 
-def _replace(graph: ir.Graph, node: ir.Node, writer: NodeWriter, replacement: ir.Value) -> None:
-    """Put the written nodes in the place of `node`; the replacement takes over the old value's name."""
-    old = node.outputs[0]
-    replacement.name, old.name = old.name, None
-    replacement.type = replacement.type or old.type
-    replacement.shape = old.shape
+def _replace(graph: ir.Graph, node: ir.Node, writer: NodeWriter, replacements: tuple[ir.Value, ...]) -> None:
+    """Put the written nodes in the place of `node`; each replacement takes over the old value's name."""
     graph.insert_after(node, writer.nodes)
-    convenience.replace_all_uses_with(old, replacement, replace_graph_outputs=True)
+    for old, replacement in zip(node.outputs, replacements, strict=True):
+        replacement.name, old.name = old.name, None
+        replacement.type = replacement.type or old.type
+        replacement.shape = old.shape
+        convenience.replace_all_uses_with(old, replacement, replace_graph_outputs=True)
     graph.remove(node, safe=True)

@@ -59,7 +59,7 @@ def build_schema(declaration: OpDeclaration) -> defs.OpSchema:
         DOMAIN,
         OPSET_VERSION,
         inputs=[parameter(tensor) for tensor in declaration.inputs],
-        outputs=[parameter(declaration.output)],
+        outputs=[parameter(tensor) for tensor in declaration.outputs],
         type_constraints=[("T", [_TYPE_NAMES[name] for name in FLOATS], "float types")],
         attributes=[
             *(defs.OpSchema.Attribute(name, kinds.INT, required=True) for name in declaration.attributes),
@@ -75,12 +75,11 @@ def _inference_function(declaration: OpDeclaration) -> Callable[[InferenceContex
         input_types = [context.get_input_type(index) for index in range(context.get_num_inputs())]
         shapes = [_dims(input_type) for input_type in input_types]
         attributes = {name: context.get_attribute(name).i for name in declaration.attributes}
-        is_float = declaration.output.dtypes == FLOATS
-        element_type = (
-            input_types[0].tensor_type.elem_type if is_float else _ELEMENT_TYPES[declaration.output.dtypes[0]]
-        )
-        shape = declaration.infer_shape(shapes, attributes)
-        context.set_output_type(0, helper.make_tensor_type_proto(element_type, shape))
+        inferred = zip(declaration.outputs, declaration.infer_shapes(shapes, attributes), strict=True)
+        for index, (tensor, shape) in enumerate(inferred):
+            is_float = tensor.dtypes == FLOATS
+            element_type = input_types[0].tensor_type.elem_type if is_float else _ELEMENT_TYPES[tensor.dtypes[0]]
+            context.set_output_type(index, helper.make_tensor_type_proto(element_type, shape))
 
     return infer
 

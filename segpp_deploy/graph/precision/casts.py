@@ -15,6 +15,16 @@ _ALWAYS_FLOAT = {"Resize": (2,)}
 """Inputs that the ONNX schema ties to float32, whatever the type of the op."""
 
 
+FLOAT_OUTPUTS = {"TokenMergeWithSize": (1,)}
+"""Outputs that a custom op's declaration ties to float32, whatever the type of the op."""
+
+
+def is_always_float(value: ir.Value) -> bool:
+    """Whether the node that makes `value` makes it in float32, whatever type it computes in."""
+    node = value.producer()
+    return node is not None and value.index() in FLOAT_OUTPUTS.get(node.op_type, ())
+
+
 def change_types(model: ir.Model, types: Mapping[ir.Node, ir.DataType]) -> None:
     """Make each node of `types` compute in its type (float32 or float16), in place.
 
@@ -23,7 +33,7 @@ def change_types(model: ir.Model, types: Mapping[ir.Node, ir.DataType]) -> None:
     for node, dtype in types.items():
         if node.op_type != "Cast":  # whose type is an attribute
             for value in node.outputs:
-                if value.dtype in _FLOATS:
+                if value.dtype in _FLOATS and not is_always_float(value):
                     value.dtype = dtype
     _Casts(model.graph).insert(types)
 

@@ -2,8 +2,9 @@
 
 The recipe. In fp16: convolutions and linear layers of the encoder, attention products, GELU, residual adds, pooling and
 the plugin ops on tokens (which accumulate in float32 inside). In float32: the image's normalisation, layer norms,
-softmax, matching by similarity and the means of merged tokens, and the whole decode head. Ops that only move values
-take the type that needs the fewest bytes and no rounding: float32 if they carry a float32 result to a float32 reader.
+softmax and what weighted keys add to its scores, matching by similarity and the means of merged tokens, and the whole
+decode head. Ops that only move values take the type that needs the fewest bytes and no rounding: float32 if they carry
+a float32 result to a float32 reader.
 
 Inputs and outputs keep the types of the contract.
 """
@@ -16,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from segpp_deploy.graph.precision.casts import change_types
-from segpp_deploy.graph.precision.layers import Layer, constant_behind, find_layers
+from segpp_deploy.graph.precision.casts import change_types, is_always_float
+from segpp_deploy.graph.precision.layers import Layer, are_scores, constant_behind, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
 
 LARGEST_HALF = float(np.finfo(np.float16).max)
@@ -27,7 +28,7 @@ _LAYOUT_OPS = frozenset(
     {"Concat", "Expand", "Flatten", "Gather", "GatherND", "Identity", "Reshape", "Slice", "Split", "Squeeze"}
     | {"Transpose", "Unsqueeze"}
 )
-_HALF_PLUGINS = frozenset({"TokenMatch", "TokenMerge", "TokenUnmerge"})
+_HALF_PLUGINS = frozenset({"TokenMatch", "TokenMerge", "TokenMergeWithSize", "TokenUnmerge"})
 _FLOAT, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 
 
@@ -135,6 +136,8 @@ class _Choice:
             return node.op_type in _HALF_PLUGINS
         if node.op_type == "MatMul":
             return node in self._weighted or _is_attention_product(node)
+        if node.op_type == "Add" and are_scores(node.outputs[0]):
+            return False
         return node.op_type in _HALF_OPS | _LAYOUT_OPS
 
 
@@ -154,13 +157,12 @@ def _is_wide(value: ir.Value | None, types: Mapping[ir.Node, ir.DataType]) -> bo
     if value is None or value.dtype != _FLOAT or value.is_initializer():
         return False
     producer = value.producer()
-    return producer is None or types[producer] == _FLOAT
+    return producer is None or types[producer] == _FLOAT or is_always_float(value)
 
 
 def _is_attention_product(node: ir.Node) -> bool:
     makers = [value.producer() for value in node.inputs if value is not None]
-    readers = [use.node for use in node.outputs[0].uses()]
-    return any(other is not None and other.op_type == "Softmax" for other in (*makers, *readers))
+    return are_scores(node.outputs[0]) or any(maker is not None and maker.op_type == "Softmax" for maker in makers)
 
 
 def _reached_from(start: Iterable[ir.Node]) -> set[ir.Node]:

@@ -141,6 +141,13 @@ def bias_behind(product: ir.Value) -> tuple[ir.Node, ir.Value] | None:
     return uses[0].node, added
 
 
+def are_scores(value: ir.Value) -> bool:
+    """Whether a softmax reads `value`, at once or after an addition: that of the sizes of weighted keys."""
+    return any(
+        node.op_type == "Softmax" or (node.op_type == "Add" and _feeds_softmax(node)) for node, _ in _consumers(value)
+    )
+
+
 def tensor_name(value: ir.Value) -> str:
     """Return the name a tensor has in the fp32 export: that of the value before the casts and the Q/DQ pairs."""
     while (node := value.producer()) is not None and node.op_type in ("Cast", "QuantizeLinear", "DequantizeLinear"):
@@ -184,9 +191,13 @@ def _kind_of_linear(activations: ir.Value, output: ir.Value) -> LayerKind:
             return LayerKind.EXPAND
         if node.op_type == "MatMul" and _is_product_with_weights(node):
             return LayerKind.VALUE
-        if node.op_type == "MatMul" and any(user.op_type == "Softmax" for user, _ in _consumers(node.outputs[0])):
+        if node.op_type == "MatMul" and are_scores(node.outputs[0]):
             return LayerKind.QUERY if position == 0 else LayerKind.KEY
     return LayerKind.OTHER
+
+
+def _feeds_softmax(node: ir.Node) -> bool:
+    return any(user.op_type == "Softmax" for user, _ in _consumers(node.outputs[0]))
 
 
 def _is_product_with_weights(node: ir.Node) -> bool:

@@ -7,13 +7,10 @@ from onnx_ir import convenience
 from onnx_ir.passes import common as passes
 
 from segpp_deploy.ops.declaration import DOMAIN
-from segpp_deploy.ops.registry import DECLARATIONS
-
-UINT8 = "uint8"
 
 
 class CastUint8OfPlugins(ir.passes.InPlacePass):
-    """Put a cast to uint8 behind every custom node whose output is uint8.
+    """Put a cast to uint8 behind every uint8 output of a custom node.
 
     TensorRT takes no uint8 from a plugin, and lets only a cast make a uint8 output of the network. So the plugin gives
     float16 (`plugins/tensorrt/tensor_types.h`) and this cast, which changes nothing in ONNX, makes the bytes.
@@ -21,10 +18,11 @@ class CastUint8OfPlugins(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Add the casts; each takes over the name of the tensor that it replaces."""
-        nodes = [node for node in model.graph if _gives_uint8(node)]
-        for node in nodes:
-            _append_cast(model.graph, node)
-        return ir.passes.PassResult(model, modified=bool(nodes))
+        custom = [node for node in model.graph if node.domain == DOMAIN]
+        given = [value for node in custom for value in node.outputs if value.dtype == ir.DataType.UINT8]
+        for value in given:
+            _append_cast(model.graph, value)
+        return ir.passes.PassResult(model, modified=bool(given))
 
 
 def rewrite_for_plugins(model: ir.Model) -> ir.Model:
@@ -32,16 +30,13 @@ def rewrite_for_plugins(model: ir.Model) -> ir.Model:
     return ir.passes.Sequential(CastUint8OfPlugins(), passes.ShapeInferencePass())(model).model
 
 
-def _gives_uint8(node: ir.Node) -> bool:
-    return node.domain == DOMAIN and UINT8 in DECLARATIONS[node.op_type].output.dtypes
-
-
-def _append_cast(graph: ir.Graph, node: ir.Node) -> None:
-    given = node.outputs[0]
+def _append_cast(graph: ir.Graph, given: ir.Value) -> None:
+    maker = given.producer()
+    assert maker is not None
     cast = ir.node("Cast", [given], {"to": ir.DataType.UINT8.value})
     result = cast.outputs[0]
     result.name, given.name = given.name, f"{given.name}_of_plugin"
     result.type, result.shape = given.type, given.shape
     convenience.replace_all_uses_with(given, result, replace_graph_outputs=True)
     cast.replace_input_with(0, given)
-    graph.insert_after(node, cast)
+    graph.insert_after(maker, cast)

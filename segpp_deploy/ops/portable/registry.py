@@ -11,8 +11,8 @@ from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.portable.writer import Matches, NodeWriter
 from segpp_deploy.ops.registry import DECLARATIONS
 
-PortableBody = Callable[[NodeWriter, ir.Node, Matches], ir.Value]
-"""Writes the nodes that replace a custom node, and returns the value that replaces its output."""
+PortableBody = Callable[[NodeWriter, ir.Node, Matches], tuple[ir.Value, ...]]
+"""Writes the nodes that replace a custom node, and returns the values that replace its outputs."""
 
 
 def _find_body(op: OpDeclaration) -> PortableBody:

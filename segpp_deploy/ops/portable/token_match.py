@@ -17,7 +17,7 @@ MOST_SELECTED = 3840
 _ABOVE_EVERY_COSINE = 2.0  # in every number format, and harmless to who looks at ranges, as infinity is not
 
 
-def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
+def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> tuple[ir.Value, ...]:
     """Write the body and return row_of_token [B, N] int64; remember the match for the merges that use it.
 
     Nothing is sorted and nothing counted in the graph: which tokens are destinations is a constant, and only the few
@@ -43,7 +43,7 @@ def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.
     row_of_token = _in_token_order(write, source_rows, destinations, sources)
     row_of_token.dtype = ir.DataType.INT64  # the custom op's int32 would need casts: ONNX indices are int64
     matches[row_of_token] = PortableMatch(len(destinations), kept_tokens)
-    return row_of_token
+    return (row_of_token,)
 
 
 def _find_nearest(

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from segpp_deploy.ops.portable.writer import Matches, NodeWriter, integer_attribute, required_input
 
 
-def lower_upsample_argmax(write: NodeWriter, node: ir.Node, matches: Matches) -> ir.Value:
+def lower_upsample_argmax(write: NodeWriter, node: ir.Node, matches: Matches) -> tuple[ir.Value, ...]:
     """Write the body and return labels [B, height, width] uint8."""
     logits = write.cast(required_input(node, 0), ir.DataType.FLOAT)
     assert logits.shape is not None
@@ -28,4 +28,4 @@ def lower_upsample_argmax(write: NodeWriter, node: ir.Node, matches: Matches) ->
     # TopK is three times faster than ArgMax in OpenVINO; ONNX Runtime gets its own form when an engine is built.
     _, labels = write.multi_op("TopK", full, write.constant([1], np.int64), num_outputs=2, axis=1)
     labels = write.op("Squeeze", labels, write.constant([1], np.int64))
-    return write.op("Cast", labels, to=ir.DataType.UINT8.value)
+    return (write.op("Cast", labels, to=ir.DataType.UINT8.value),)

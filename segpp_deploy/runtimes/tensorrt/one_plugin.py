@@ -36,8 +36,8 @@ class OnePluginNetworks:
         load_plugins(self._trt, require_gpu().compute_capability)
         self._device = Device()
 
-    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> Array:
-        """Return the plugin's output, in the type that TensorRT gives it.
+    def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> tuple[Array, ...]:
+        """Return the plugin's outputs, in the types that TensorRT gives them.
 
         Raises:
             SegppError: TensorRT refuses the plugin, or the GPU fails.
@@ -61,20 +61,19 @@ class OnePluginNetworks:
         layer = network.add_plugin_v3(tensors, [], create_plugin(trt, op, attributes))
         if layer is None:
             raise trt.error(f"TensorRT does not take the plugin {op.name}", "a plugin that it takes.", _REPORT)
-        output = layer.get_output(0)
-        output.name = op.output.name
-        network.mark_output(output)
+        for index, declared in enumerate(op.outputs):
+            output = layer.get_output(index)
+            output.name = declared.name
+            network.mark_output(output)
         plan = builder.build_serialized_network(network, builder.create_builder_config())
         if plan is None:
             raise trt.error(f"TensorRT cannot build one {op.name}", "an engine.", _REPORT)
         return plan
 
-    def _execute(self, op: OpDeclaration, engine: Any, arrays: list[Array]) -> Array:
+    def _execute(self, op: OpDeclaration, engine: Any, arrays: list[Array]) -> tuple[Array, ...]:
         device, context = self._device, engine.create_execution_context()
         if context is None:
             raise self._trt.error(f"One {op.name} cannot be set up on this GPU", "enough free GPU memory.", _REPORT)
-        shape = tuple(engine.get_tensor_shape(op.output.name))
-        dtype = number_format(self._trt.api, engine.get_tensor_dtype(op.output.name))
         with ExitStack() as cleanup:
             stream = device.create_stream()
             cleanup.callback(device.destroy_stream, stream)
@@ -90,14 +89,18 @@ class OnePluginNetworks:
                 on_device, on_host = make_buffers(declared.name, array.nbytes)
                 view_memory(on_host, array.dtype.name, array.shape)[...] = array
                 device.copy_to_device(on_device, on_host, array.nbytes, stream)
-            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-            on_device, on_host = make_buffers(op.output.name, size)
+            outputs = []
+            for declared in op.outputs:
+                shape = tuple(engine.get_tensor_shape(declared.name))
+                dtype = number_format(self._trt.api, engine.get_tensor_dtype(declared.name))
+                size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+                outputs.append((*make_buffers(declared.name, size), size, dtype, shape))
             if not context.execute_async_v3(int(stream)):
                 raise self._trt.error(f"The plugin {op.name} failed while it ran", "a plugin that runs.", _REPORT)
-            device.copy_to_host(on_host, on_device, size, stream)
+            for on_device, on_host, size, *_ in outputs:
+                device.copy_to_host(on_host, on_device, size, stream)
             device.synchronize(stream)
-            output: Array = view_memory(on_host, dtype, shape).copy()
-            return output
+            return tuple(view_memory(on_host, dtype, shape).copy() for _, on_host, _, dtype, shape in outputs)
 
 
 def create_plugin(trt: TensorRt, op: OpDeclaration, attributes: Mapping[str, int]) -> Any:

@@ -37,16 +37,18 @@ class _Launcher:
     def __init__(self, kernels: KernelLibrary, op: OpDeclaration) -> None:
         self._kernels, self._op = kernels, op
 
-    def __call__(self, *arguments: torch.Tensor | int | None) -> torch.Tensor:
-        """Queue the kernels and return the output."""
+    def __call__(self, *arguments: torch.Tensor | int | None) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Queue the kernels and return the output, or the outputs."""
         tensors = [value.contiguous() for value in arguments if isinstance(value, torch.Tensor)]
         integers = [value for value in arguments if isinstance(value, int)]
         attributes = dict(zip(self._op.attributes, integers, strict=True))
         dtype = str(tensors[0].dtype).removeprefix("torch.")
         call = describe_call(self._op, [tuple(tensor.shape) for tensor in tensors], dtype, attributes)
-        output = tensors[0].new_empty(call.output_shape, dtype=getattr(torch, call.output_dtype))
+        outputs = tuple(
+            tensors[0].new_empty(output.shape, dtype=getattr(torch, output.dtype)) for output in call.outputs
+        )
         workspace = tensors[0].new_empty(self._kernels.workspace_bytes(call), dtype=torch.uint8)
-        stream = torch.cuda.current_stream(output.device).cuda_stream
-        addresses = [tensor.data_ptr() for tensor in tensors]
-        self._kernels.launch(call, addresses, output.data_ptr(), workspace.data_ptr(), stream)
-        return output
+        stream = torch.cuda.current_stream(tensors[0].device).cuda_stream
+        inputs_at, outputs_at = ([tensor.data_ptr() for tensor in group] for group in (tensors, outputs))
+        self._kernels.launch(call, inputs_at, outputs_at, workspace.data_ptr(), stream)
+        return outputs[0] if len(outputs) == 1 else outputs

@@ -17,6 +17,7 @@ from segpp_deploy.model.plan import count_sources
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH, destination_mask
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
+from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
 from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
 
@@ -145,7 +146,7 @@ class MatchCase:
 
 @dataclass(frozen=True)
 class MergeCase:
-    """TokenMerge of random tokens into rows of very different sizes."""
+    """TokenMerge, or TokenMergeWithSize, of random tokens into rows of very different sizes."""
 
     num_tokens: int
     num_rows: int
@@ -248,6 +249,10 @@ CASES: tuple[OpCase, ...] = (
     MergeCase(17, 17, 8),
     MergeCase(200, 1, 9),
     MergeCase(8192, 1639, 320, is_large=True),
+    MergeCase(64, 26, 32, op=TOKEN_MERGE_WITH_SIZE),
+    MergeCase(63, 13, 20, batch=3, op=TOKEN_MERGE_WITH_SIZE),
+    MergeCase(200, 1, 9, op=TOKEN_MERGE_WITH_SIZE),
+    MergeCase(8192, 1639, 320, is_large=True, op=TOKEN_MERGE_WITH_SIZE),
     UnmergeCase(64, 26, 32),
     UnmergeCase(63, 13, 20, batch=3),
     UnmergeCase(63, 13, 9, batch=2, has_residual=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
+from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
 from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
 from segpp_deploy.workflows.selftest.cases import OpCase, OpInputs
 
 Array = NDArray[Any]
 
-MERGE_BARS = {"float32": 1e-5, "float16": 2e-3}
+CLOSE_BARS = {"float32": 1e-5, "float16": 2e-3}
 TIE_MARGIN = 1e-4
 """Logits that differ by less may be ordered either way by rounding; exact ties are no such case."""
 
@@ -32,33 +33,46 @@ class Verdict:
     finding: str
 
 
-def compute_reference(case: OpCase, inputs: OpInputs) -> Array:
-    """Return the PyTorch reference's output on the CPU."""
+Judge = Callable[[OpInputs, Array, Array], Verdict]
+"""Compares one output: inputs, the reference's, the kernel's."""
+
+
+def compute_reference(case: OpCase, inputs: OpInputs) -> tuple[Array, ...]:
+    """Return the PyTorch reference's outputs on the CPU."""
     op = getattr(torch.ops.segpp, case.op.stem)
-    output: torch.Tensor = op(*map(torch.from_numpy, inputs.tensors), **inputs.attributes)
-    return np.asarray(output.numpy())
+    returned = op(*map(torch.from_numpy, inputs.tensors), **inputs.attributes)
+    outputs = (returned,) if isinstance(returned, torch.Tensor) else returned
+    return tuple(np.asarray(output.numpy()) for output in outputs)
 
 
-def judge(case: OpCase, inputs: OpInputs, expected: Array, found: Array) -> Verdict:
-    """Compare an output with the reference's.
+def judge(case: OpCase, inputs: OpInputs, expected: Sequence[Array], found: Sequence[Array]) -> Verdict:
+    """Compare outputs with the reference's.
 
     Args:
         case: what was computed.
         inputs: with which inputs.
-        expected: the reference's output.
-        found: the kernel's output; labels may have any type that holds them.
+        expected: the reference's outputs.
+        found: the kernel's outputs; labels may have any type that holds them.
     """
+    verdicts = [
+        _judge_output(compare, inputs, one, other)
+        for compare, one, other in zip(_JUDGES[case.op.name], expected, found, strict=True)
+    ]
+    return Verdict(all(verdict.passed for verdict in verdicts), "; ".join(verdict.finding for verdict in verdicts))
+
+
+def _judge_output(compare: Judge, inputs: OpInputs, expected: Array, found: Array) -> Verdict:
     if found.shape != expected.shape:
         return Verdict(False, f"shape {found.shape}, expected {expected.shape}")
-    return _JUDGES[case.op.name](inputs, expected, found)
+    return compare(inputs, expected, found)
 
 
 def _judge_exact(inputs: OpInputs, expected: Array, found: Array) -> Verdict:
     return _count_differences(expected != found)  # a NaN differs from everything
 
 
-def _judge_merge(inputs: OpInputs, expected: Array, found: Array) -> Verdict:
-    bar = MERGE_BARS[expected.dtype.name]
+def _judge_close(inputs: OpInputs, expected: Array, found: Array) -> Verdict:
+    bar = CLOSE_BARS[expected.dtype.name]
     with np.errstate(invalid="ignore"):
         error = float(np.abs(expected.astype(np.float64) - found.astype(np.float64)).max())
     return Verdict(bool(error <= bar), f"largest error {error:.1e}, at most {bar:.0e}")
@@ -88,9 +102,11 @@ def _count_differences(differs: Array) -> Verdict:
     return Verdict(count == 0, f"{count} of {differs.size} values differ")
 
 
-_JUDGES: dict[str, Callable[[OpInputs, Array, Array], Verdict]] = {
-    TOKEN_MATCH.name: _judge_exact,
-    TOKEN_MERGE.name: _judge_merge,
-    TOKEN_UNMERGE.name: _judge_exact,
-    UPSAMPLE_ARGMAX.name: _judge_labels,
+_JUDGES: dict[str, tuple[Judge, ...]] = {
+    TOKEN_MATCH.name: (_judge_exact,),
+    TOKEN_MERGE.name: (_judge_close,),
+    TOKEN_MERGE_WITH_SIZE.name: (_judge_close, _judge_close),
+    TOKEN_UNMERGE.name: (_judge_exact,),
+    UPSAMPLE_ARGMAX.name: (_judge_labels,),
 }
+"""For each op, how each of its outputs is compared."""

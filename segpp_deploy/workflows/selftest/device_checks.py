@@ -9,6 +9,7 @@ import numpy as np
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import count_sources
 from segpp_deploy.ops.declaration import FLOATS
+from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.plugin_library.device_kernels import DeviceKernels, PreparedCall
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.workflows.selftest.cases import (
@@ -61,6 +62,7 @@ def random_cases(count: int = _RANDOM_CASES, seed: int = 0) -> Iterator[OpCase]:
         tokens = integer(1, 5000)
         rows, channels = integer(1, tokens), integer(1, 330)
         yield MergeCase(tokens, rows, channels, batch)
+        yield MergeCase(tokens, rows, channels, batch, op=TOKEN_MERGE_WITH_SIZE)
         yield UnmergeCase(tokens, rows, channels, batch, has_residual=not ties)
         size = (integer(1, 60), integer(1, 60))
         yield UpsampleCase(integer(1, 160), size, (integer(1, 4 * size[0]), integer(1, 4 * size[1])), batch)
@@ -79,14 +81,18 @@ def _check(kernels: DeviceKernels, case: OpCase, dtype: str) -> Verdict:
         return Verdict(False, error.what)
 
 
-def _repeat(call: PreparedCall, first: Array, finding: str) -> tuple[bool, str]:
-    changed = sum(call.run().tobytes() != first.tobytes() for _ in range(RUNS))
+def _repeat(call: PreparedCall, first: Sequence[Array], finding: str) -> tuple[bool, str]:
+    changed = sum(_bytes_of(call.run()) != _bytes_of(first) for _ in range(RUNS))
     if changed:
         return False, f"{changed} of {RUNS} runs gave other bits than the first"
     with call.captured() as launch:
         for _ in range(2):
-            call.clear_output()
+            call.clear_outputs()
             launch()
-            if call.read().tobytes() != first.tobytes():
+            if _bytes_of(call.read()) != _bytes_of(first):
                 return False, "a CUDA graph gave other bits than the plain call"
     return True, f"{finding}; the same in {RUNS} runs and in a CUDA graph"
+
+
+def _bytes_of(outputs: Sequence[Array]) -> list[bytes]:
+    return [output.tobytes() for output in outputs]

@@ -14,6 +14,8 @@ from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, reduced_grid,
 from segpp_deploy.model.plan import PRESETS, Bsm, count_sources
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_merge import TOKEN_MERGE
+from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.plugin_library.device_kernels import DeviceKernels, PreparedCall
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.tables import Column, Table
@@ -107,7 +109,7 @@ def time_kernels(kernels: DeviceKernels, progress: Progress = no_progress) -> Ke
 
 
 def timed_cases() -> tuple[OpCase, ...]:
-    """Return every side of `hq` and `fast` in B0 and B5, and the labels of both heads."""
+    """Return every side of `hq`, `fast` and their weighted forms in B0 and B5, and the labels of both heads."""
     cases: dict[str, OpCase] = {}
 
     def add(case: OpCase) -> None:
@@ -119,7 +121,8 @@ def timed_cases() -> tuple[OpCase, ...]:
                 removed = min(int(grid[0] * grid[1] * side.ratio), count_sources(grid, side.stride_yx)[1])
                 tokens, rows = grid[0] * grid[1], grid[0] * grid[1] - removed
                 add(MatchCase(Tokens(grid, side.stride_yx, channels, side.ratio), is_large=True))
-                add(MergeCase(tokens, rows, channels, is_large=True))
+                merge = TOKEN_MERGE_WITH_SIZE if side.weighted else TOKEN_MERGE
+                add(MergeCase(tokens, rows, channels, is_large=True, op=merge))
                 if grid == stage_grids(*size)[2] or grid == stage_grids(*size)[3]:
                     add(UnmergeCase(tokens, rows, channels, is_large=True))
         add(UpsampleCase(19, (size[0] // 4, size[1] // 4), size, is_large=True))
@@ -128,7 +131,7 @@ def timed_cases() -> tuple[OpCase, ...]:
 
 def _sides(arch: Arch, size: tuple[int, int]) -> list[tuple[tuple[int, int], Bsm, int]]:
     sides = []
-    for preset in (Preset.HQ, Preset.FAST):
+    for preset in (Preset.HQ, Preset.FAST, Preset.HQ_PLUS, Preset.FAST_PLUS):
         stages = zip(
             PRESETS[preset].stages, stage_grids(*size), SPATIAL_REDUCTION, ARCH_SPECS[arch].widths, strict=True
         )

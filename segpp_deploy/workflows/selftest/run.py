@@ -48,8 +48,10 @@ MODEL_BARS = {Preset.ORIGINAL: 0.999, Preset.HQ: 0.995, Preset.FAST_REUSE: 0.995
 class OpRunner(Protocol):
     """Computes a custom op somewhere."""
 
-    def run(self, op: OpDeclaration, inputs: Sequence[NDArray[Any]], attributes: Mapping[str, int]) -> NDArray[Any]:
-        """Return the op's output.
+    def run(
+        self, op: OpDeclaration, inputs: Sequence[NDArray[Any]], attributes: Mapping[str, int]
+    ) -> tuple[NDArray[Any], ...]:
+        """Return the op's outputs.
 
         Raises:
             SegppError: it cannot be computed.

@@ -21,7 +21,7 @@ from segpp_deploy.model.plan import PRESETS, MergePlan, count_tokens
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.declaration import DOMAIN
 from tests.graph.conftest import RAGGED, DynamicExport
-from tests.model.test_segformer import MIXED
+from tests.model.test_segformer import MIXED, WEIGHTED
 from tests.support.exporting import export, request, run_onnxruntime, smooth_pictures, to_bytes
 from tests.support.random_models import random_model
 from tests.support.tiny_graphs import tiny_metadata
@@ -36,7 +36,7 @@ def model() -> SegFormer:
     return random_model(Dialect.MMSEG)
 
 
-@pytest.mark.parametrize("plan", [*PRESETS.values(), MIXED], ids=lambda plan: plan.name)
+@pytest.mark.parametrize("plan", [*PRESETS.values(), MIXED, WEIGHTED], ids=lambda plan: plan.name)
 def test_portable_graph_equals_pytorch(plan: MergePlan, model: SegFormer, dynamic_export: DynamicExport) -> None:
     result = dynamic_export(plan)
     model.plan = plan

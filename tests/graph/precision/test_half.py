@@ -14,19 +14,21 @@ import pytest
 from benchmarks.toolchain.rtx_builder import build_with_rtx, read_network
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, generate_scene
+from segpp_deploy.graph.precision import casts
 from segpp_deploy.graph.precision.half import LARGEST_HALF, to_fp16
 from segpp_deploy.graph.precision.half_emulation import emulate_half
-from segpp_deploy.graph.precision.layers import Layer, find_layers
+from segpp_deploy.graph.precision.layers import Layer, are_scores, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
+from segpp_deploy.ops.registry import DECLARATIONS
 from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
 from tests.support.exporting import run_onnxruntime
 from tests.support.requirements import needs
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
-FLOAT_OPS = {"Div", "LayerNormalization", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}
+FLOAT_OPS = {"Div", "LayerNormalization", "Log", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}
 LEAST_AGREEMENT = 0.998
-SAME_OPS_AS_OTHERS = (Preset.HQ, Preset.HQ_REUSE, Preset.DOWNSAMPLE)
+SAME_OPS_AS_OTHERS = (Preset.HQ, Preset.HQ_REUSE, Preset.FAST_PLUS, Preset.DOWNSAMPLE)
 MODES = [pytest.param(mode, marks=pytest.mark.slow) if mode in SAME_OPS_AS_OTHERS else mode for mode in Preset]
 needs_rtx = needs("tensorrt_rtx")
 
@@ -75,7 +77,36 @@ def test_attention_products_and_residuals(make_graph: GraphMaker) -> None:
 
 
 @pytest.mark.parametrize("lowering", list(Lowering))
-@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.POOL_2X2])
+def test_sizes_of_weighted_keys_are_never_rounded(lowering: Lowering, make_graph: GraphMaker) -> None:
+    model = to_fp16(make_graph(Preset.HQ_PLUS, lowering)).model
+    additions = [node for node in model.graph if node.op_type == "Add" and are_scores(node.outputs[0])]
+    assert len(additions) == 4
+    for node in additions:
+        scores, log_size = (_through_casts(value) for value in node.inputs)
+        assert (scores.op_type, scores.outputs[0].dtype) == ("MatMul", HALF)
+        assert log_size.op_type == "Unsqueeze"
+        assert {value.dtype for value in (*node.outputs, log_size.inputs[0], log_size.outputs[0])} == {FLOAT}
+
+
+def _through_casts(value: ir.Value | None) -> ir.Node:
+    assert value is not None
+    node = value.producer()
+    assert node is not None
+    return _through_casts(node.inputs[0]) if node.op_type == "Cast" else node
+
+
+def test_what_stays_float_is_what_the_declarations_say() -> None:
+    declared = {
+        (op.name, index)
+        for op in DECLARATIONS.values()
+        for index, tensor in enumerate(op.outputs)
+        if tensor.dtypes == ("float32",)
+    }
+    assert declared == {(name, index) for name, indices in casts.FLOAT_OUTPUTS.items() for index in indices}
+
+
+@pytest.mark.parametrize("lowering", list(Lowering))
+@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.HQ_PLUS, Preset.POOL_2X2])
 def test_no_needless_casts(preset: Preset, lowering: Lowering, make_graph: GraphMaker) -> None:
     before = make_graph(preset, lowering)
     old = {node.name for node in casts_in(before)}
@@ -90,7 +121,7 @@ def test_no_needless_casts(preset: Preset, lowering: Lowering, make_graph: Graph
     # Per encoder layer: two layer norms and a softmax, in and out; the spatial reduction's norm in stages 1 to 3. In
     # the first of a stage's two layers the norm follows a norm. Per stage: the embedding's norm in and out, the last
     # norm in, and its way to the next stage. One for the picture. The portable mean of merged tokens is float32.
-    merges = sum(node.op_type == "TokenMerge" for node in make_graph(preset, Lowering.PLUGIN).graph)
+    merges = sum(node.op_type.startswith("TokenMerge") for node in make_graph(preset, Lowering.PLUGIN).graph)
     expected = 8 * 6 - 4 + 6 * 2 + 4 * 3 + 3 + 1
     assert len(added) == expected + (merges if lowering is Lowering.PORTABLE else 0)
 
@@ -191,7 +222,7 @@ def test_constants_of_both_types_are_split() -> None:
 
 
 @needs_rtx
-@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.POOL_2X2])
+@pytest.mark.parametrize("preset", [Preset.ORIGINAL, Preset.FAST, Preset.HQ_PLUS, Preset.POOL_2X2])
 def test_tensorrt_reads_the_types(preset: Preset, make_graph: GraphMaker, tmp_path: Path) -> None:
     model = to_fp16(make_graph(preset)).model
     onnx.save(ir.to_proto(model), tmp_path / "half.onnx")

@@ -31,7 +31,7 @@ def names_in(graph: ir.Model) -> list[str]:
 
 
 @pytest.mark.parametrize("lowering", list(Lowering))
-@pytest.mark.parametrize("preset", [Preset.FAST, Preset.POOL_2X2])
+@pytest.mark.parametrize("preset", [Preset.FAST, Preset.HQ_PLUS, Preset.POOL_2X2])
 def test_every_module_is_found_once(preset: Preset, lowering: Lowering, make_graph: GraphMaker) -> None:
     assert names_in(make_graph(preset, lowering)) == modules_of(fold_model(random_model(Dialect.MMSEG)))
 

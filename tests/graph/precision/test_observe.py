@@ -15,7 +15,7 @@ from segpp_deploy.graph.precision.observe import EXTREMES, find_observed, show_e
 from tests.graph.precision.conftest import SIZE, GraphMaker
 from tests.support.exporting import smooth_pictures, to_bytes
 
-MODES = [Preset.ORIGINAL, Preset.FAST, Preset.FAST_REUSE, Preset.POOL_2X2]
+MODES = [Preset.ORIGINAL, Preset.FAST, Preset.FAST_REUSE, Preset.HQ_PLUS, Preset.POOL_2X2]
 
 
 @pytest.mark.parametrize("preset", MODES)

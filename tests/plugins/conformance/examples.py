@@ -10,7 +10,7 @@ import torch
 
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
-from tests.plugins.conformance.driver import Array, field_tokens, tensor_token
+from tests.plugins.conformance.driver import Array, Driver, field_tokens, tensor_token
 
 TENSORRT_DTYPES = {"uint8": "float16"}
 """TensorRT takes no uint8 from plugins: their labels are float16, and the graph casts them."""
@@ -25,7 +25,7 @@ class Example:
     op: OpDeclaration
     attributes: Mapping[str, int]
     inputs: tuple[Array, ...]
-    output: Array
+    outputs: tuple[Array, ...]
 
     @property
     def fields(self) -> list[str]:
@@ -35,7 +35,12 @@ class Example:
     @property
     def tokens(self) -> list[str]:
         """All tensors, without files."""
-        return [tensor_token(array) for array in (*self.inputs, self.output)]
+        return [tensor_token(array) for array in (*self.inputs, *self.outputs)]
+
+    def output_files(self, run: str) -> list[str]:
+        """The outputs with the files that they go to, of this name."""
+        tokens = self.tokens[len(self.inputs) :]
+        return [f"{token}:output{index}-{run}" for index, token in enumerate(tokens)]
 
     def tensors(self) -> str:
         """Number of inputs and all tensors, as commands take them."""
@@ -48,11 +53,16 @@ def make_example(name: str, dtype: str = "float32", batch: int = 2, with_optiona
     declaration = DECLARATIONS[name]
     if not with_optional:
         inputs = [tensor for tensor, said in zip(inputs, declaration.inputs, strict=True) if not said.optional]
-    expected = getattr(torch.ops.segpp, declaration.stem)(*inputs, **attributes)
-    assert list(expected.shape) == declaration.infer_shape([tensor.shape for tensor in inputs], attributes)
-    output = expected.numpy()
+    returned = getattr(torch.ops.segpp, declaration.stem)(*inputs, **attributes)
+    expected = (returned,) if isinstance(returned, torch.Tensor) else returned
+    shapes = [list(tensor.shape) for tensor in expected]
+    assert shapes == declaration.infer_shapes([tensor.shape for tensor in inputs], attributes)
     arrays = tuple(tensor.numpy() for tensor in inputs)
-    return Example(declaration, attributes, arrays, output.astype(TENSORRT_DTYPES.get(str(output.dtype), output.dtype)))
+    return Example(declaration, attributes, arrays, tuple(_as_tensorrt(tensor.numpy()) for tensor in expected))
+
+
+def _as_tensorrt(output: Array) -> Array:
+    return output.astype(TENSORRT_DTYPES.get(str(output.dtype), output.dtype))
 
 
 def _random(*shape: int, dtype: torch.dtype, seed: int = 0) -> torch.Tensor:
@@ -93,9 +103,16 @@ def _upsample_argmax(dtype: torch.dtype, batch: int) -> tuple[dict[str, int], li
 _MAKERS = {
     "TokenMatch": _token_match,
     "TokenMerge": _token_merge,
+    "TokenMergeWithSize": _token_merge,
     "TokenUnmerge": _token_unmerge,
     "UpsampleArgmax": _upsample_argmax,
 }
+
+
+def assert_outputs(driver: Driver, example: Example, run: str) -> None:
+    """What a run wrote into its output files is what the reference computes."""
+    for index, expected in enumerate(example.outputs):
+        assert_close(driver.load(f"output{index}-{run}", expected), expected)
 
 
 def assert_close(actual: Array, expected: Array) -> None:

@@ -47,7 +47,8 @@ def test_every_extent_of_an_output_is_known(generator: ModuleType, name: str) ->
     known = {
         extent for tensor in declaration.inputs if not tensor.optional for extent in generator.extent_names(tensor)
     }
-    assert set(generator.extent_names(declaration.output)) <= known | set(declaration.attributes)
+    for tensor in declaration.outputs:
+        assert set(generator.extent_names(tensor)) <= known | set(declaration.attributes)
     assert not declaration.inputs[0].optional
     assert (
         generator.ELEMENT_TYPES[declaration.inputs[0].dtypes] == "kFloat"
@@ -56,11 +57,11 @@ def test_every_extent_of_an_output_is_known(generator: ModuleType, name: str) ->
 
 def test_shape_in_words_must_be_the_rule(generator: ModuleType) -> None:
     declaration = DECLARATIONS["TokenMerge"]
-    wrong = replace(declaration, output=replace(declaration.output, shape="[B, C, num_rows]"))
+    wrong = replace(declaration, outputs=(replace(declaration.outputs[0], shape="[B, C, num_rows]"),))
     with pytest.raises(ValueError, match="TokenMerge: the shape rule does not give"):
         generator.check_shape_rule(wrong)
 
 
 def test_shape_in_words_must_begin_with_extents(generator: ModuleType) -> None:
     with pytest.raises(ValueError, match="does not begin with a list of extents: 'as the input'"):
-        generator.extent_names(replace(DECLARATIONS["TokenMerge"].output, shape="as the input"))
+        generator.extent_names(replace(DECLARATIONS["TokenMerge"].outputs[0], shape="as the input"))

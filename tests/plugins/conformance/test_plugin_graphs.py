@@ -26,12 +26,15 @@ SIZE = Size(136, 200)  # ragged grids
 LOOKUP = {"plugin_version", "plugin_namespace"}
 DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT32: "int32", TensorProto.UINT8: "uint8"}
 MERGING = {"TokenMatch": 8, "TokenMerge": 8, "TokenUnmerge": 4, "UpsampleArgmax": 1}  # B0 has two layers a stage
+WEIGHTED = {**MERGING, "TokenMatch": 6, "TokenMerge": 4, "TokenMergeWithSize": 4}
 EXPECTED_NODES = {
     Preset.ORIGINAL: {"UpsampleArgmax": 1},
     Preset.HQ: MERGING,
     Preset.FAST: MERGING,
     Preset.HQ_REUSE: {**MERGING, "TokenMatch": 4},
     Preset.FAST_REUSE: {**MERGING, "TokenMatch": 4},
+    Preset.HQ_PLUS: WEIGHTED,
+    Preset.FAST_PLUS: WEIGHTED,
     Preset.POOL_2X2: {"UpsampleArgmax": 1},
     Preset.N1D: {"UpsampleArgmax": 1},
     Preset.DOWNSAMPLE: {"UpsampleArgmax": 1},

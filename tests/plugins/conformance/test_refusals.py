@@ -128,6 +128,7 @@ def test_inputs_of_wrong_shape(driver: Driver, op: str, index: int, token: str, 
     [
         ("TokenMatch", "3.0:2x71"),
         ("TokenMerge", "0.0:2x30x24"),
+        ("TokenMergeWithSize", "0.0:2x30x24"),
         ("TokenUnmerge", "0.0:2x69x24"),
         ("UpsampleArgmax", "1.0:2x30x40"),
     ],
@@ -137,7 +138,17 @@ def test_output_of_wrong_shape(driver: Driver, op: str, token: str) -> None:
     _, answer = driver.run(
         create_command("p", op, example.fields), f"reshape p {with_token(example, len(example.inputs), token)}"
     )
-    assert_refused(answer, op, f"{example.op.output.name} has the shape")
+    assert_refused(answer, op, f"{example.op.outputs[0].name} has the shape")
+
+
+def test_sizes_of_wrong_shape_or_type(driver: Driver) -> None:
+    """The second output: one row too few, and float16 as the tokens are."""
+    example = make_example("TokenMergeWithSize", "float16")
+    last = len(example.tokens) - 1
+    commands = (f"reshape p {with_token(example, last, token)}" for token in ("0.0:2x28", "1.0:2x29"))
+    _, shape, dtype = driver.run(create_command("p", example.op.name, example.fields), *commands)
+    assert_refused(shape, example.op.name, "log_size has the shape [2, 28], expected [B, num_rows] with num_rows = 29")
+    assert_refused(dtype, example.op.name, "log_size is kHALF in format 0, expected kFLOAT")
 
 
 def test_merge_into_more_rows_than_tokens(driver: Driver) -> None:
@@ -152,16 +163,16 @@ def test_wrong_types(driver: Driver, op: str) -> None:
     """A first input of int8, and an output of the other float type or of floats instead of integers."""
     example = make_example(op)
     shape = example.tokens[0].partition(":")[2]
-    last = example.tokens[-1].partition(":")[2]
+    output_shape = example.tokens[len(example.inputs)].partition(":")[2]
     wrong_output = "0" if op == "UpsampleArgmax" else "1"
     _, first, output, types = driver.run(
         create_command("p", op, example.fields),
         f"reshape p {with_token(example, 0, f'2.0:{shape}')}",
-        f"reshape p {with_token(example, len(example.inputs), f'{wrong_output}.0:{last}')}",
+        f"reshape p {with_token(example, len(example.inputs), f'{wrong_output}.0:{output_shape}')}",
         f"types p {' '.join(['3'] * len(example.inputs))}",
     )
     assert_refused(first, op, f"{example.op.inputs[0].name} is kINT8, expected kFLOAT or kHALF")
-    assert_refused(output, op, f"{example.op.output.name} is k")
+    assert_refused(output, op, f"{example.op.outputs[0].name} is k")
     assert_refused(types, op, "is kINT32, expected kFLOAT or kHALF")
 
 
@@ -176,14 +187,16 @@ def test_format_that_is_not_linear(driver: Driver, op: str) -> None:
 @OPS
 def test_wrong_number_of_inputs(driver: Driver, op: str) -> None:
     example = make_example(op)
-    too_many = " ".join([str(len(example.op.inputs) + 1), *["0.0:1"] * (len(example.op.inputs) + 2)])
+    too_many = " ".join(
+        [str(len(example.op.inputs) + 1), *["0.0:1"] * (len(example.op.inputs) + 1 + len(example.outputs))]
+    )
     answers = driver.run(
         create_command("p", op, example.fields),
         f"configure p {too_many}",
         f"reshape p {too_many}",
         "types p",
         "shapes p",
-        "configure p 0 0.0:1",
+        " ".join(["configure p 0", *["0.0:1"] * len(example.outputs)]),
     )
     for answer in answers[1:]:
         assert_refused(answer, op, "inputs, expected")
@@ -212,7 +225,7 @@ def test_null_arrays(driver: Driver, op: str) -> None:
 def test_null_buffers(driver: Driver, op: str) -> None:
     example = make_example(op)
     names = [driver.save(f"input{index}", array) for index, array in enumerate(example.inputs)]
-    names.append(f"{example.tokens[-1]}:output")
+    names += example.output_files("p")
     commands = [create_command("p", op, example.fields), f"reshape p {example.tensors()}"]
     for index in range(len(names)):
         tokens = list(names)
@@ -226,6 +239,6 @@ def test_null_buffers(driver: Driver, op: str) -> None:
 def test_enqueue_before_its_shapes_are_known(driver: Driver, op: str) -> None:
     example = make_example(op)
     tokens = [driver.save(f"input{index}", array) for index, array in enumerate(example.inputs)]
-    enqueue = " ".join([f"enqueue p {len(tokens)}", *tokens, f"{example.tokens[-1]}:output"])
+    enqueue = " ".join([f"enqueue p {len(tokens)}", *tokens, *example.output_files("p")])
     _, answer = driver.run(create_command("p", op, example.fields), enqueue)
     assert_refused(answer, op, "enqueue: called before a successful onShapeChange")

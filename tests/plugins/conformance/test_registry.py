@@ -7,7 +7,7 @@ import pytest
 from segpp_deploy.ops.declaration import DOMAIN, FLOATS, PLUGIN_VERSION
 from segpp_deploy.ops.registry import DECLARATIONS
 from tests.plugins.conformance.driver import KINT32, KINT64, KLINEAR, TYPES, Driver, create_command, field_tokens
-from tests.plugins.conformance.examples import TENSORRT_DTYPES, Example, assert_close, make_example
+from tests.plugins.conformance.examples import TENSORRT_DTYPES, Example, assert_outputs, make_example
 
 NAMESPACES = ("", DOMAIN)
 OPS = pytest.mark.parametrize("op", list(DECLARATIONS))
@@ -37,27 +37,28 @@ def test_plugin_knows_what_it_is(driver: Driver, op: str, namespace: str, field_
     fields = field_tokens(example.attributes, field_type)
     _, identity = driver.results(create_command("p", op, fields, namespace), "identity p")
     values = " ".join(f"{name}={value}" for name, value in example.attributes.items())
-    assert identity == "|".join([op, PLUGIN_VERSION, namespace, values, values, "1"])
+    assert identity == "|".join([op, PLUGIN_VERSION, namespace, values, values, str(len(example.outputs))])
 
 
 @OPS
 @DTYPES
-def test_output_type(driver: Driver, op: str, dtype: str) -> None:
+def test_output_types(driver: Driver, op: str, dtype: str) -> None:
     example = make_example(op, dtype)
     types = " ".join(str(TYPES[str(array.dtype)]) for array in example.inputs)
-    _, output = driver.results(create(example), f"types p {types}")
-    assert int(output) == TYPES[str(example.output.dtype)]
+    _, outputs = driver.results(create(example), f"types p {types}")
+    assert outputs.split() == [str(TYPES[str(array.dtype)]) for array in example.outputs]
 
 
 @OPS
-def test_output_shape_is_the_declared_rule(driver: Driver, op: str) -> None:
+def test_output_shapes_are_the_declared_rule(driver: Driver, op: str) -> None:
     """With every extent of the inputs dynamic."""
     example = make_example(op)
     shapes = [[f"{index}.{axis}" for axis in range(array.ndim)] for index, array in enumerate(example.inputs)]
     ranks = " ".join(str(array.ndim) for array in example.inputs)
-    _, output = driver.results(create(example), f"shapes p {ranks}")
-    expected = [str(dim) for dim in example.op.infer_shape(shapes, example.attributes)]
-    assert [_first_name(example, name) for name in output.split()] == [_first_name(example, name) for name in expected]
+    _, outputs = driver.results(create(example), f"shapes p {ranks}")
+    for output, expected in zip(outputs.split(";"), example.op.infer_shapes(shapes, example.attributes), strict=True):
+        found = [_first_name(example, name) for name in output.split()]
+        assert found == [_first_name(example, str(dim)) for dim in expected]
 
 
 def _first_name(example: Example, extent: str) -> str:
@@ -75,7 +76,7 @@ def _first_name(example: Example, extent: str) -> str:
 def test_format_combinations(driver: Driver, op: str, with_optional: bool) -> None:
     """Of all types and formats, exactly the declared ones, linear; floats are alike."""
     example = make_example(op, with_optional=with_optional)
-    tensors = [*example.op.inputs[: len(example.inputs)], example.op.output]
+    tensors = [*example.op.inputs[: len(example.inputs)], *example.op.outputs]
 
     def combination(dtype: str) -> str:
         names = [dtype if tensor.dtypes == FLOATS else tensor.dtypes[0] for tensor in tensors]
@@ -94,7 +95,7 @@ def test_workspace_covers_the_largest_batch(driver: Driver, op: str, dtype: str)
     ]
     _, _, for_one, _, for_three = driver.results(create(small), *commands)
     assert int(for_one) <= int(for_three)
-    assert (int(for_three) > 0) == (op in ("TokenMatch", "TokenMerge"))
+    assert (int(for_three) > 0) == (op in ("TokenMatch", "TokenMerge", "TokenMergeWithSize"))
 
 
 @OPS
@@ -108,11 +109,10 @@ def test_enqueue_computes_the_reference(driver: Driver, op: str, dtype: str, wit
     commands = [*copies.values(), "destroy p"]
     for plugin in ("c", "a", "r"):
         commands.append(f"reshape {plugin} {example.tensors()}")
-        output = f"{example.tokens[-1]}:output-{plugin}"
-        commands.append(" ".join([f"enqueue {plugin} {len(tokens)}", *tokens, output]))
+        commands.append(" ".join([f"enqueue {plugin} {len(tokens)}", *tokens, *example.output_files(plugin)]))
     driver.results(*commands)
     for plugin in ("c", "a", "r"):
-        assert_close(driver.load(f"output-{plugin}", example.output), example.output)
+        assert_outputs(driver, example, plugin)
 
 
 @OPS
@@ -120,13 +120,13 @@ def test_batch_changes_between_calls(driver: Driver, op: str) -> None:
     examples = [make_example(op, batch=batch) for batch in (1, 3, 2)]
     commands = [create(examples[0])]
     for example in examples:
-        batch = len(example.output)
+        batch = str(len(example.outputs[0]))
         tokens = [driver.save(f"input{index}-{batch}", array) for index, array in enumerate(example.inputs)]
-        output = f"{example.tokens[-1]}:output-{batch}"
-        commands += [f"reshape p {example.tensors()}", " ".join([f"enqueue p {len(tokens)}", *tokens, output])]
+        enqueue = " ".join([f"enqueue p {len(tokens)}", *tokens, *example.output_files(batch)])
+        commands += [f"reshape p {example.tensors()}", enqueue]
     driver.results(*commands)
     for example in examples:
-        assert_close(driver.load(f"output-{len(example.output)}", example.output), example.output)
+        assert_outputs(driver, example, str(len(example.outputs[0])))
 
 
 @OPS

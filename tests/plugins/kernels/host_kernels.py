@@ -56,8 +56,8 @@ class HostKernels:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.segpp_last_finding.restype = ctypes.c_char_p
-        for name in ("segpp_token_match_workspace_size", "segpp_token_merge_workspace_size"):
-            getattr(self._library, name).restype = ctypes.c_size_t
+        for op in ("token_match", "token_merge", "token_merge_with_size"):
+            getattr(self._library, f"segpp_{op}_workspace_size").restype = ctypes.c_size_t
 
     def token_match(
         self, tokens: Array, grid: tuple[int, int], stride: tuple[int, int], num_removed: int
@@ -79,6 +79,19 @@ class HostKernels:
         workspace = self._workspace(self._library.segpp_token_merge_workspace_size, problem)
         self._call(self._library.segpp_token_merge, problem, _type(tokens), tokens, row_of_token, merged, workspace)
         return merged
+
+    def token_merge_with_size(
+        self, tokens: Array, row_of_token: Array, num_rows: int, misalign: int = 0
+    ) -> tuple[Array, Array]:
+        """Return merged [B, M, C], which starts `misalign` bytes off a boundary, and log_size [B, M] float32."""
+        batch, num_tokens, channels = tokens.shape
+        problem = _ints(batch, num_tokens, num_rows, channels)
+        merged, log_size = empty((batch, num_rows, channels), tokens.dtype, misalign), empty((batch, num_rows), "f4")
+        merged[...], log_size[...] = np.nan, np.nan
+        workspace = self._workspace(self._library.segpp_token_merge_with_size_workspace_size, problem)
+        function = self._library.segpp_token_merge_with_size
+        self._call(function, problem, _type(tokens), tokens, row_of_token, merged, log_size, workspace)
+        return merged, log_size
 
     def token_unmerge(self, rows: Array, row_of_token: Array, residual: Array | None = None) -> Array:
         """Return restored [B, N, C] of rows [B, M, C]."""

@@ -45,9 +45,12 @@ def main() -> int:
 
 def check_merge(kernels: HostKernels, tokens: Array, rows: Array, num_rows: int, misalign: int) -> None:
     merged = kernels.token_merge(place(tokens, misalign), place(rows), num_rows, misalign)
+    again, log_size = kernels.token_merge_with_size(place(tokens, misalign), place(rows), num_rows, misalign)
+    assert np.array_equal(again, merged)
     for image in range(2):
         expected = brute_force.merge(tokens[image].astype(float), rows[image].tolist(), num_rows)
         np.testing.assert_allclose(merged[image], expected, rtol=0, atol=TOLERANCE[tokens.dtype.type])
+        np.testing.assert_allclose(np.exp(log_size[image]), np.bincount(rows[image]), rtol=1e-5)
     restored = kernels.token_unmerge(place(merged, misalign), place(rows), place(tokens, misalign))
     gathered = np.take_along_axis(merged, rows[..., None].astype(np.int64), axis=1)
     assert np.array_equal(restored, gathered + tokens)

@@ -20,10 +20,10 @@ def run_all(kernels: HostKernels, dtype: torch.dtype, channels: int) -> list[Arr
     tokens[:, 100:200] = tokens[:, :100]  # ties
     match = Match(tokens, (21, 22), (4, 4), 380)
     rows = match.found(kernels)
-    merged = kernels.token_merge(place(tokens.numpy()), rows, match.num_rows)
+    merged, log_size = kernels.token_merge_with_size(place(tokens.numpy()), rows, match.num_rows)
     restored = kernels.token_unmerge(merged, rows, place(tokens.numpy()))
     labels = kernels.upsample_argmax(place(tokens.numpy().reshape(2, 11, 42, channels)), 60, 70)
-    return [rows, merged, restored, labels]
+    return [rows, merged, log_size, restored, labels]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

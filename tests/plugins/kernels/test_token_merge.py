@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_merge_with_size import token_merge_with_size
 from tests.plugins.kernels.host_kernels import HostKernels, InvalidProblemError, place
 from tests.plugins.kernels.properties import DTYPES, KERNEL_SETTINGS
 
@@ -108,6 +109,34 @@ def test_tokens_without_a_row_are_left_out(kernels: HostKernels) -> None:
     assert kernels.token_merge(tokens, rows, 3).flatten().tolist() == [4.5, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("misalign", [0, 1])
+@pytest.mark.parametrize(
+    "case",
+    [
+        MergeCase(2, 1024, 103, 64),
+        MergeCase(1, 1024, 410, 32),
+        MergeCase(3, 67, 11, 5),
+        MergeCase(1, 100, 20, 512),  # several blocks share a row
+        MergeCase(2, 300, 1, 8),
+    ],
+    ids=str,
+)
+def test_sizes_equal_the_reference(kernels: HostKernels, case: MergeCase, misalign: int, dtype: torch.dtype) -> None:
+    tokens, rows = place(case.tokens(dtype).numpy(), misalign * dtype.itemsize), place(case.row_of_token().numpy())
+    merged, log_size = kernels.token_merge_with_size(tokens, rows, case.num_rows, misalign * dtype.itemsize)
+    alone = kernels.token_merge(tokens, rows, case.num_rows, misalign * dtype.itemsize)
+    assert np.array_equal(merged, alone)  # to the last bit
+    _, expected = token_merge_with_size(case.tokens(dtype), case.row_of_token(), case.num_rows)
+    np.testing.assert_array_max_ulp(log_size, expected.numpy(), maxulp=1)
+
+
+def test_a_row_without_tokens_has_no_weight(kernels: HostKernels) -> None:
+    tokens, rows = np.ones((2, 3, 1), np.float32), np.array([[0, 0, 2], [1, 1, 1]], np.int32)
+    _, log_size = kernels.token_merge_with_size(tokens, rows, 3)
+    np.testing.assert_allclose(np.exp(log_size), [[2, 0, 1], [0, 3, 0]], rtol=1e-6)
+
+
 def test_float16_sums_are_float32(kernels: HostKernels) -> None:
     tokens = np.ones((1, 4096, 1), np.float16)
     assert kernels.token_merge(tokens, np.zeros((1, 4096), np.int32), 1).item() == 1.0  # float16 stops at 2048
@@ -138,6 +167,8 @@ def test_impossible_problems_are_refused(kernels: HostKernels) -> None:
         kernels.token_merge(tokens, rows, 0)
     with pytest.raises(InvalidProblemError):
         kernels.token_merge(np.zeros((0, 4, 2), np.float32), rows, 2)
+    with pytest.raises(InvalidProblemError):
+        kernels.token_merge_with_size(tokens, rows, 0)
     assert kernels.workspace_size("token_merge", 1, 4, 0, 2) == 0
     assert kernels.workspace_size("token_merge", 2**17, 4, 2, 2) == 0  # more images than a grid has layers
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from segpp_deploy.errors import SegppError
+from segpp_deploy.ops.declaration import FLOATS
 from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.runtimes.tensorrt import one_plugin
 from segpp_deploy.runtimes.tensorrt.one_plugin import OnePluginNetworks, create_plugin
@@ -57,7 +58,7 @@ class FakePluginApi(FakeTensorRt):
 
     def _create_network(self, flags: int) -> Any:
         self.flags.append(flags)
-        network = SimpleNamespace(inputs=[], plugin=None, output=None)
+        network = SimpleNamespace(inputs=[], plugin=None, outputs=[])
 
         def add_plugin(inputs: list[Any], shapes: list[Any], plugin: Any) -> Any:
             assert (inputs, shapes) == (network.inputs, [])
@@ -67,7 +68,7 @@ class FakePluginApi(FakeTensorRt):
 
         network.add_input = lambda *tensor: network.inputs.append(tensor) or tensor
         network.add_plugin_v3 = add_plugin
-        network.mark_output = lambda tensor: setattr(network, "output", tensor.name)
+        network.mark_output = lambda tensor: network.outputs.append(tensor.name)
         return network
 
     def _deserialize(self, logger: Any, network: Any) -> Any:
@@ -81,18 +82,25 @@ class FakePluginEngine:
         self._api, self._network = api, network
         self._addresses: dict[str, int] = {}
         self._op = DECLARATIONS[network.plugin.op]
-        types = {"float32": network.inputs[0][1], "int32": api.int32, "uint8": api.float16}
-        self._dtype = types[self._op.output.dtypes[0]]
+        types = {
+            FLOATS: network.inputs[0][1],
+            ("float32",): api.float32,
+            ("int32",): api.int32,
+            ("uint8",): api.float16,
+        }
+        self._dtypes = {tensor.name: types[tensor.dtypes] for tensor in self._op.outputs}
 
     def create_execution_context(self) -> Any:
         return None if self._api.missing == "context" else self
 
     def get_tensor_shape(self, name: str) -> list[Any]:
-        assert name == self._network.output == self._op.output.name
-        return self._op.infer_shape([shape for _, _, shape in self._network.inputs], self._network.plugin.fields)
+        names = [tensor.name for tensor in self._op.outputs]
+        assert self._network.outputs == names
+        inputs = [shape for _, _, shape in self._network.inputs]
+        return self._op.infer_shapes(inputs, self._network.plugin.fields)[names.index(name)]
 
     def get_tensor_dtype(self, name: str) -> str:
-        return self._dtype
+        return self._dtypes[name]
 
     def set_tensor_address(self, name: str, address: int) -> None:
         self._addresses[name] = address
@@ -104,8 +112,10 @@ class FakePluginEngine:
             for name, dtype, shape in self._network.inputs
         ]
         fields: Mapping[str, int] = self._network.plugin.fields
-        output = getattr(torch.ops.segpp, self._op.stem)(*tensors, **fields).numpy()
-        view(self._addresses[self._op.output.name], names[self._dtype], output.shape)[...] = output
+        returned = getattr(torch.ops.segpp, self._op.stem)(*tensors, **fields)
+        outputs = (returned,) if isinstance(returned, torch.Tensor) else returned
+        for (name, dtype), output in zip(self._dtypes.items(), outputs, strict=True):
+            view(self._addresses[name], names[dtype], output.shape)[...] = output.numpy()
         return self._api.missing != "run"
 
 
@@ -131,7 +141,8 @@ def test_inputs_reach_the_plugin_and_its_output_comes_back(
 def test_labels_come_as_the_type_that_tensorrt_gives_them(api: FakePluginApi) -> None:
     case = next(case for case in FIRST_CASES if case.op.name == "UpsampleArgmax")
     inputs = case.make_inputs("float32")
-    assert OnePluginNetworks().run(case.op, inputs.tensors, inputs.attributes).dtype == np.float16
+    (labels,) = OnePluginNetworks().run(case.op, inputs.tensors, inputs.attributes)
+    assert labels.dtype == np.float16
 
 
 @pytest.mark.parametrize("missing", ["creator", "plugin", "layer", "plan", "engine", "context", "run"])
