@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from segpp_deploy.config import (
     MAX_FAILURES,
     Arch,
+    Automatic,
     CalibrationMethod,
     Choice,
     Inference,
@@ -24,6 +25,7 @@ from segpp_deploy.config import (
     Size,
     TaskName,
     parse_choice,
+    parse_precision,
     parse_size,
 )
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
@@ -124,7 +126,7 @@ def build(
     output: AnyPath,
     *,
     target: TargetName | str = TargetName.AUTO,
-    precision: Precision | str | None = None,
+    precision: Precision | Automatic | str | None = None,
     threads: int | None = None,
     builder: BuilderOptions | None = None,
     calibration: AnyPath | CalibrationOptions | None = None,
@@ -140,8 +142,9 @@ def build(
     Args:
         source: the ONNX file.
         output: the engine file to write.
-        target: what computes it.
-        precision: number format; the graph's if None.
+        target: what computes it; "auto": the fastest that works here.
+        precision: number format; the graph's if None. "auto": the fastest that loses at most `gate_points` (0.1 if
+            None) on `gate_data`, and fp32 without such.
         threads: CPU threads; one per physical core if None.
         builder: what the builder of a GPU target is asked for.
         calibration: a range file, a data set or a directory of pictures to find ranges on.
@@ -155,14 +158,15 @@ def build(
     from segpp_deploy.workflows.build_engine.run import run_build
 
     named = calibration if isinstance(calibration, CalibrationOptions) or calibration is None else str(calibration)
+    wanted = None if precision is None else parse_precision(str(precision))
     options = BuildOptions(
         target=_member(TargetName, target),
-        precision=_optional(Precision, precision),
+        precision=wanted,
         threads=threads,
         builder=builder or BuilderOptions(),
         calibration=parse_calibration(named, threads) if isinstance(named, str) else named,
         int8_layers=_member(Int8Layers, int8_layers),
-        gate=parse_gate(gate_points, gate_data, gate_images),
+        gate=parse_gate(gate_points, gate_data, gate_images, chooses_precision=wanted is Automatic.AUTO),
         report_dir=None if report_dir is None else Path(report_dir),
     )
     return run_build(Path(source), Path(output), options, progress)

@@ -94,6 +94,12 @@ class Precision(Choice):
     INT8 = "int8"
 
 
+class Automatic(Choice):
+    """What an option takes beside its own values: the program chooses, and says what and why."""
+
+    AUTO = "auto"
+
+
 class CalibrationMethod(Choice):
     """How the largest value that INT8 represents is chosen from the values seen; the rest is clipped."""
 
@@ -134,6 +140,23 @@ def parse_choice(choice: type[C], name: str, kind: str) -> C:
         return choice(name)
     except ValueError:
         raise unknown_name_error(kind, name, [str(member) for member in choice]) from None
+
+
+def parse_precision(name: str) -> Precision | Automatic:
+    """Return the precision called `name`, or AUTO.
+
+    Raises:
+        SegppError: there is none; the message lists the valid names and the closest one.
+
+    Example:
+        >>> parse_precision("bf16"), parse_precision("auto")
+        (<Precision.BF16: 'bf16'>, <Automatic.AUTO: 'auto'>)
+    """
+    if name == Automatic.AUTO:
+        return Automatic.AUTO
+    if name in list(Precision):
+        return Precision(name)
+    raise unknown_name_error("precision", name, [str(member) for member in (*Automatic, *Precision)])
 
 
 @dataclass(frozen=True)

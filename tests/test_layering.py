@@ -57,16 +57,16 @@ EDGES: dict[str, str] = {
     "tuning/calibration",
     # what users see
     "report": "model tasks/protocol",
-    "workflows": "data data/datasets evaluation graph graph/precision report runtimes/torch tasks/protocol "
+    "workflows": "data data/datasets engine evaluation graph graph/precision report runtimes/torch tasks/protocol "
     "tuning/calibration",
     "workflows/bench": "engine evaluation hardware report runtimes",
     "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
-    "tuning/calibration",
+    "tuning/calibration workflows",
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",
     "workflows/demo": "data data/datasets evaluation graph model model/weights report runtimes runtimes/torch "
     "tasks/segmentation tuning workflows/bench workflows/build_engine workflows/export",
     "workflows/doctor": "evaluation hardware plugin_library report runtimes",
-    "workflows/inspect": "engine graph model model/weights report runtimes",
+    "workflows/inspect": "engine graph model model/weights report runtimes workflows",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration workflows workflows/bench workflows/build_engine "

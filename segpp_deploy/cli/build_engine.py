@@ -10,11 +10,11 @@ from typer.core import TyperCommand
 
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption, names
-from segpp_deploy.config import Int8Layers, Precision, parse_choice
+from segpp_deploy.config import Automatic, Int8Layers, Precision, parse_choice, parse_precision
 from segpp_deploy.runtimes.builder_options import BuilderOptions, parse_compute_capabilities
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.calibration.options import parse_calibration
-from segpp_deploy.tuning.gate_options import GATE_IMAGES, parse_gate
+from segpp_deploy.tuning.gate_options import AUTO_POINTS, GATE_IMAGES, parse_gate
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 
 
@@ -37,11 +37,16 @@ def build_engine(
         str,
         typer.Option(
             metavar=names(TargetName),
-            help="The runtime; see `segpp-deploy doctor`.",
+            help="The runtime; auto: the fastest that works here. See `segpp-deploy doctor`.",
         ),
     ] = str(TargetName.AUTO),
     precision: Annotated[
-        str | None, typer.Option(metavar=names(Precision), help="Number format; the graph's if absent.")
+        str | None,
+        typer.Option(
+            metavar=names(Automatic, Precision),
+            help=f"Number format; the graph's if absent. auto: the fastest that loses at most {AUTO_POINTS:g} points "
+            "on --data.",
+        ),
     ] = None,
     threads: ThreadsOption = None,
     compute_capability: Annotated[
@@ -76,7 +81,10 @@ def build_engine(
         ),
     ] = None,
     gate_data: Annotated[
-        str | None, typer.Option(metavar="DATASET|DIR", help="Held-out pictures for the gate, best with labels.")
+        str | None,
+        typer.Option(
+            "--gate-data", "--data", metavar="DATASET|DIR", help="Held-out pictures for the gate, best with labels."
+        ),
     ] = None,
     gate_images: Annotated[int, typer.Option(metavar="N", help="Judge on so many of them.")] = GATE_IMAGES,
     int8_layers: Annotated[
@@ -94,9 +102,10 @@ def build_engine(
     """
     from segpp_deploy.workflows.build_engine.run import run_build
 
+    wanted = parse_precision(precision) if precision else None
     options = BuildOptions(
         target=parse_choice(TargetName, target, "target"),
-        precision=parse_choice(Precision, precision, "precision") if precision else None,
+        precision=wanted,
         threads=threads,
         builder=BuilderOptions(
             compute_capabilities=parse_compute_capabilities(compute_capability or []),
@@ -107,7 +116,7 @@ def build_engine(
         ),
         calibration=parse_calibration(calibration, threads) if calibration else None,
         int8_layers=parse_choice(Int8Layers, int8_layers, "choice of int8 layers"),
-        gate=parse_gate(accuracy_gate, gate_data, gate_images),
+        gate=parse_gate(accuracy_gate, gate_data, gate_images, chooses_precision=wanted is Automatic.AUTO),
         report_dir=report,
     )
     output = Output(json, quiet)

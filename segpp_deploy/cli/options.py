@@ -10,7 +10,7 @@ import typer
 from segpp_deploy.config import Choice
 
 
-def names(choice: type[Choice]) -> str:
+def names(*choices: type[Choice]) -> str:
     """Return what an option takes, as its help shows it.
 
     Example:
@@ -18,7 +18,7 @@ def names(choice: type[Choice]) -> str:
         >>> names(Inference)
         'whole|slide'
     """
-    return "|".join(str(member) for member in choice)
+    return "|".join(str(member) for choice in choices for member in choice)
 
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]

@@ -13,6 +13,7 @@ import numpy as np
 
 from segpp_deploy import commands
 from segpp_deploy.config import Lowering, OutputKind, Precision
+from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import CommandText, SegppError
@@ -38,7 +39,7 @@ class EngineOptions:
     """What to build.
 
     Args:
-        target: see `TARGETS`; AUTO takes the best that works here.
+        target: see `TARGETS`; AUTO takes the fastest that works here.
         precision: None = the graph's.
         threads: CPU threads the engine will use; None = one per physical core.
         builder: what the builder of a GPU target is asked for.
@@ -56,6 +57,7 @@ def build_graph(
     options: EngineOptions,
     record: PrecisionRecord | None = None,
     progress: Progress = no_progress,
+    automatic: AutomaticChoice | None = None,
 ) -> Manifest:
     """Compile a graph, try the engine once where it can run here, and write it with its manifest, `output`.json.
 
@@ -67,6 +69,7 @@ def build_graph(
         options: what to build it for.
         record: how the graph came to its precision, for the manifest.
         progress: told about each step.
+        automatic: what the program chose, for the manifest.
 
     Raises:
         SegppError: the graph, the target and the options do not fit together, the target is not available, or the
@@ -83,7 +86,9 @@ def build_graph(
     progress(*_TRYING, PERCENT)
     tried = _try_engine(target, compiled, graph)
     manifest = _describe(options.target, compiled, graph, build_seconds)
-    manifest = manifest.model_copy(update={"tried": tried, "precision_record": record})
+    manifest = manifest.model_copy(
+        update={"tried": tried, "precision_record": record, "automatic": automatic or AutomaticChoice()}
+    )
     _write(output, compiled, manifest)
     progress(_TRYING[0], PERCENT, PERCENT)
     return manifest

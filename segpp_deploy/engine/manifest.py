@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, 
 
 from segpp_deploy import commands
 from segpp_deploy.config import Precision
+from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import CommandText, SegppError, quote, shorten
 from segpp_deploy.files import MalformedFileError, read_json, require_file
@@ -54,6 +55,7 @@ class Manifest(BaseModel):
         created: when it ended, UTC, ISO 8601.
         metadata: the facts of the graph that was built; of the export, but for its precision.
         precision_record: how a reduced precision came about; None where the graph was built as exported.
+        automatic: what the user left to the program, and why it chose what it did.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +78,7 @@ class Manifest(BaseModel):
     created: str
     metadata: MetadataField
     precision_record: PrecisionRecord | None
+    automatic: AutomaticChoice = AutomaticChoice()
 
     @property
     def settings(self) -> EngineSettings:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.hardware.nvidia_gpu import has_nvidia_gpu
+from segpp_deploy.hardware.devices import DeviceKind, devices_here
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.target import Target, TargetInfo
 
@@ -32,15 +33,50 @@ def open_target(name: TargetName) -> Target:
     return target
 
 
+@dataclass(frozen=True)
+class TargetChoice:
+    """The target that AUTO stands for here.
+
+    Args:
+        target: its name.
+        why: the rule, in a sentence.
+        faster: the target that would have been taken if it worked, and how to get it, in a sentence; or nothing.
+    """
+
+    target: TargetName
+    why: str
+    faster: str = ""
+
+    @property
+    def note(self) -> str:
+        """All of it in one line."""
+        return f"Target {self.target}: {self.why}{f' {self.faster}' if self.faster else ''}"
+
+
+def choose_target() -> TargetChoice:
+    """Return the fastest target that works here, by the ranks that targets state in `TargetInfo.auto_ranks`.
+
+    A rule and not a measurement: the same command builds for the same target, at once, and also where a call takes
+    seconds. `doctor --measure` times the targets of this machine.
+    """
+    faster = ""
+    for device in devices_here():
+        for info in _ranked(device):
+            try:
+                open_target(info.name).require_device()
+            except SegppError as error:
+                faster = faster or f"{info.name} is faster as a rule, but: {error.what} To get it: {error.fix}"
+                continue
+            return TargetChoice(info.name, f"as a rule the fastest on an {device} of those that work here.", faster)
+    return TargetChoice(TargetName.CPU, "the one that runs anywhere; no target works here.", faster)
+
+
 def resolve_auto(name: TargetName) -> TargetName:
-    """Return `name`, or for AUTO the fastest target that works here: with a GPU by `TargetInfo.auto_rank`, else cpu."""
-    if name is not TargetName.AUTO:
-        return name
-    ranked = [(info.auto_rank, info.name) for info in TARGETS.values() if info.auto_rank is not None]
-    for _, candidate in sorted(ranked) if has_nvidia_gpu() else ():
-        try:
-            open_target(candidate).require_device()
-        except SegppError:
-            continue
-        return candidate
-    return TargetName.CPU
+    """Return `name`, or for AUTO the target of `choose_target`."""
+    return choose_target().target if name is TargetName.AUTO else name
+
+
+def _ranked(device: DeviceKind) -> list[TargetInfo]:
+    """Return the targets that AUTO may take on a device, the fastest first."""
+    able = [info for info in TARGETS.values() if device in info.auto_ranks]
+    return sorted(able, key=lambda info: info.auto_ranks[device])

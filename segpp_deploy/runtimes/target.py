@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.builder_options import BuilderOption, BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
@@ -56,7 +57,7 @@ class TargetInfo:
         runtime_precisions: precisions to which the runtime itself can take a float32 graph.
         int8: what int8 covers; None where the target has none.
         builder_options: what its builder can be asked for.
-        auto_rank: where there is an NVIDIA GPU, AUTO takes the target of the lowest rank that works; None = never.
+        auto_ranks: how fast it is among the targets of a kind of device: AUTO takes the lowest rank that works.
         stand_in: the target on which graphs are measured before a precision is chosen, where it is not the target
             itself: its engines may be for a GPU that is not here.
     """
@@ -72,7 +73,7 @@ class TargetInfo:
     runtime_precisions: tuple[Precision, ...] = ()
     int8: Int8Use | None = None
     builder_options: tuple[BuilderOption, ...] = ()
-    auto_rank: int | None = None
+    auto_ranks: Mapping[DeviceKind, int] = field(default_factory=dict)
     stand_in: TargetName | None = None
 
     @property

@@ -61,14 +61,22 @@ class AccuracyGate:
         self._progress = progress
 
     def find_passing(self, choice: RecipeChoice, explain: bool = False) -> GateResult:
-        """Return the first recipe that passes.
+        """Return the first recipe that passes; see `search`.
+
+        Raises:
+            CheckFailedError: none does; no engine is to be built.
+        """
+        result = self.search(choice, explain)
+        if not result.outcome.passed:
+            raise self._failure(result, "even with all groups of layers but one in a higher precision it loses")
+        return result
+
+    def search(self, choice: RecipeChoice, explain: bool = False) -> GateResult:
+        """Return the first recipe that passes, or where none does the last that was judged.
 
         Args:
             choice: the recipe to begin with.
             explain: measure the sensitivity of the layers even if the first recipe passes, for a report.
-
-        Raises:
-            CheckFailedError: none does; no engine is to be built.
         """
         result = self._judge_recipe(choice.recipe)
         sensitivity = () if result.outcome.passed and not explain else self._find_sensitivity(choice)
@@ -79,9 +87,8 @@ class AccuracyGate:
             returned.append(group)
             recipe = result.recipe.without(group.group.layers)
             result = self._judge_recipe(recipe)
-        if not result.outcome.passed:
-            raise self._failure(result, "even with all groups of layers but one in a higher precision it loses")
-        return replace(result, kept=self._with_costs(choice.recipe, returned), sensitivity=sensitivity)
+        kept = self._with_costs(choice.recipe, returned) if result.outcome.passed else ()
+        return replace(result, kept=kept, sensitivity=sensitivity)
 
     def check(self, recipe: PrecisionRecipe) -> GateResult:
         """Judge an engine that there is only one way to build.

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 
 from segpp_deploy import commands
-from segpp_deploy.config import require_pictures
+from segpp_deploy.config import Automatic, require_pictures
 from segpp_deploy.errors import SegppError
 
 GATE_IMAGES = 200
+AUTO_POINTS = 0.1
+"""What `--precision auto` may lose unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,24 @@ class GateOptions:
             )
 
 
-def parse_gate(points: float | None, data: str | None, images: int = GATE_IMAGES) -> GateOptions | None:
+def parse_gate(
+    points: float | None, data: str | None, images: int = GATE_IMAGES, *, chooses_precision: bool = False
+) -> GateOptions | None:
     """Return the gate that both options ask for together, or None for no gate.
+
+    Args:
+        points: what may be lost; where the gate chooses the precision, `AUTO_POINTS` if None.
+        data: held-out pictures.
+        images: judge on so many.
+        chooses_precision: whether the precision is chosen by what passes.
 
     Raises:
         SegppError: one without the other.
     """
     if points is None and data is None:
         return None
+    if chooses_precision and points is None:
+        points = AUTO_POINTS
     if data is None:
         raise SegppError(
             "--accuracy-gate needs pictures to judge on.",
@@ -57,6 +69,11 @@ def parse_gate(points: float | None, data: str | None, images: int = GATE_IMAGES
         raise SegppError(
             "--gate-data has no use without --accuracy-gate.",
             "the points of accuracy that the engine may lose on those pictures.",
-            commands.option("accuracy-gate", 1.0) + ", or leave " + commands.option("gate-data") + " out",
+            commands.option("accuracy-gate", 1.0)
+            + ", "
+            + commands.option("precision", Automatic.AUTO)
+            + ", or leave "
+            + commands.option("gate-data")
+            + " out",
         )
     return GateOptions(points, data, images)

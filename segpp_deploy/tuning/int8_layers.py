@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
-from segpp_deploy.evaluation.latency import measure_interleaved
+from segpp_deploy.evaluation.latency import InterleavedLatency, measure_interleaved
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.graph.precision.layers import Layer, LayerKind
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
@@ -102,7 +102,12 @@ def compare_speed(baseline: Session, other: Session) -> float:
 
 def compare_speeds(baseline: Session, others: Sequence[Session]) -> list[float]:
     """Return how many times faster each of `others` is than `baseline`; all of them take turns."""
-    images = noise_images(baseline.metadata)
-    runs = {str(index): partial(session.run, images) for index, session in enumerate([baseline, *others])}
-    measured = measure_interleaved(runs, rounds=ROUNDS, warmup=WARMUP)
-    return [measured.speedup("0", str(index)) for index in range(1, len(runs))]
+    measured = time_in_turns({str(index): session for index, session in enumerate([baseline, *others])})
+    return [measured.speedup("0", str(index)) for index in range(1, len(others) + 1)]
+
+
+def time_in_turns(sessions: Mapping[str, Session]) -> InterleavedLatency:
+    """Time sessions of one graph's contract on noise, in turns."""
+    images = noise_images(next(iter(sessions.values())).metadata)
+    runs = {name: partial(session.run, images) for name, session in sessions.items()}
+    return measure_interleaved(runs, rounds=ROUNDS, warmup=WARMUP)

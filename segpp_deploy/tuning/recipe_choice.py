@@ -26,6 +26,10 @@ from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import KindCost, leave_out_slower, measure_kinds
 
 
+class NothingFasterError(SegppError):
+    """No kind of layers is faster in int8 on this machine."""
+
+
 @dataclass(frozen=True)
 class RecipeChoice:
     """A recipe and how it came about.
@@ -66,6 +70,7 @@ def choose_recipe(
         progress: told about each step.
 
     Raises:
+        NothingFasterError: int8 pays nowhere, where speed was to decide.
         SegppError: int8 without ranges, or ranges that do not belong to the graph.
     """
     model = ir.from_proto(graph.model)
@@ -139,7 +144,7 @@ def _keep_faster(choice: RecipeChoice, bench: CandidateBench, progress: Progress
     measured = measure_kinds(choice.layers, choice.recipe, bench, progress)
     recipe, costs = leave_out_slower(choice.layers, choice.recipe, measured, bench)
     if not recipe.layers:
-        raise SegppError(
+        raise NothingFasterError(
             f"On this machine, int8 makes no kind of layers faster on the target {bench.target}.",
             "a CPU with integer instructions (AVX-512 VNNI, AMX, Arm dot product).",
             commands.option("precision", Precision.FP32)

@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from segpp_deploy.cli.main import COMMANDS, _make_app, run_command
-from segpp_deploy.config import Precision
+from segpp_deploy.config import Automatic, Precision
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.registry import TARGETS
 
@@ -64,7 +64,7 @@ def test_build_engine_knows_all_targets_and_precisions(capsys: pytest.CaptureFix
         parameter.name: parameter.metavar for parameter in get_command(_make_app()).commands["build-engine"].params
     }
     assert options["target"].split("|") == list(TargetName)
-    assert sorted(options["precision"].split("|")) == sorted(Precision)
+    assert options["precision"].split("|") == [*Automatic, *Precision]
 
 
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:

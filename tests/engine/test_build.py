@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ import pytest
 
 from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
 from segpp_deploy.engine.build import EngineOptions, build_graph
-from segpp_deploy.engine.manifest import Manifest, manifest_path
+from segpp_deploy.engine.manifest import Manifest, manifest_path, read_manifest
 from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.graph_file import read_graph
+from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
 from segpp_deploy.runtimes.onnxruntime.session import OnnxRuntimeSession
+from segpp_deploy.runtimes.registry import choose_target
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
@@ -44,6 +47,7 @@ def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, 
         "size_bytes": result.path.stat().st_size,
         "tried": True,
         "notes": [],
+        "automatic": {"target": None, "precision": None},
         "precision_record": None,
     }
     assert result.notes == ()
@@ -81,8 +85,24 @@ def test_an_engine_is_tried_before_it_is_written(tmp_path: Path, monkeypatch: py
     assert seen == [["a.onnx"]]
 
 
-def test_auto_is_the_cpu_here(tmp_path: Path) -> None:
-    assert run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine").manifest.target is TargetName.CPU
+def test_auto_says_what_it_took_and_why(tmp_path: Path) -> None:
+    expected = choose_target()
+    made = run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine")
+    assert made.notes == (expected.note,)
+    manifest = read_manifest(made.path)
+    assert (manifest.target, manifest.automatic.target) == (expected.target, expected.why)
+    assert made.to_dict()["automatic"] == {"target": expected.why, "precision": None}
+    assert f"--target {expected.target}" in manifest.rebuild_command(made.path)
+
+
+def test_auto_without_openvino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.devices_here", lambda: (DeviceKind.X86_CPU,))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    made = run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine")
+    assert made.manifest.target is TargetName.CPU
+    (note,) = made.notes
+    assert "openvino is faster as a rule" in note
+    assert note.endswith("pip install 'segpp-deploy[openvino]'")
 
 
 def test_threads_are_recorded(tmp_path: Path) -> None:

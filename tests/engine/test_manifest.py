@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from segpp_deploy.config import Precision
+from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.engine.manifest import Manifest, _checksum, dump_manifest, manifest_path, read_manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
@@ -88,11 +89,16 @@ def test_every_edit_is_noticed(built: BuildResult, field: str) -> None:
         read_manifest(built.path)
 
 
-@pytest.mark.parametrize("field", sorted(set(Manifest.model_fields) - {"schema_version"}))
+@pytest.mark.parametrize("field", sorted(set(Manifest.model_fields) - {"schema_version", "automatic"}))
 def test_missing_fields_are_named(built: BuildResult, field: str) -> None:
     rewrite(built, lambda values: values.pop(field))
     with pytest.raises(SegppError, match=f"cannot be read: {field}"):
         read_manifest(built.path)
+
+
+def test_engines_from_before_choices_were_recorded_open(built: BuildResult) -> None:
+    rewrite(built, lambda values: values.pop("automatic"))
+    assert read_manifest(built.path).automatic == AutomaticChoice(target=None, precision=None)
 
 
 def test_bad_metadata_is_named(built: BuildResult) -> None:

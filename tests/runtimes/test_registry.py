@@ -10,8 +10,9 @@ import pytest
 
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
+from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target, resolve_auto
 from segpp_deploy.runtimes.target import TargetInfo, import_runtime
 
 
@@ -81,10 +82,35 @@ class TargetWithoutDevice:
         raise SegppError("no GPU")
 
 
-def test_auto_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve_auto(TargetName.OPENVINO) is TargetName.OPENVINO
-    monkeypatch.setattr("segpp_deploy.runtimes.registry.has_nvidia_gpu", lambda: False)
-    assert resolve_auto(TargetName.AUTO) is TargetName.CPU
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [("x86_64", TargetName.OPENVINO), ("AMD64", TargetName.OPENVINO), ("arm64", TargetName.CPU)],
+)
+def test_auto_without_a_gpu(monkeypatch: pytest.MonkeyPatch, machine: str, expected: TargetName) -> None:
+    monkeypatch.setattr("segpp_deploy.hardware.devices.has_nvidia_gpu", lambda: False)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert resolve_auto(TargetName.AUTO) is expected
+    assert resolve_auto(TargetName.CPU) is TargetName.CPU
+    choice = choose_target()
+    assert (choice.target, choice.faster) == (expected, "")
+    assert choice.note.startswith(f"Target {expected}: as a rule the fastest on an ")
+
+
+def test_auto_without_openvino_says_what_an_install_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.devices_here", lambda: (DeviceKind.X86_CPU,))
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    choice = choose_target()
+    assert choice.target is TargetName.CPU
+    assert "openvino is faster as a rule, but: OpenVINO (Python module openvino) is not installed." in choice.note
+    assert choice.note.endswith("pip install 'segpp-deploy[openvino]'")
+    assert "\n" not in choice.note
+
+
+@pytest.mark.parametrize("device", DeviceKind)
+def test_ranks_are_an_order(device: DeviceKind) -> None:
+    ranks = [info.auto_ranks[device] for info in TARGETS.values() if device in info.auto_ranks]
+    assert sorted(ranks) == list(range(1, len(ranks) + 1))
+    assert ranks
 
 
 @pytest.mark.parametrize(
@@ -102,7 +128,7 @@ def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, targets: dict[str, Any
             raise SegppError("not installed")
         return targets[str(name)]()
 
-    monkeypatch.setattr("segpp_deploy.runtimes.registry.has_nvidia_gpu", lambda: True)
+    monkeypatch.setattr("segpp_deploy.hardware.devices.has_nvidia_gpu", lambda: True)
     monkeypatch.setattr("segpp_deploy.runtimes.registry.open_target", open_fake)
     assert resolve_auto(TargetName.AUTO) is expected
 

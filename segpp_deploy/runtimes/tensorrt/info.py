@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.runtimes.builder_options import BuilderOption
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.target import Int8Use, TargetInfo
@@ -20,7 +21,7 @@ TENSORRT = TargetInfo(
     graph_precisions=_PRECISIONS,
     int8=Int8Use(rest=Precision.FP16),
     builder_options=(*_OPTIONS, BuilderOption.TIMING_CACHE),
-    auto_rank=1,
+    auto_ranks={DeviceKind.NVIDIA_GPU: 1},
     stand_in=TargetName.CPU,
     implementation="tensorrt.target:TensorRtTarget",
 )
@@ -33,7 +34,7 @@ TENSORRT_RTX = TargetInfo(
     graph_precisions=_PRECISIONS,
     int8=Int8Use(rest=Precision.FP16),
     builder_options=(*_OPTIONS, BuilderOption.COMPUTE_CAPABILITY),
-    auto_rank=2,
+    auto_ranks={DeviceKind.NVIDIA_GPU: 2},
     stand_in=TargetName.CPU,
     implementation="tensorrt.rtx:TensorRtRtxTarget",
 )

@@ -23,6 +23,7 @@ from segpp_deploy.tuning.accuracy_gate import GateResult
 from segpp_deploy.tuning.int8_layers import WORTH, KindCost
 from segpp_deploy.tuning.sensitivity import GroupSensitivity
 from segpp_deploy.tuning.speed_profile import GroupTime, SpeedProfile
+from segpp_deploy.workflows.precisions import candidates_table
 
 REPORT_NAME = "precision.html"
 
@@ -66,7 +67,9 @@ class PrecisionReport:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: the manifest's record, and the figures of the tables."""
         record, gate = self.manifest.precision_record, self.gate
+        choice = self.manifest.automatic.precision
         return {
+            "automatic": None if choice is None else choice.model_dump(mode="json"),
             "record": None if record is None else record.model_dump(mode="json"),
             "per_class": None if gate is None else {name: list(both) for name, both in gate.per_class.items()},
             "sensitivity": [] if gate is None else [_sensitivity_values(one) for one in gate.sensitivity],
@@ -86,12 +89,18 @@ class PrecisionReport:
 
     def _sections(self, with_charts: bool = False) -> list[Section]:
         sections = [Section("Layers in a higher precision", table=_kept_table(self._kept()))]
+        choice = self.manifest.automatic.precision
         if self.gate is not None:
             sections = [
                 Section("Accuracy", text=self._verdict(), table=_gate_table(self.gate)),
                 Section("Accuracy by class", table=_class_table(self.gate)),
                 *sections,
             ]
+        if choice is not None:
+            sections.insert(
+                0,
+                Section("Precisions", text=f"Chosen: {choice.precision}, {choice.why}", table=candidates_table(choice)),
+            )
         if self.gate is not None and self.gate.sensitivity:
             counted = TASKS[self.metadata.task].counted
             sections.append(

@@ -11,6 +11,7 @@ from segpp_deploy.engine.precision_record import GateOutcome
 from segpp_deploy.report.numbers import format_score
 from segpp_deploy.report.tables import Table
 from segpp_deploy.workflows.build_engine.report import PrecisionReport
+from segpp_deploy.workflows.precisions import candidates_table
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,14 @@ class BuildResult:
             "size_bytes": manifest.size_bytes,
             "tried": manifest.tried,
             "notes": list(self.notes),
+            "automatic": manifest.automatic.model_dump(mode="json"),
             "precision_record": None if record is None else record.model_dump(mode="json"),
         }
 
     def tables(self) -> tuple[Table, ...]:
-        """Return none; a report has them."""
-        return ()
+        """Return the precisions that were compared; a report has more."""
+        choice = self.manifest.automatic.precision
+        return () if choice is None or not choice.candidates else (candidates_table(choice),)
 
     def summary(self) -> str:
         """Return one line, or two with an accuracy gate."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.config import Automatic, Lowering, Precision
 from segpp_deploy.data.findings import collect_findings
+from segpp_deploy.engine.automatic_choice import AutomaticChoice, PrecisionChoice
 from segpp_deploy.engine.build import (
     EngineOptions,
     build_graph,
@@ -21,10 +23,12 @@ from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
-from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target
 from segpp_deploy.tuning.accuracy_gate import GateResult, HeldOut
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
+from segpp_deploy.tuning.precision_choice import NO_DATA, choose_precision, find_contenders
 from segpp_deploy.tuning.recipe_choice import RecipeChoice, choose_recipe
 from segpp_deploy.tuning.speed_profile import profile_beside_float32
 from segpp_deploy.workflows.build_engine.options import BuildOptions
@@ -51,37 +55,66 @@ def run_build(
     check_output(source, output)
     progress("Reading the graph", 0, 1)
     graph = read_graph(source)
-    options = replace(options, target=resolve_auto(options.target))
-    wanted = options.precision or graph.metadata.precision
+    options, automatic, notes = _settle(options, graph.metadata.precision)
+    made = _build(graph, output, options, automatic, progress)
+    return replace(made, notes=(*notes, *made.notes))
+
+
+def _settle(options: BuildOptions, of_graph: Precision) -> tuple[BuildOptions, AutomaticChoice, tuple[str, ...]]:
+    """Replace AUTO by what it stands for, as far as nothing has to be measured; say what was chosen, and in notes why.
+
+    Args:
+        options: what to build.
+        of_graph: the graph's precision.
+    """
+    automatic, notes = AutomaticChoice(), []
+    if options.target is TargetName.AUTO:
+        target = choose_target()
+        options = replace(options, target=target.target)
+        automatic = AutomaticChoice(target=target.why)
+        notes.append(target.note)
+    if options.precision is Automatic.AUTO and (options.gate is None or of_graph is not Precision.FP32):
+        why = NO_DATA if of_graph is Precision.FP32 else "what the graph was rewritten to."
+        options = replace(options, precision=None)
+        automatic = automatic.model_copy(update={"precision": PrecisionChoice(precision=of_graph, why=why)})
+        notes.append(f"Precision {of_graph}: {why}")
+    return options, automatic, tuple(notes)
+
+
+def _build(
+    graph: GraphFile, output: Path, options: BuildOptions, automatic: AutomaticChoice, progress: Progress
+) -> BuildResult:
+    """Build for a target that is not AUTO."""
+    wanted = None if options.precision is Automatic.AUTO else options.precision or graph.metadata.precision
     rewrites = wanted in REWRITTEN and graph.metadata.precision is Precision.FP32
-    if not rewrites:
+    if wanted is not None and not rewrites:
         _refuse_unused(graph, options, wanted)
-    if not rewrites and options.gate is None and options.report_dir is None:
-        manifest = build_graph(graph, output, _engine_options(options), progress=progress)
-        return BuildResult(output, manifest, manifest.notes)
-    _check_request(graph, output, options, wanted if rewrites else None)
+        if options.gate is None and options.report_dir is None:
+            engine_options = EngineOptions(options.target, wanted, options.threads, options.builder)
+            manifest = build_graph(graph, output, engine_options, progress=progress, automatic=automatic)
+            return BuildResult(output, manifest, manifest.notes)
+    _check_request(graph, output, options, wanted, rewrites)
     if options.report_dir is not None:
         require_report(options.report_dir)
     with collect_findings() as findings:
-        build = _Build(graph, output, options, progress)
-        made = build.rewrite(wanted) if rewrites else build.leave_to_runtime(wanted)
+        build = _Build(graph, output, options, automatic, progress)
+        made = build.choose() if wanted is None else build.rewrite(wanted) if rewrites else build.leave_as_is(wanted)
         made = replace(made, notes=(*made.notes, *findings.notes()))
     if options.report_dir is not None and made.report is not None:
         write_report(made.report, options.report_dir)
     return made
 
 
-def _engine_options(options: BuildOptions) -> EngineOptions:
-    return EngineOptions(options.target, options.precision, options.threads, options.builder)
-
-
 class _Build:
     """What comes before the engine is written, and the writing."""
 
-    def __init__(self, graph: GraphFile, output: Path, options: BuildOptions, progress: Progress) -> None:
+    def __init__(
+        self, graph: GraphFile, output: Path, options: BuildOptions, automatic: AutomaticChoice, progress: Progress
+    ) -> None:
         self._graph = graph
         self._output = output
         self._options = options
+        self._automatic = automatic
         self._progress = progress
         self._explain = options.report_dir is not None  # measure what only a report shows
         self._bench = CandidateBench(graph, options.target, options.threads)
@@ -89,54 +122,70 @@ class _Build:
 
     def rewrite(self, wanted: Precision) -> BuildResult:
         """Find the recipe, rewrite the graph and build it."""
-        options = self._options
-        choice = choose_recipe(
-            self._graph, wanted, options.calibration, options.int8_layers, self._bench, self._progress
-        )
+        choice = self._find_recipe(wanted)
         gate = None
         if self._gate is not None:
             gate = self._gate.open(self._bench).find_passing(choice, self._explain)
-        recipe = choice.recipe if gate is None else gate.recipe
-        model = apply_recipe(self._graph.model, recipe)
-        graph = replace(self._graph, model=model, metadata=self._graph.metadata.with_precision(wanted))
-        record = PrecisionRecord(
-            rest=recipe.rest,
-            quantized=tuple(sorted(reduced_layers(model, wanted))),
-            ranges=choice.ranges,
-            kept=(*choice.kept, *(() if gate is None else gate.kept)),
-            gate=None if gate is None else gate.outcome,
-            int8_layers=options.int8_layers,
+        speedup = (
+            self._measure(choice if gate is None else replace(choice, recipe=gate.recipe)) if choice.costs else None
         )
-        return self._write(graph, record, replace(choice, recipe=recipe), gate, is_timed=bool(choice.costs))
+        return self._write(choice, gate, speedup)
 
-    def leave_to_runtime(self, precision: Precision) -> BuildResult:
+    def leave_as_is(self, precision: Precision) -> BuildResult:
         """Build in the precision that the graph has, or that the runtime makes of it, if the engine passes the gate."""
-        recipe = PrecisionRecipe(precision, rest=precision)
-        differs = precision is not self._graph.metadata.precision
+        choice = RecipeChoice(PrecisionRecipe(precision, rest=precision), layers=())
         gate = None
         if self._gate is not None:
-            gate = self._gate.open(self._bench).check(recipe)
-        record = PrecisionRecord(
-            rest=precision,
-            quantized=(),
-            gate=None if gate is None else gate.outcome,
-        )
-        return self._write(self._graph, record, RecipeChoice(recipe, layers=()), gate, is_timed=differs)
+            gate = self._gate.open(self._bench).check(choice.recipe)
+        differs = precision is not self._graph.metadata.precision
+        return self._write(choice, gate, self._measure(choice) if differs else None)
 
-    def _write(
-        self, graph: GraphFile, record: PrecisionRecord, choice: RecipeChoice, gate: GateResult | None, is_timed: bool
-    ) -> BuildResult:
-        if is_timed:
-            self._progress("Measuring beside float32", 0, 1)
-            measured = round(speedup_of(choice.recipe, None, self._bench), 3)
-            record = record.model_copy(update={"speedup_over_fp32": measured})
-        manifest = build_graph(graph, self._output, _engine_options(self._options), record, self._progress)
-        speedup, profile = record.speedup_over_fp32, None
+    def choose(self) -> BuildResult:
+        """Build in the fastest precision that passes the gate."""
+        assert self._gate is not None  # `_settle` has chosen where there is none
+        is_calibrated = self._options.calibration is not None
+        choices, left_out = find_contenders(self._bench, is_calibrated, self._find_recipe)
+        chosen = choose_precision(
+            choices, left_out, self._bench, partial(self._gate.open, self._bench), self._gate.options, self._progress
+        )
+        winner, record = chosen.winner, chosen.record
+        self._automatic = self._automatic.model_copy(update={"precision": record})
+        is_timed = winner.latency_ms is not None and winner.precision is not Precision.FP32
+        made = self._write(winner.choice, winner.gate, winner.speedup if is_timed else None)
+        return replace(made, notes=(f"Precision {record.precision}: {record.why}", *made.notes))
+
+    def _find_recipe(self, precision: Precision) -> RecipeChoice:
+        options = self._options
+        return choose_recipe(
+            self._graph, precision, options.calibration, options.int8_layers, self._bench, self._progress
+        )
+
+    def _measure(self, choice: RecipeChoice) -> float:
+        self._progress("Measuring beside float32", 0, 1)
+        return speedup_of(choice.recipe, None, self._bench)
+
+    def _write(self, choice: RecipeChoice, gate: GateResult | None, speedup: float | None) -> BuildResult:
+        """Build what passed.
+
+        Args:
+            choice: the recipe the gate began with, or that nobody judged.
+            gate: how it went.
+            speedup: over float32, where it was measured.
+        """
+        choice = choice if gate is None else replace(choice, recipe=gate.recipe)
+        recipe, graph = choice.recipe, self._graph
+        if recipe.rewrites_graph:
+            metadata = graph.metadata.with_precision(recipe.precision)
+            graph = replace(graph, model=apply_recipe(graph.model, recipe), metadata=metadata)
+        record = self._describe(choice, gate, graph, speedup)
+        options = EngineOptions(self._options.target, recipe.precision, self._options.threads, self._options.builder)
+        manifest = build_graph(graph, self._output, options, record, self._progress, self._automatic)
+        profile = None
         notes = [*choice.notes, *manifest.notes]
         if speedup is not None:
             notes.append(describe_speedup(speedup, manifest.precision))
             if self._explain or speedup < 1:
-                profile = profile_beside_float32(choice.recipe, self._bench, self._progress)
+                profile = profile_beside_float32(recipe, self._bench, self._progress)
                 notes.append(profile.explain())
         report = PrecisionReport(self._output, self._graph.metadata, manifest, choice.costs, gate, profile)
         if gate is not None:
@@ -145,25 +194,46 @@ class _Build:
             notes.append(f"{self._gate.options.data} is what calibration saw; held-out pictures would say more.")
         return BuildResult(self._output, manifest, tuple(notes), report)
 
+    def _describe(
+        self, choice: RecipeChoice, gate: GateResult | None, graph: GraphFile, speedup: float | None
+    ) -> PrecisionRecord | None:
+        """Return the manifest's record; None for a graph that is built as exported and was not judged."""
+        recipe = choice.recipe
+        if gate is None and recipe.precision is self._graph.metadata.precision:
+            return None
+        return PrecisionRecord(
+            rest=recipe.rest,
+            quantized=tuple(sorted(reduced_layers(graph.model, recipe.precision))) if recipe.rewrites_graph else (),
+            ranges=choice.ranges,
+            kept=(*choice.kept, *(() if gate is None else gate.kept)),
+            gate=None if gate is None else gate.outcome,
+            int8_layers=self._options.int8_layers,
+            speedup_over_fp32=None if speedup is None else round(speedup, 3),
+        )
 
-def _check_request(graph: GraphFile, output: Path, options: BuildOptions, rewrites_to: Precision | None) -> None:
+
+def _check_request(
+    graph: GraphFile, output: Path, options: BuildOptions, wanted: Precision | None, rewrites: bool
+) -> None:
     """Find out before hours of work what would end it.
 
     Args:
         graph: the export.
         output: the engine file.
         options: what to build; the target is no longer AUTO.
-        rewrites_to: the precision the graph is rewritten to; None where it stays.
+        wanted: the engine's precision; None where it is yet to be chosen.
+        rewrites: whether the graph is rewritten to it.
     """
     info = TARGETS[options.target]
-    if rewrites_to is not None and rewrites_to not in info.graph_precisions:
+    if rewrites and wanted not in info.graph_precisions:
         raise SegppError(
-            f"The target {info.name} does not compute in {rewrites_to}.",
+            f"The target {info.name} does not compute in {wanted}.",
             f"one of: {', '.join(map(str, info.precisions))}.",
             commands.option("precision", info.precisions[-1]) + ", or another " + commands.option("target") + ".",
         )
-    metadata = graph.metadata if rewrites_to is None else graph.metadata.with_precision(rewrites_to)
-    resolve_settings(metadata, graph.path, _engine_options(options))
+    metadata = graph.metadata.with_precision(wanted) if rewrites and wanted is not None else graph.metadata
+    engine_options = EngineOptions(options.target, wanted, options.threads, options.builder)
+    resolve_settings(metadata, graph.path, engine_options)
     require_writable(output)
     target = open_target(info.name)
     if metadata.lowering is Lowering.PLUGIN:

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from segpp_deploy.config import Choice
+from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.model.plan import StageTokens
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.report.tokens import tokens_table
+from segpp_deploy.workflows.precisions import candidates_table
 
 _SHOWN_NAMES = 12
 
@@ -75,13 +77,17 @@ class InspectResult:
         """Return the facts, the tokens, the operations and the targets, as far as there are any."""
         metadata = self.facts.get("metadata", {})
         facts = {**self.facts, **{name: value for name, value in metadata.items() if name not in self.facts}}
+        automatic = AutomaticChoice.model_validate(facts.pop("automatic", {}))
         tokens = facts.pop("tokens", None)
         operations = facts.pop("operations", None)
         for name in ("metadata", "palette", "plan"):
             facts.pop(name, None)
         text = Column("", is_number=False)
         rows = tuple((name.replace("_", " "), _fact_text(name, value)) for name, value in facts.items() if value != [])
+        rows += _choice_rows(automatic, facts.get("target"))
         tables = [Table(f"{self.path}: {self.kind}", (text, text), rows)]
+        if automatic.precision is not None and automatic.precision.candidates:
+            tables.append(candidates_table(automatic.precision))
         if tokens:
             tables.append(tokens_table([StageTokens(**stage) for stage in tokens], "Tokens per stage"))
         if operations:
@@ -90,6 +96,14 @@ class InspectResult:
         if self.runs_here:
             tables.append(_runs_table(self.runs_here))
         return tuple(tables)
+
+
+def _choice_rows(automatic: AutomaticChoice, target: Any) -> tuple[tuple[str, str], ...]:
+    """Return what was left to the program and why it chose what it did."""
+    rows = [("target by auto", f"{target}: {automatic.target}")] if automatic.target else []
+    if automatic.precision is not None:
+        rows.append(("precision by auto", f"{automatic.precision.precision}: {automatic.precision.why}"))
+    return tuple(rows)
 
 
 def _runs_table(entries: Iterable[RunsHere]) -> Table:

@@ -1,0 +1,25 @@
+"""The kinds of device that engines run on, and which of them are here."""
+
+from __future__ import annotations
+
+import platform
+
+from segpp_deploy.config import Choice
+from segpp_deploy.hardware.nvidia_gpu import has_nvidia_gpu
+
+_X86_NAMES = ("x86_64", "amd64")
+
+
+class DeviceKind(Choice):
+    """What computes, as far as it decides which runtime is the fastest."""
+
+    NVIDIA_GPU = "NVIDIA GPU"
+    X86_CPU = "x86 CPU"
+    OTHER_CPU = "CPU other than x86"
+
+
+def devices_here() -> tuple[DeviceKind, ...]:
+    """Return the kinds of device of this machine, the fastest first."""
+    is_x86 = platform.machine().lower() in _X86_NAMES
+    cpu = DeviceKind.X86_CPU if is_x86 else DeviceKind.OTHER_CPU
+    return (DeviceKind.NVIDIA_GPU, cpu) if has_nvidia_gpu() else (cpu,)
