@@ -63,8 +63,8 @@ EDGES: dict[str, str] = {
     "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
     "tuning/calibration workflows",
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",
-    "workflows/demo": "data data/datasets evaluation graph model model/weights report runtimes runtimes/torch "
-    "tasks/segmentation tuning workflows/bench workflows/build_engine workflows/export",
+    "workflows/demo": "data data/datasets engine evaluation graph graph/exporting hardware model model/weights report "
+    "runtimes runtimes/torch tasks/segmentation tuning workflows/build_engine workflows/export",
     "workflows/doctor": "evaluation hardware plugin_library report runtimes",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "

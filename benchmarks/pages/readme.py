@@ -21,7 +21,7 @@ from segpp_deploy.files import write_bytes, write_text
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.tuning.measurement import Measurement
-from segpp_deploy.workflows.demo.report import PICTURE_CAPTION, describe_conditions
+from segpp_deploy.workflows.demo.report import PICTURE_CAPTION, TABLE_CAPTION, describe_conditions
 from segpp_deploy.workflows.demo.result import DemoResult
 
 RESULT = RESULTS / "demo.json"
@@ -43,12 +43,13 @@ def render_block(recorded: dict[str, Any]) -> str:
         rows=tuple(Measurement.from_dict(row) for row in recorded["rows"]),
         environment=recorded["environment"],
         html=Path(),
+        notes=tuple(recorded.get("notes", ())),
     )
     parts = [
         BEGIN,
         f"![{PICTURE_CAPTION}]({PICTURE.relative_to(ROOT).as_posix()})",
         *(to_markdown(table) for table in result.tables()),
-        f"{describe_conditions(result)} Recorded at commit `{recorded['commit']}`.",
+        f"{TABLE_CAPTION} {describe_conditions(result)} Recorded at commit `{recorded['commit']}`.",
         END,
     ]
     return "\n\n".join(parts)

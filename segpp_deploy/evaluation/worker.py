@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from multiprocessing.connection import Connection
@@ -20,7 +20,9 @@ from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
-from segpp_deploy.runtimes.session import OperationTime, ProfiledSession, SessionOptions
+from segpp_deploy.runtimes.session import OperationTime, Session, SessionOptions
+
+Opener = Callable[[Path, SessionOptions], Session]
 
 
 class _Request(Enum):
@@ -54,18 +56,21 @@ class EngineWorker:
 
 
 @contextlib.contextmanager
-def start_worker(engine: Path, options: SessionOptions, open_batch: int = 1) -> Iterator[EngineWorker]:
+def start_worker(
+    engine: Path, options: SessionOptions, open_batch: int = 1, open_engine: Opener = open_session
+) -> Iterator[EngineWorker]:
     """Load an engine in a fresh process; the process ends with the block.
 
     Args:
         engine: its file.
         options: how to open it.
         open_batch: images per run where the engine's batch is open.
+        open_engine: opens it over there, so it has to be a module's own function.
 
     Raises:
         SegppError: the engine cannot be opened, or the process dies (e.g. for lack of memory).
     """
-    with _process(_serve, engine, options, open_batch) as (pipe, process):
+    with _process(_serve, engine, options, open_batch, open_engine) as (pipe, process):
         load_seconds = float(_receive(pipe, engine, process))
         yield EngineWorker(engine, load_seconds, pipe, process)
 
@@ -150,9 +155,9 @@ def _guard(pipe: Connection, work: Any, engine: Path, *arguments: Any) -> None:
         pipe.send(SegppError(f"{engine} failed: {type(error).__name__}: {one_line(error)}", "a run without an error."))
 
 
-def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: int) -> None:
+def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: int, open_engine: Opener) -> None:
     start = time.perf_counter()
-    with contextlib.closing(open_session(engine, options)) as session:
+    with contextlib.closing(open_engine(engine, options)) as session:
         pipe.send(time.perf_counter() - start)
         images = noise_images(session.metadata, open_batch)
         gc.disable()
@@ -161,7 +166,7 @@ def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: 
             pipe.send(_time_ms(session, images) if request is _Request.RUN else high_water_bytes())
 
 
-def _time_ms(session: ProfiledSession, images: Any) -> float:
+def _time_ms(session: Session, images: Any) -> float:
     start = time.perf_counter_ns()
     session.run(images)
     return (time.perf_counter_ns() - start) / 1e6

@@ -19,7 +19,10 @@ class DeviceKind(Choice):
 
 
 def devices_here() -> tuple[DeviceKind, ...]:
-    """Return the kinds of device of this machine, the fastest first."""
-    is_x86 = platform.machine().lower() in _X86_NAMES
-    cpu = DeviceKind.X86_CPU if is_x86 else DeviceKind.OTHER_CPU
-    return (DeviceKind.NVIDIA_GPU, cpu) if has_nvidia_gpu() else (cpu,)
+    """Return the kinds of device of this machine, the fastest first; the last is its CPU."""
+    return (DeviceKind.NVIDIA_GPU, this_cpu()) if has_nvidia_gpu() else (this_cpu(),)
+
+
+def this_cpu() -> DeviceKind:
+    """Return the kind of this machine's CPU."""
+    return DeviceKind.X86_CPU if platform.machine().lower() in _X86_NAMES else DeviceKind.OTHER_CPU

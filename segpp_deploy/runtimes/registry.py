@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,14 +54,17 @@ class TargetChoice:
         return f"Target {self.target}: {self.why}{f' {self.faster}' if self.faster else ''}"
 
 
-def choose_target() -> TargetChoice:
+def choose_target(devices: Sequence[DeviceKind] | None = None) -> TargetChoice:
     """Return the fastest target that works here, by the ranks that targets state in `TargetInfo.auto_ranks`.
 
     A rule and not a measurement: the same command builds for the same target, at once, and also where a call takes
     seconds. `doctor --measure` times the targets of this machine.
+
+    Args:
+        devices: to choose for, the fastest first; None = those that are here.
     """
     faster = ""
-    for device in devices_here():
+    for device in devices_here() if devices is None else devices:
         for info in _ranked(device):
             try:
                 open_target(info.name).require_device()

@@ -6,21 +6,37 @@ import json
 import re
 import shutil
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Precision, Preset, Size
 from segpp_deploy.errors import SegppError
+from segpp_deploy.evaluation.worker import start_worker
+from segpp_deploy.graph.exporting.plain import PLAIN, export_plain
+from segpp_deploy.hardware.devices import this_cpu
+from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.model.weights.source import SeedSource
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS, choose_target
+from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.runtimes.torch.reference import open_reference
 from segpp_deploy.tasks.protocol.evaluation import Score
 from segpp_deploy.tuning.measurement import Candidate, Measurement
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.demo.options import DemoOptions
+from segpp_deploy.workflows.demo.plain import open_plain
 from segpp_deploy.workflows.demo.report import describe_conditions
 from segpp_deploy.workflows.demo.result import DemoResult, measurements_table
 from segpp_deploy.workflows.demo.run import run_demo
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
+from tests.support.exporting import smooth_pictures, to_bytes
 
 CARD = """
 name: stand-in
@@ -56,19 +72,30 @@ def result(camvid_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> De
 @pytest.mark.camvid
 class TestDemo:
     def test_rows(self, result: DemoResult) -> None:
-        original, fast = result.rows
-        assert (original.candidate.mode, fast.candidate.mode) == ("original", "fast")
-        assert original.speedup == 1.0
-        assert original.attention_pairs == 1.0
+        plain, original, fast = result.rows
+        assert [row.candidate.mode for row in result.rows] == [PLAIN, "original", "fast"]
+        assert plain.candidate == Candidate(PLAIN, TargetName.CPU, Precision.FP32)
+        assert original.candidate.target is fast.candidate.target is choose_target((this_cpu(),)).target
+        assert (plain.speedup, plain.delta) == (1.0, 0.0)
+        assert plain.attention_pairs == original.attention_pairs == 1.0
         assert fast.attention_pairs < 1.0
         assert min(row.agreement.value for row in result.rows) > 0.99
         assert min(row.peak_memory_bytes for row in result.rows) > 2**20
         assert (result.images, result.torch_images) == (2, 2)
 
+    def test_what_was_chosen_is_said(self, result: DemoResult) -> None:
+        target, *precisions = result.notes
+        assert target.startswith(f"Target {result.rows[1].candidate.target}: ")
+        for mode in ("original", "fast"):
+            assert any(note.startswith(f"{mode}: Precision ") for note in precisions)
+        (table,) = result.tables()
+        assert table.rows[0][:2] == (PLAIN, "ONNX Runtime, fp32")
+
     def test_report_files(self, result: DemoResult) -> None:
         folder = result.html.parent
         recorded = json.loads((folder / "report.json").read_text())
-        assert [row["mode"] for row in recorded["rows"]] == ["original", "fast"]
+        assert [row["mode"] for row in recorded["rows"]] == [PLAIN, "original", "fast"]
+        assert recorded["notes"] == list(result.notes)
         page = result.html.read_text()
         assert "data:image/jpeg;base64," in page
         assert "<svg" in page
@@ -83,6 +110,25 @@ class TestDemo:
         assert result.environment["cpu"] in text
         assert "64x128 pixels" in text
         assert "2 held-out scenes" in text
+        runtimes = {TARGETS[row.candidate.target].runtime for row in result.rows}
+        assert all(f"{runtime} " in text for runtime in runtimes)
+
+
+def test_the_host_does_what_the_plain_export_leaves(tmp_path: Path) -> None:
+    exported = run_export(ExportOptions(tmp_path / "a.onnx", SeedSource(3, num_outputs=5), size=Size(64, 96)))
+    model = load_source(SeedSource(3, num_outputs=5)).model
+    export_plain(model, exported.metadata, tmp_path / "plain.onnx")
+    run_build(tmp_path / "plain.onnx", tmp_path / "plain.engine", BuildOptions(TargetName.CPU))
+    images = to_bytes(smooth_pictures(Size(64, 96)))
+    with closing(open_plain(tmp_path / "plain.engine", SessionOptions())) as session:
+        found = session.run(images)
+        with closing(open_reference(session.metadata, None, tmp_path)) as torch:
+            expected = torch.run(images)
+    assert (found.dtype, found.shape) == (np.uint8, (1, 64, 96))
+    assert len(np.unique(expected)) > 1
+    assert np.mean(found == expected) > 0.999
+    with start_worker(tmp_path / "plain.engine", SessionOptions(), open_engine=open_plain) as worker:
+        assert worker.run_ms() > 0
 
 
 def measurement(
@@ -101,6 +147,7 @@ def test_table_shows_differences_to_the_first_row() -> None:
     assert [Measurement.from_dict(row.to_dict()) for row in rows] == rows
     assert measurements_table(rows).rows[1] == (
         "fast",
+        "ONNX Runtime, fp32",
         "10 %",
         "79.25 %",
         "-0.75",

@@ -37,7 +37,7 @@ def trace(module: Deployable, size_hw: tuple[int, int], batch: int | None) -> ir
     dynamic_shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
     # Two images, because tracing takes a dimension of one for a constant.
     example = module.example_input(batch or 2, size_hw)
-    with _quiet_exporter(), torch.no_grad():
+    with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
             (example,),
@@ -80,7 +80,7 @@ def _mark_plugins(graph: ir.Graph) -> None:
 
 
 @contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Silence the exporter's chatter (missing torchvision, pytree deprecations); errors still raise."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -9,7 +9,7 @@ from segpp_deploy.config import Preset, Size
 
 DEMO_MODEL = "segformer_b0_scenes"
 DEMO_SIZE = Size(512, 1024)
-DEMO_MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.FAST_REUSE, Preset.POOL_2X2)
+DEMO_MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST)
 IMAGES = 24
 ITERATIONS = 15
 
@@ -20,11 +20,11 @@ class DemoOptions:
 
     Args:
         out: the report directory.
-        images: held-out scenes to judge each mode on.
+        images: held-out scenes to judge precisions and modes on.
         iterations: timed calls of each engine.
         model: a card, or a card file.
         size: what the engines take, in pixels.
-        modes: the first is the baseline of the others.
+        modes: what is compared with the plain export.
     """
 
     out: Path

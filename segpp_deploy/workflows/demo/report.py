@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,6 +20,7 @@ from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
 from segpp_deploy.report.extra import import_report_library
 from segpp_deploy.report.html import Picture, Section, render_page
 from segpp_deploy.report.tables import Column, Table, to_markdown
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.tasks.segmentation.overlay import draw_overlay
 from segpp_deploy.workflows.demo.result import DemoResult
 
@@ -27,7 +28,10 @@ PICTURE_CAPTION = (
     "A held-out scene. Left: the picture and what each mode sees in it. Right: the true labels, and in red the pixels "
     "that each mode gets wrong."
 )
-SHOWN_MODES = (Preset.ORIGINAL, Preset.FAST, Preset.FAST_REUSE)
+TABLE_CAPTION = (
+    "The plain export is what torch.onnx.export makes of an ordinary SegFormer; PyTorch normalises its pictures and "
+    "compares its logits. Attention pairs: 100 % are those of the unmerged model."
+)
 _CELL_WIDTH_PX = 640
 _CAPTION_PX = 30
 _GAP_PX = 6
@@ -47,16 +51,24 @@ def require_report_libraries() -> None:
 def describe_conditions(result: DemoResult) -> str:
     """Return one sentence that says what was measured on what."""
     machine, packages = result.environment, result.environment["packages"]
+    infos = [TARGETS[target] for target in dict.fromkeys(row.candidate.target for row in result.rows)]
+    runtimes = " and ".join(f"{info.runtime} {packages[info.module]}" for info in infos)
     return (
-        f"Measured on {machine['cpu']} ({machine['cpu_cores']} cores) with ONNX Runtime {packages['onnxruntime']}, "
-        f"float32, batch 1, {result.size} pixels: mIoU on {result.images} held-out scenes, agreement with PyTorch on "
+        f"Measured on {machine['cpu']} ({machine['cpu_cores']} cores) with {runtimes}, batch 1, {result.size} pixels, "
+        f"picture in and label map out: mIoU on {result.images} held-out scenes, agreement with PyTorch on "
         f"{result.torch_images} of them, median latency of {result.iterations} calls that took turns, "
         f"segpp-deploy {machine['tool_version']}."
     )
 
 
-def write_report(result: DemoResult, folder: Path) -> None:
-    """Write report.html and report.md into `folder`, where overlay.jpg lies already."""
+def write_report(result: DemoResult, engines: Sequence[Path], folder: Path) -> None:
+    """Write report.html and report.md into `folder`, where overlay.jpg lies already.
+
+    Args:
+        result: what was measured.
+        engines: those of the modes, for the command that times them again.
+        folder: the report's directory.
+    """
     (table,) = result.tables()
     metric = result.rows[0].headline.name
     lead = describe_conditions(result)
@@ -64,9 +76,8 @@ def write_report(result: DemoResult, folder: Path) -> None:
         ChartPoint(row.candidate.mode, row.latency_ms, 100 * row.headline.value, is_baseline=index == 0)
         for index, row in enumerate(result.rows)
     ]
-    engines = [folder / "engines" / f"{row.candidate.mode}.engine" for row in result.rows]
     sections = [
-        Section("Merge modes", "Attention pairs are those of the unmerged model = 100 %.", table),
+        Section("Plain export and merge modes", TABLE_CAPTION, table),
         Section(
             "Accuracy and latency",
             chart_svg=draw_tradeoff(points, "latency in ms (median)", f"{metric} in %"),
@@ -75,10 +86,11 @@ def write_report(result: DemoResult, folder: Path) -> None:
         Section("This machine", table=_environment_table(result)),
         Section("Once more", commands=(commands.demo(folder), commands.bench(*engines))),
     ]
-    title = f"{result.model}: merge modes on this machine"
+    title = f"{result.model} on this machine"
     write_text(result.html, render_page(title, lead, sections))
     write_text(
-        folder / "report.md", f"# {title}\n\n{lead}\n\n{to_markdown(table)}\n\n![{PICTURE_CAPTION}](overlay.jpg)\n"
+        folder / "report.md",
+        f"# {title}\n\n{lead}\n\n{to_markdown(table)}\n\n{TABLE_CAPTION}\n\n![{PICTURE_CAPTION}](overlay.jpg)\n",
     )
 
 
@@ -95,14 +107,13 @@ def _as_text(value: object) -> str:
 
 
 def draw_modes(scenes: Dataset[LabelMap], engines: Mapping[Preset, Path], target: Path) -> None:
-    """Draw one scene as some modes see it: a row for the truth, then one for each mode."""
-    modes = [mode for mode in SHOWN_MODES if mode in engines]
-    with Predictor.open(engines[modes[0]]) as predictor:
+    """Draw one scene as the modes see it: a row for the truth, then one for each mode."""
+    with Predictor.open(next(iter(engines.values()))) as predictor:
         classes = predictor.metadata.classes
     image, truth = _richest(scenes, len(classes))
     rows = [_row(image, draw_overlay(image, truth, classes), "picture", "true labels")]
-    for mode in modes:
-        with Predictor.open(engines[mode]) as predictor:
+    for mode, engine in engines.items():
+        with Predictor.open(engine) as predictor:
             labels = predictor.predict([image])[0].labels
         rows.append(_mode_row(image, labels, truth, classes, mode))
     gap = np.full((_GAP_PX, rows[0].shape[1], 3), 255, np.uint8)

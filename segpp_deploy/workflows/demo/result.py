@@ -10,12 +10,13 @@ from typing import Any
 from segpp_deploy.config import Size
 from segpp_deploy.report.numbers import format_agreement, format_percent, format_score
 from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.tuning.measurement import Measurement
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What `run_demo` measured and where the report lies."""
+    """What `run_demo` measured and where the report lies; `notes`: which target and precisions were chosen, and why."""
 
     model: str
     size: Size
@@ -25,11 +26,7 @@ class DemoResult:
     rows: tuple[Measurement, ...]
     environment: Mapping[str, Any]
     html: Path
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Nothing besides."""
-        return ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json."""
@@ -40,6 +37,7 @@ class DemoResult:
             "torch_images": self.torch_images,
             "iterations": self.iterations,
             "rows": [row.to_dict() for row in self.rows],
+            "notes": list(self.notes),
             "environment": dict(self.environment),
             "report": str(self.html),
         }
@@ -57,6 +55,7 @@ def measurements_table(rows: Sequence[Measurement]) -> Table:
     """Return measurements of merge modes as text; differences are in percentage points to the first row."""
     columns = (
         Column("mode", is_number=False),
+        Column("computed by", is_number=False),
         Column("attention pairs"),
         Column(rows[0].headline.name),
         Column("Δ points"),
@@ -68,6 +67,7 @@ def measurements_table(rows: Sequence[Measurement]) -> Table:
     cells = tuple(
         (
             row.candidate.mode,
+            f"{TARGETS[row.candidate.target].runtime}, {row.candidate.precision}",
             format_percent(row.attention_pairs, 0),
             format_score(row.headline),
             f"{row.delta:+.2f}",
