@@ -123,14 +123,14 @@ def demo(folder: object) -> CommandText:
     return _line("demo", out=folder)
 
 
-def doctor() -> CommandText:
-    """Return the command that describes the machine.
+def doctor(*, measure: bool = False) -> CommandText:
+    """Return the command that describes the machine, or also times what could be faster on it.
 
     Example:
         >>> print(doctor())
         segpp-deploy doctor
     """
-    return _line("doctor")
+    return _line("doctor", measure=measure)
 
 
 def selftest(*, host: bool = False, kernels: bool = False) -> CommandText:

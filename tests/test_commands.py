@@ -118,7 +118,7 @@ LINES = {
     "build_plugins": [commands.build_plugins(), commands.build_plugins("87,89"), commands.build_plugins(host=True)],
     "calibrate": [commands.calibrate(), commands.calibrate("a b.onnx")],
     "demo": [commands.demo("a b")],
-    "doctor": [commands.doctor()],
+    "doctor": [commands.doctor(), commands.doctor(measure=True)],
     "export": [commands.export(), commands.export(None, "a.onnx", checkpoint="a b.pth", output="logits", size=None)],
     "help_of": [commands.help_of(name) for name in command_names()],
     "inspect": [commands.inspect(), commands.inspect("a b.onnx")],

@@ -65,7 +65,8 @@ EDGES: dict[str, str] = {
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",
     "workflows/demo": "data data/datasets engine evaluation graph graph/exporting hardware model model/weights report "
     "runtimes runtimes/torch tasks/segmentation tuning workflows/build_engine workflows/export",
-    "workflows/doctor": "evaluation hardware plugin_library report runtimes",
+    "workflows/doctor": "evaluation graph graph/precision hardware model/weights plugin_library report runtimes tuning "
+    "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
@@ -114,25 +115,28 @@ def _choose_int8(
     used: RangesUsed | None,
     notes: tuple[str, ...],
 ) -> RecipeChoice:
-    info = TARGETS[target]
-    assert info.int8 is not None  # whoever asks for int8 elsewhere is refused before
-    rest = info.int8.rest if _has(info, info.int8.rest) else Precision.FP32
-    thresholds = ranges.thresholds()
-    kinds = QUANTIZABLE_KINDS if info.int8.every_layer else DEFAULT_KINDS
-    covered = frozenset(
-        layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
-    )
-    left = tuple(layer.name for layer in layers if layer.name not in covered)
-    recipe = PrecisionRecipe(
-        Precision.INT8,
-        rest=rest,
-        ranges=thresholds,
-        layers=covered,
-        keep_fp32=tensors_unsafe_in_fp16(ranges) if rest is Precision.FP16 else (),
-        outputs=info.int8.outputs,
-    )
+    recipe = cover_with_int8(layers, target, ranges.thresholds())
+    if recipe.rest is Precision.FP16:
+        recipe = replace(recipe, keep_fp32=tensors_unsafe_in_fp16(ranges))
+    left = tuple(layer.name for layer in layers if layer.name not in recipe.layers)
     kept = (KeptLayers(reason=KeptReason.RECIPE, names=left),) if left else ()
     return RecipeChoice(recipe, layers, used, kept, notes=notes)
+
+
+def cover_with_int8(layers: tuple[Layer, ...], target: TargetName, thresholds: Mapping[str, float]) -> PrecisionRecipe:
+    """Return the recipe with every layer in int8 that a target takes in int8 and whose input has a threshold."""
+    info = TARGETS[target]
+    assert info.int8 is not None  # whoever asks for int8 elsewhere is refused before
+    kinds = QUANTIZABLE_KINDS if info.int8.every_layer else DEFAULT_KINDS
+    return PrecisionRecipe(
+        Precision.INT8,
+        rest=info.int8.rest if _has(info, info.int8.rest) else Precision.FP32,
+        ranges=thresholds,
+        layers=frozenset(
+            layer.name for layer in layers if layer.kind in kinds and tensor_name(layer.input) in thresholds
+        ),
+        outputs=info.int8.outputs,
+    )
 
 
 def _has(info: TargetInfo, precision: Precision) -> bool:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from segpp_deploy.config import Precision
+from segpp_deploy import commands
+from segpp_deploy.config import Automatic, Precision
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.environment import Environment, describe_environment
 from segpp_deploy.hardware.cpu import physical_cores
+from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import TARGETS, TargetChoice, choose_target, open_target
 from segpp_deploy.runtimes.target import TargetInfo
 from segpp_deploy.workflows.doctor.plugin_status import PluginStatus, check_plugins
+
+if TYPE_CHECKING:  # it loads what takes seconds
+    from segpp_deploy.workflows.doctor.measure import DoctorMeasurement
 
 _REPORT_MODULES = ("matplotlib", "jinja2")
 _REPORT_INSTALL = "pip install 'segpp-deploy[report]'"
@@ -54,14 +59,25 @@ class TargetStatus:
 
 @dataclass(frozen=True)
 class DoctorResult:
-    """The machine, its targets, the plugin library, and what `--target auto` chooses."""
+    """The machine and what works on it.
+
+    Args:
+        environment: the machine.
+        physical_cores: that compute.
+        targets: all of them.
+        auto: what `--target auto` chooses, and why.
+        plugins: the library of TensorRT plugins.
+        reports: whether HTML reports can be written.
+        measured: what other targets and precisions gain here; None where that was not asked for.
+    """
 
     environment: Environment
     physical_cores: int
     targets: tuple[TargetStatus, ...]
-    auto_target: TargetName
+    auto: TargetChoice
     plugins: PluginStatus
     reports: bool
+    measured: DoctorMeasurement | None = None
 
     @property
     def works(self) -> bool:
@@ -73,6 +89,19 @@ class DoctorResult:
         """Nothing besides."""
         return ()
 
+    @property
+    def faster(self) -> tuple[tuple[str, str], ...]:
+        """What could be faster than float32 on the target of AUTO, and the next step; no numbers: none are known."""
+        found = [("another target", self.auto.faster)] if self.auto.faster else []
+        (chosen,) = [status for status in self.targets if status.target is self.auto.target]
+        reduced = [str(precision) for precision in chosen.precisions if precision is not Precision.FP32]
+        if reduced and chosen.works:
+            auto = commands.build_engine(precision=Automatic.AUTO, data=commands.DATASET)
+            found.append((" or ".join(reduced), f"the fastest that keeps its accuracy: {auto}"))
+        if self.works and self.measured is None:
+            found.append(("how much", f"on this machine: {commands.doctor(measure=True)}"))
+        return tuple(found)
+
     def summary(self) -> str:
         """Return nothing: the tables say it all."""
         return ""
@@ -81,7 +110,10 @@ class DoctorResult:
         """Return the JSON document of `doctor --json`."""
         return {
             "works": self.works,
-            "auto_target": str(self.auto_target),
+            "auto_target": str(self.auto.target),
+            "auto_why": self.auto.why,
+            "faster": [{"what": what, "next_step": step} for what, step in self.faster],
+            "measured": None if self.measured is None else self.measured.to_dict(),
             "targets": [asdict(status) for status in self.targets],
             "plugins": self.plugins.to_dict(),
             "reports": self.reports,
@@ -102,6 +134,10 @@ class DoctorResult:
         if steps:
             columns = tuple(Column(name, is_number=False) for name in ("for", "in the way", "next step"))
             tables.append(Table("What is missing", columns, steps))
+        if self.faster:
+            tables.append(Table("What could be faster", (text, text), self.faster))
+        if self.measured is not None:
+            tables.append(self.measured.table())
         return tuple(tables)
 
     def _machine_rows(self) -> tuple[tuple[str, str], ...]:
@@ -126,7 +162,7 @@ class DoctorResult:
     def _target_rows(self) -> tuple[tuple[str, ...], ...]:
         return tuple(
             (
-                f"{status.target} (auto)" if status.target is self.auto_target and status.works else str(status.target),
+                f"{status.target} (auto)" if status.target is self.auto.target and status.works else str(status.target),
                 status.verdict,
                 f"{status.runtime} {status.version or ''}".strip(),
                 status.description,
@@ -136,16 +172,30 @@ class DoctorResult:
         )
 
 
-def run_doctor() -> DoctorResult:
-    """Try every target's runtime; nothing is built."""
+def run_doctor(measure: bool = False, progress: Progress = no_progress) -> DoctorResult:
+    """Try every target's runtime.
+
+    Args:
+        measure: also time what the CPU's targets and precisions gain, on the shipped model; else nothing is built.
+        progress: told about each step of that.
+
+    Raises:
+        SegppError: there is nothing to measure.
+    """
     environment = describe_environment()
+    measured = None
+    if measure:
+        from segpp_deploy.workflows.doctor.measure import measure_targets
+
+        measured = measure_targets(progress)
     return DoctorResult(
         environment=environment,
         physical_cores=physical_cores(),
         targets=tuple(check_target(info) for info in TARGETS.values()),
-        auto_target=resolve_auto(TargetName.AUTO),
+        auto=choose_target(),
         plugins=check_plugins(gpu.compute_capability for gpu in environment.gpus),
         reports=all(find_spec(module) for module in _REPORT_MODULES),
+        measured=measured,
     )
 
 
