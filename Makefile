@@ -53,7 +53,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
 
 $(DEMO_READY): $(REQUIREMENTS) | $(BIN)/python
-	$(PIP_INSTALL) -e '.[cpu,report]'
+	$(PIP_INSTALL) -e '.[cpu,openvino,report]'
 	@touch $@
 
 $(DEV_READY): $(REQUIREMENTS) | $(BIN)/python
