@@ -9,7 +9,7 @@ from segpp_deploy.config import Preset, Size
 
 DEMO_MODEL = "segformer_b0_scenes"
 DEMO_SIZE = Size(512, 1024)
-DEMO_MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST)
+DEMO_MODES = (Preset.ORIGINAL, Preset.HQ_PLUS, Preset.FAST_PLUS)
 IMAGES = 24
 ITERATIONS = 15
 
