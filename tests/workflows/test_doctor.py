@@ -73,7 +73,7 @@ def test_what_could_be_faster_is_said_without_numbers(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "openvino", None)
     rows = dict(table(run_doctor(), "What could be faster").rows)
     assert "pip install 'segpp-deploy[openvino]'" in rows["another target"]
-    assert "--precision auto --data DATASET" in rows["int8"]
+    assert "--precision auto --data DATASET --calibration RANGES.yaml" in rows["int8"]
     assert rows["how much"].endswith("segpp-deploy doctor --measure")
     assert not any(character.isdigit() for character in "".join(rows.values()))
 

@@ -94,10 +94,11 @@ class DoctorResult:
         """What could be faster than float32 on the target of AUTO, and the next step; no numbers: none are known."""
         found = [("another target", self.auto.faster)] if self.auto.faster else []
         (chosen,) = [status for status in self.targets if status.target is self.auto.target]
-        reduced = [str(precision) for precision in chosen.precisions if precision is not Precision.FP32]
+        reduced = [precision for precision in chosen.precisions if precision is not Precision.FP32]
         if reduced and chosen.works:
-            auto = commands.build_engine(precision=Automatic.AUTO, data=commands.DATASET)
-            found.append((" or ".join(reduced), f"the fastest that keeps its accuracy: {auto}"))
+            ranges = commands.RANGES if Precision.INT8 in reduced else None
+            auto = commands.build_engine(precision=Automatic.AUTO, data=commands.DATASET, calibration=ranges)
+            found.append((" or ".join(map(str, reduced)), f"the fastest that keeps its accuracy: {auto}"))
         if self.works and self.measured is None:
             found.append(("how much", f"on this machine: {commands.doctor(measure=True)}"))
         return tuple(found)
