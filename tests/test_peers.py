@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,13 +15,16 @@ from benchmarks.measure import peers
 from benchmarks.peers.arithmetic import gflop
 from benchmarks.peers.pixels import finish, prepare
 from benchmarks.peers.runners import StepTimes
-from benchmarks.peers.tomesd_attention import merge_attention
+from benchmarks.peers.tomesd_attention import Change, merge_attention
 from benchmarks.peers.transformers_model import Transformers, published_form
 from benchmarks.peers.variants import BASELINE, OURS, VARIANTS, Case, Maker, Variant
 from segpp_deploy.config import Arch, Precision, Preset, Size
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import PRESETS
+from segpp_deploy.ops.token_match import token_match
+from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_unmerge import token_unmerge
 from segpp_deploy.runtimes.profiling import OperationGroup
 from tests.support.requirements import require
 
@@ -167,9 +172,24 @@ def test_labels_are_compared_at_the_picture_s_size() -> None:
     assert labels[0, 95] == 2
 
 
-def test_tomesd_merges_as_fast_does() -> None:
-    require("tomesd")
+def matching_of_tomesd(
+    tokens: torch.Tensor, width: int, height: int, sx: int, sy: int, removed: int, no_rand: bool
+) -> tuple[Change, Change]:
+    """What tomesd's function of that signature does, by our ops."""
+    assert no_rand
+    rows: torch.Tensor = token_match(tokens, height, width, sy, sx, removed)
+    zeros = torch.zeros_like(tokens)
+    return (
+        lambda some: token_merge(some, rows, tokens.shape[1] - removed),
+        lambda merged: token_unmerge(merged, rows, zeros),
+    )
+
+
+def test_tomesd_merges_as_fast_does(monkeypatch: pytest.MonkeyPatch) -> None:
     require("transformers")
+    merge = SimpleNamespace(bipartite_soft_matching_random2d=matching_of_tomesd)
+    monkeypatch.setitem(sys.modules, "tomesd", SimpleNamespace(merge=merge))
+    monkeypatch.setitem(sys.modules, "tomesd.merge", merge)
     model = published_form(Arch.B0)
     image = prepare(generate_scene(0, Size(256, 256)).image)
     with torch.inference_mode():

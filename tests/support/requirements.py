@@ -22,7 +22,6 @@ MODULES = {
     "pillow_heif": "pillow_heif",
     "polygraphy": "polygraphy",
     "tensorrt_rtx": "tensorrt_rtx",
-    "tomesd": "tomesd",
     "transformers": "transformers",
 }
 """Python modules by the names that the variable takes."""
