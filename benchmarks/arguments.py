@@ -17,7 +17,12 @@ def parse_parts(description: str | None, **axes: Iterable[object]) -> argparse.N
     So a long benchmark is measured in parts; without an axis there is only `--help`.
     """
     parser = make_parser(description)
+    add_parts(parser, **axes)
+    return parser.parse_args()
+
+
+def add_parts(parser: argparse.ArgumentParser, **axes: Iterable[object]) -> None:
+    """Let a parser take `--AXIS VALUE [VALUE ...]` as `parse_parts` does."""
     for axis, values in axes.items():
         choices = list(map(str, values))
         parser.add_argument(f"--{axis}", nargs="+", choices=choices, default=choices)
-    return parser.parse_args()

@@ -43,11 +43,12 @@ def record_rows(name: str, rows: list[Row], key: Callable[[Row], Any], facts: di
     machine, with other versions or under other `facts` are dropped. The rows stand in the order of their keys.
     """
     stamped = [{**row, "measured": _now(), "commit": _commit()} for row in rows]
-    merged = {key(row): row for row in [*_earlier_rows(name, facts), *stamped]}
+    merged = {key(row): row for row in [*recorded_rows(name, facts), *stamped]}
     return record(name, {**facts, "rows": [merged[which] for which in sorted(merged)]})
 
 
-def _earlier_rows(name: str, facts: dict[str, Any]) -> list[Row]:
+def recorded_rows(name: str, facts: dict[str, Any]) -> list[Row]:
+    """Return the rows of `results/NAME.json` that were measured on this machine and under these facts."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return []

@@ -23,19 +23,18 @@ import torch
 from torch import nn
 
 from benchmarks.arguments import make_parser
+from benchmarks.peers.transformers_model import CLASSES, Transformers
 from benchmarks.recording import Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Arch, InputKind, Lowering, Normalization, OutputKind, Preset, Size, default_class_table
 from segpp_deploy.evaluation.latency import measure_interleaved
 from segpp_deploy.graph.exporting.export import GraphOptions, export_graph
 from segpp_deploy.model.arch import LayerNormEps
-from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
 from segpp_deploy.report.tables import Table
 
 SIZE = Size(1024, 1024)
-CLASSES = 19
 BASELINE = "plain export"
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.POOL_2X2)
 
@@ -48,25 +47,6 @@ class Group:
     spec: ModelSpec
     plain: Callable[[SegFormer], nn.Module]
     bars: dict[Preset, float]
-
-
-class Transformers(nn.Module):
-    """transformers' own SegFormer with the weights of ours, returning its logits."""
-
-    def __init__(self, model: SegFormer) -> None:
-        super().__init__()
-        from transformers import SegformerConfig, SegformerForSemanticSegmentation
-
-        config = SegformerConfig(decoder_hidden_size=model.spec.head_channels)  # B0 by default
-        config.num_labels = CLASSES
-        self.inner = SegformerForSemanticSegmentation(config)
-        self.inner.load_state_dict(to_dialect(model, Dialect.TRANSFORMERS))
-        self.eval()
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """[B, 3, H, W] -> [B, K, H/4, W/4]."""
-        logits: torch.Tensor = self.inner(image).logits
-        return logits
 
 
 GROUPS = {
