@@ -49,7 +49,7 @@ SIZES = ("128x128", "256x256", "512x512", "1024x1024", "1024x2048", "2160x3840")
 BATCHES = (1, 2, 4)
 BATCHED_SIZE = "512x512"
 BASELINE = Preset.ORIGINAL
-MODES = (BASELINE, Preset.HQ, Preset.FAST, Preset.FAST_REUSE)
+MODES = (BASELINE, Preset.HQ, Preset.HQ_PLUS, Preset.FAST, Preset.FAST_PLUS)
 PAYS = 1.02
 """A mode pays where it is so many times faster than the baseline; less may be noise."""
 
