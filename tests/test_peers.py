@@ -31,7 +31,7 @@ from tests.support.requirements import require
 SIZE = Size(1024, 1024)
 FAST = Variant(Maker.OURS_ONNXRUNTIME, Precision.FP32, Preset.FAST)
 EAGER = Variant(Maker.EAGER, Precision.FP32, Preset.ORIGINAL)
-FACTS = {"classes": 19, "least_agreement": {"fp32": 0.99, "int8": 0.95}, "calibration_images": 8}
+FACTS = {"classes": 19, "least_agreement": {"fp32": 0.99, "int8": 0.9}, "calibration_images": 8}
 
 
 def case(variant: Variant) -> Case:
@@ -148,7 +148,7 @@ def test_tables(found: dict[Variant, float | Exception]) -> None:
         ("in the graph", "2.0", "in the graph", "0.1", "50", "50%", "100.00%"),
     ]
     assert [row[1:] for row in groups.rows] == [("fast", "fp32", *["0.2"] * len(OperationGroup), "200", "200%")]
-    assert "at least 99% of them, in int8 95%" in peers.SECTION.text.format(**FACTS)
+    assert "at least 99% of them, in int8 90%" in peers.SECTION.text.format(**FACTS)
 
 
 def test_arithmetic_of_the_folded_model_is_less() -> None:
