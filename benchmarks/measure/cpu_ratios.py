@@ -36,7 +36,16 @@ from segpp_deploy.report.tables import Table
 
 SIZE = Size(1024, 1024)
 BASELINE = "plain export"
-MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.POOL_2X2)
+MODES = (
+    Preset.ORIGINAL,
+    Preset.HQ,
+    Preset.FAST,
+    Preset.HQ_REUSE,
+    Preset.FAST_REUSE,
+    Preset.HQ_PLUS,
+    Preset.FAST_PLUS,
+    Preset.POOL_2X2,
+)
 
 
 @dataclass(frozen=True)

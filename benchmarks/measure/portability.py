@@ -30,7 +30,7 @@ from tests.support.exporting import export, smooth_pictures, to_bytes
 
 GRID = GraphGrid(
     archs=(Arch.B0, Arch.B2),
-    modes=tuple(mode for mode in Preset if mode is not Preset.HQ_REUSE),  # the same operators as fast-reuse
+    modes=tuple(mode for mode in Preset if mode not in (Preset.HQ_REUSE, Preset.HQ_PLUS)),  # as fast-reuse, fast-plus
     sizes=("480x640", "1024x2048"),
 )
 LEAST_AGREEMENT = 0.999

@@ -38,7 +38,7 @@ from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support import camvid_data
 
-MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2)
+MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_PLUS, Preset.FAST_PLUS, Preset.POOL_2X2)
 ENGINES = {
     f"{target}:{precision}": (target, precision)
     for target, precision in (

@@ -29,7 +29,16 @@ from segpp_deploy.model.weights.card_schema import CardCheckpoint, CardClass, Ca
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
 
 NAME = "segformer_b0_scenes"
-MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.POOL_2X2)
+MODES = (
+    Preset.ORIGINAL,
+    Preset.HQ,
+    Preset.FAST,
+    Preset.HQ_REUSE,
+    Preset.FAST_REUSE,
+    Preset.HQ_PLUS,
+    Preset.FAST_PLUS,
+    Preset.POOL_2X2,
+)
 
 
 def write_weights(run: Path, target: Path) -> int:

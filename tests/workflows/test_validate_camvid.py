@@ -30,7 +30,13 @@ def make_engine(folder: Path, weights: Path, mode: Preset, output: OutputKind, s
 
 @pytest.mark.parametrize(
     ("mode", "least_agreement"),
-    [(Preset.ORIGINAL, 0.999), (Preset.HQ, 0.995), (Preset.FAST_REUSE, 0.995), (Preset.POOL_2X2, 0.995)],
+    [
+        (Preset.ORIGINAL, 0.999),
+        (Preset.HQ, 0.995),
+        (Preset.FAST_REUSE, 0.995),
+        (Preset.FAST_PLUS, 0.995),
+        (Preset.POOL_2X2, 0.995),
+    ],
 )
 def test_engine_follows_torch_of_the_same_mode(
     mode: Preset, least_agreement: float, camvid_root: Path, camvid_weights: Path, tmp_path: Path

@@ -11,6 +11,7 @@ from segpp_deploy.graph.rewrites.label_tail import find_label_tail
 from segpp_deploy.graph.rewrites.onnxruntime_int8 import IntegerProducts, UnsignedActivations
 from segpp_deploy.graph.rewrites.quantized_layout import DequantizeBehindLayout, QuantizeBeforeLayout
 from segpp_deploy.graph.rewrites.row_normalization import NormalizeRows
+from segpp_deploy.graph.rewrites.size_channel import SizesAsChannel
 
 
 class LabelsChannelsLast(ir.passes.InPlacePass):
@@ -40,6 +41,7 @@ def rewrite_for_onnxruntime(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the rewritten copy of `model`; the model itself where nothing applies."""
     pipeline = ir.passes.Sequential(
         LabelsChannelsLast(),
+        SizesAsChannel(),
         NormalizeRows(),
         QuantizeBeforeLayout(),
         UnsignedActivations(),

@@ -1,0 +1,48 @@
+"""Sizes of weighted keys as a channel: the same logits from a product without an addition, where it can be done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from segpp_deploy.config import Preset
+from segpp_deploy.graph.precision.layers import are_scores
+from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
+from segpp_deploy.graph.rewrites.size_channel import SizesAsChannel
+from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.plan import PRESETS, MergePlan, N2d, StageSpec
+from tests.graph.conftest import RAGGED
+from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.support.random_models import random_model
+
+POOLED = MergePlan("pooled", (StageSpec(kv=N2d((3, 4), weighted=True)), *[StageSpec()] * 3))
+
+
+def additions(model: ir.Model) -> int:
+    return sum(node.op_type == "Add" and are_scores(node.outputs[0]) for node in model.graph)
+
+
+@pytest.mark.parametrize(("plan", "layers"), [(PRESETS[Preset.HQ_PLUS], 4), (POOLED, 2)], ids=["matched", "pooled"])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_same_logits(plan: MergePlan, layers: int, batch: int, tmp_path: Path) -> None:
+    path = export(random_model(Dialect.MMSEG), plan, tmp_path / "m.onnx", RAGGED, batch=batch).path
+    before = onnx.load(path)
+    model = ir.from_proto(before)
+    assert additions(model) == layers
+    is_constant_of_one_picture = plan is POOLED and batch == 2
+    after = rewrite_for_onnxruntime(before)
+    assert additions(ir.from_proto(after)) == (layers if is_constant_of_one_picture else 0)
+    onnx.checker.check_model(after, full_check=True)
+    onnx.save(after, tmp_path / "after.onnx")
+    pictures = smooth_pictures(RAGGED, batch).numpy()
+    expected = run_onnxruntime(path, pictures)
+    np.testing.assert_allclose(run_onnxruntime(tmp_path / "after.onnx", pictures), expected, atol=1e-4, rtol=5e-6)
+
+
+def test_unweighted_scores_stay(tmp_path: Path) -> None:
+    path = export(random_model(Dialect.MMSEG), Preset.HQ, tmp_path / "m.onnx", RAGGED).path
+    assert not SizesAsChannel()(ir.load(path)).modified
