@@ -1,0 +1,79 @@
+"""Which point of the space is tried next: Optuna's NSGA-II, fed one trial after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from segpp_deploy.errors import SegppError
+
+_STRIDE = 1_000_003  # a prime: seeds of searches that begin near each other do not meet
+
+
+def require_optuna() -> Any:
+    """Return the library, with its own log silenced.
+
+    Raises:
+        SegppError: it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise SegppError(
+            "The search needs optuna, which is not installed.", "the extra 'tune'.", "pip install 'segpp-deploy[tune]'"
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+class PlanSampler:
+    """Proposes points of a search space; what it proposes follows from the seed and from what it was told.
+
+    Source: Deb et al., "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", 2002. Children take every axis
+    from one of two good parents, or at random; so plans that do well meet.
+
+    Args:
+        axes: the names of the choices, by axis.
+        seed: of what is proposed.
+        population: how many trials make a generation; the first generation is what is told before anything is proposed.
+
+    Raises:
+        SegppError: Optuna is not installed.
+    """
+
+    def __init__(self, axes: Mapping[str, Sequence[str]], seed: int, population: int) -> None:
+        optuna = require_optuna()
+        self._optuna = optuna
+        self._axes = {
+            name: optuna.distributions.CategoricalDistribution(tuple(choices)) for name, choices in axes.items()
+        }
+        self._seed = seed
+        self._population = population
+        self._study = optuna.create_study(directions=["minimize", "minimize"])
+        self._proposed: dict[int, Any] = {}
+
+    def propose(self, number: int) -> dict[str, str]:
+        """Return proposal `number`: for the same number, seed and trials told, the same point."""
+        trial = self._ask(number)
+        self._proposed[number] = trial
+        return dict(trial.params)
+
+    def reject(self, number: int) -> None:
+        """Say that a proposal was not tried: nothing follows from it."""
+        self._study.tell(self._proposed.pop(number), state=self._optuna.trial.TrialState.FAIL)
+
+    def accept(self, number: int, objectives: tuple[float, float]) -> None:
+        """Say what came of a proposal; both are the better the smaller they are."""
+        self._study.tell(self._proposed.pop(number), objectives)
+
+    def teach(self, params: Mapping[str, str], objectives: tuple[float, float]) -> None:
+        """Tell a trial that was not proposed, or in an earlier run."""
+        self._study.enqueue_trial(dict(params))
+        self._study.tell(self._ask(0), objectives)
+
+    def _ask(self, number: int) -> Any:
+        # A sampler of its own for each proposal: a search that goes on proposes what it would have without a pause.
+        self._study.sampler = self._optuna.samplers.NSGAIISampler(
+            population_size=self._population, seed=(self._seed * _STRIDE + number) % 2**32
+        )
+        return self._study.ask(self._axes)

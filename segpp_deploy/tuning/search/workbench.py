@@ -1,0 +1,90 @@
+"""Candidates made in memory: exported, compiled and loaded without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import onnx_ir as ir
+
+from segpp_deploy.config import Lowering, Size
+from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.exporting.export import GraphOptions, build_graph
+from segpp_deploy.graph.graph_file import GraphFile
+from segpp_deploy.graph.precision.recipe import PrecisionRecipe
+from segpp_deploy.model.plan import MergePlan
+from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.plugin_library.library import find_plugin_library
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
+from segpp_deploy.runtimes.session import Session
+from segpp_deploy.tuning.candidates import CandidateBench
+from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
+
+
+class Workbench:
+    """Opens sessions of candidates.
+
+    Args:
+        model: unfolded, float32; its plan is changed.
+        request: what to export it as; the size and the lowering are the candidates'.
+        threads: CPU threads; None = one per physical core.
+    """
+
+    stand_in: EngineKind | None = None
+    """What opens every candidate, where those are for a GPU that is not here."""
+
+    def __init__(self, model: SegFormer, request: GraphOptions, threads: int | None) -> None:
+        self._model = model
+        self._request = request
+        self._threads = threads
+        self._last: tuple[tuple[MergePlan, Size, Lowering], GraphFile] | None = None
+
+    def graph(self, candidate: Candidate) -> GraphFile:
+        """Return a candidate's float32 graph; the last one is kept, for other engines.
+
+        Raises:
+            SegppError: the size is too small for the plan.
+        """
+        lowering = lowering_for(self._engine(candidate).target)
+        key = candidate.plan, candidate.size, lowering
+        if self._last is None or self._last[0] != key:
+            self._last = None  # a large network's two graphs need not be in memory at once
+            self._model.plan = candidate.plan
+            graph, metadata = build_graph(self._model, replace(self._request, size=candidate.size, lowering=lowering))
+            self._last = key, GraphFile(Path(f"{candidate.plan.name}.onnx"), ir.to_proto(graph), metadata, "")
+        return self._last[1]
+
+    def bench(self, candidate: Candidate) -> CandidateBench:
+        """Return what compiles a candidate's graph under different recipes, for this very machine."""
+        return CandidateBench(self.graph(candidate), self._engine(candidate).target, self._threads, is_here=True)
+
+    @contextmanager
+    def open(self, candidate: Candidate, recipe: PrecisionRecipe | None = None) -> Iterator[Session]:
+        """Open a candidate.
+
+        Args:
+            candidate: what to open.
+            recipe: of int8; else the engine's own.
+
+        Raises:
+            SegppError: it cannot be exported, compiled or loaded.
+        """
+        with self.bench(candidate).open(recipe or self._engine(candidate).recipe) as session:
+            yield session
+
+    def _engine(self, candidate: Candidate) -> EngineKind:
+        return self.stand_in or candidate.engine
+
+
+def lowering_for(target: TargetName) -> Lowering:
+    """Return the graphs that a target runs best here: plugin nodes only where there is a library of plugins."""
+    preferred = TARGETS[target].lowerings[0]
+    if preferred is Lowering.PLUGIN:
+        try:
+            find_plugin_library()
+        except SegppError:
+            return Lowering.PORTABLE
+    return preferred
