@@ -17,8 +17,8 @@ from segpp_deploy.tuning.search.peaks import CPU, LAUNCH_OVERHEAD_S, Peaks
 PRIOR_WEIGHT = 0.02
 """How much a factor's distance from the others counts beside one measurement's error."""
 
-FIRST_ERROR, LEAST_ERROR = 0.3, 0.05
-"""Relative errors of predictions: assumed before there are any, and never believed to be less."""
+FIRST_ERROR, LEAST_ERROR, MOST_ERROR = 0.3, 0.05, 0.6
+"""Relative errors of predictions: assumed before there are any, and never believed to be less, or more."""
 
 _REMEMBERED = 12  # the last predictions say how good the next will be
 
@@ -72,7 +72,7 @@ class CostModel:
         """The relative error that three quarters of the last predictions kept within."""
         if len(self._errors) < 3:
             return FIRST_ERROR
-        return max(LEAST_ERROR, float(np.percentile(self._errors[-_REMEMBERED:], 75)))
+        return float(np.clip(np.percentile(self._errors[-_REMEMBERED:], 75), LEAST_ERROR, MOST_ERROR))
 
     def _parts(self, candidate: Candidate) -> Vector:
         return _part_milliseconds(self._spec, candidate, self._peaks, self._lowering)
@@ -80,8 +80,8 @@ class CostModel:
 
 @lru_cache(maxsize=4096)
 def _part_milliseconds(spec: ModelSpec, candidate: Candidate, peaks: Peaks, lowering: Lowering) -> Vector:
-    """Return the roofline time of each `Part` in ms; what runs on a GPU fuses attention and pays for launches."""
-    is_gpu = peaks is not CPU
+    """Return the roofline time of each `Part` in ms; what runs plugins fuses attention and pays for launches."""
+    is_gpu = lowering is Lowering.PLUGIN
     times = dict.fromkeys(Part, 0.0)
     for kernel in network_kernels(spec, candidate.plan, candidate.size.hw, fused=is_gpu, lowering=lowering):
         times[kernel.part] += 1e3 * (peaks.seconds(kernel) + LAUNCH_OVERHEAD_S * is_gpu)

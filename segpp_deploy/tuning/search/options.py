@@ -38,8 +38,10 @@ class LossGoal:
         return loss <= self.points and (best is None or best[1] > self.points or latency_ms <= best[0])
 
     def objectives(self, latency_ms: float, loss: float) -> tuple[float, float]:
-        """Return what the sampler minimises: below the limit, less loss is worth nothing."""
-        return latency_ms, max(loss, self.points)
+        """Return what the sampler minimises: below the limit less loss is worth nothing, and each point above it counts
+        as twice the time, so that what is far from the limit is nobody's parent.
+        """
+        return latency_ms * (1 + max(loss - self.points, 0)), max(loss, self.points)
 
     def __str__(self) -> str:
         return f"the fastest that loses at most {self.points:g} points"
@@ -73,8 +75,10 @@ class LatencyGoal:
         return latency_ms <= best[0]
 
     def objectives(self, latency_ms: float, loss: float) -> tuple[float, float]:
-        """Return what the sampler minimises: below the limit, less time is worth nothing."""
-        return max(latency_ms, self.milliseconds), loss
+        """Return what the sampler minimises: below the limit less time is worth nothing, and each tenth above it counts
+        as a point.
+        """
+        return max(latency_ms, self.milliseconds), loss + max(10 * (latency_ms / self.milliseconds - 1), 0)
 
     def __str__(self) -> str:
         return f"the most accurate that takes at most {self.milliseconds:g} ms"

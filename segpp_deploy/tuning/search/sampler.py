@@ -69,7 +69,12 @@ class PlanSampler:
     def teach(self, params: Mapping[str, str], objectives: tuple[float, float]) -> None:
         """Tell a trial that was not proposed, or in an earlier run."""
         self._study.enqueue_trial(dict(params))
-        self._study.tell(self._ask(0), objectives)
+        trial = self._ask(0)
+        # Where every axis is given the sampler is not asked, and would not count the trial to a generation.
+        sampler = self._study.sampler
+        generation = sampler.get_trial_generation(self._study, self._study.trials[trial.number])
+        sampler.get_parent_population(self._study, generation)
+        self._study.tell(trial, objectives)
 
     def _ask(self, number: int) -> Any:
         # A sampler of its own for each proposal: a search that goes on proposes what it would have without a pause.

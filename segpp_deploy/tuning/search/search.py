@@ -105,6 +105,7 @@ class Search:
         self._known: dict[CandidateKey, Trial] = {}
         self._champion: tuple[Candidate, Session] | None = None
         self._opened = ExitStack()
+        self._step, self._shown = "Searching", None
         self.is_exhausted = False
         for trial in tools.store.trials:
             tools.judge.note(trial.losses)
@@ -228,12 +229,9 @@ class Search:
 
     def _is_over(self, limits: Limits) -> bool:
         part = limits.part_done(len(self._tools.store.trials))
-        self._progress(self._describe(), min(int(PERCENT * part), PERCENT), PERCENT)
-        return part >= 1
-
-    def _describe(self) -> str:
         best = self.best
-        if best is None:
-            return "Searching"
-        speed = f"{self._tools.latency_ms(best):.1f} ms ({best.speedup:.2f}x)"
-        return f"Searching; best so far: {best.candidate}, {speed}, {best.loss:.2f} points lost"
+        if best is not None and best.candidate != self._shown:  # a new name is a new step
+            self._shown = best.candidate
+            self._step = f"Searching; best so far: {best.candidate}, {best.speedup:.2f}x, {best.loss:.2f} points lost"
+        self._progress(self._step, min(int(PERCENT * part), PERCENT), PERCENT)
+        return part >= 1

@@ -72,7 +72,7 @@ class TrialStore:
             "question": self.question,
             "trials": [trial.to_dict() for trial in self.trials],
         }
-        write_text(self._path, json.dumps(content, indent=1) + "\n")
+        write_text(self._path, json.dumps(content) + "\n")
 
     def _read(self) -> None:
         try:
