@@ -12,7 +12,7 @@ from segpp_deploy.runtimes.session import Session
 from segpp_deploy.tuning.search.candidate import Candidate
 from segpp_deploy.tuning.search.cost_model import CostModel
 
-LEAST_ROUNDS, MOST_ROUNDS = 5, 30
+LEAST_ROUNDS, MOST_ROUNDS = 5, 150
 _WARMUP = 2
 _BASELINE = "baseline"
 

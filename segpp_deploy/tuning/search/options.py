@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 
-TIED_LATENCY = 1.02
+TIED_LATENCY = 1.03
 """Candidates whose latencies differ by less are equally fast: less is noise."""
 
 TIED_LOSS = 0.02
@@ -95,9 +95,10 @@ def parse_goal(loss: float | None, latency_ms: float | None) -> Goal:
     """
     either = commands.option("loss", 0.2) + ", or " + commands.option("latency-ms", 50)
     if (loss is None) == (latency_ms is None):
-        what = "Nothing says" if loss is None else "--loss and --latency-ms together do not say"
         raise SegppError(
-            f"{what} what to search for.", "the points that may be lost, or the milliseconds that it may take.", either
+            f"{'Nothing says' if loss is None else 'Two limits do not say'} what to search for.",
+            "the points that may be lost, or the milliseconds that a call may take; one of the two.",
+            either,
         )
     if loss is not None:
         if not (math.isfinite(loss) and 0 <= loss <= 100):

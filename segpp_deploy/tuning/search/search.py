@@ -105,7 +105,8 @@ class Search:
         self._known: dict[CandidateKey, Trial] = {}
         self._champion: tuple[Candidate, Session] | None = None
         self._opened = ExitStack()
-        self._step, self._shown = "Searching", None
+        self._step = "Searching"
+        self._shown: Candidate | None = None
         self.is_exhausted = False
         for trial in tools.store.trials:
             tools.judge.note(trial.losses)

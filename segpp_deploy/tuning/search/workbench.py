@@ -23,6 +23,11 @@ from segpp_deploy.runtimes.session import Session
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
 
+KEPT_BYTES = 512 << 20
+"""Graphs of so many bytes stay in memory: the best candidates are opened again."""
+
+_GraphKey = tuple[MergePlan, Size, Lowering]
+
 
 class Workbench:
     """Opens sessions of candidates.
@@ -40,22 +45,25 @@ class Workbench:
         self._model = model
         self._request = request
         self._threads = threads
-        self._last: tuple[tuple[MergePlan, Size, Lowering], GraphFile] | None = None
+        self._graphs: dict[_GraphKey, GraphFile] = {}
 
     def graph(self, candidate: Candidate) -> GraphFile:
-        """Return a candidate's float32 graph; the last one is kept, for other engines.
+        """Return a candidate's float32 graph.
 
         Raises:
             SegppError: the size is too small for the plan.
         """
-        lowering = lowering_for(self._engine(candidate).target)
-        key = candidate.plan, candidate.size, lowering
-        if self._last is None or self._last[0] != key:
-            self._last = None  # a large network's two graphs need not be in memory at once
-            self._model.plan = candidate.plan
-            graph, metadata = build_graph(self._model, replace(self._request, size=candidate.size, lowering=lowering))
-            self._last = key, GraphFile(Path(f"{candidate.plan.name}.onnx"), ir.to_proto(graph), metadata, "")
-        return self._last[1]
+        key = candidate.plan, candidate.size, lowering_for(self._engine(candidate).target)
+        graph = self._graphs.pop(key, None) or self._export(*key)
+        self._graphs[key] = graph  # the last one used is the last to go
+        while len(self._graphs) > 1 and sum(one.model.ByteSize() for one in self._graphs.values()) > KEPT_BYTES:
+            del self._graphs[next(iter(self._graphs))]
+        return graph
+
+    def _export(self, plan: MergePlan, size: Size, lowering: Lowering) -> GraphFile:
+        self._model.plan = plan
+        graph, metadata = build_graph(self._model, replace(self._request, size=size, lowering=lowering))
+        return GraphFile(Path(f"{plan.name}.onnx"), ir.to_proto(graph), metadata, "")
 
     def bench(self, candidate: Candidate) -> CandidateBench:
         """Return what compiles a candidate's graph under different recipes, for this very machine."""

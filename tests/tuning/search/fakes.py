@@ -35,7 +35,7 @@ def true_ms(candidate: Candidate) -> float:
 
 
 def true_loss(candidate: Candidate) -> float:
-    stages, seen_hw, size, engine = candidate.key
+    stages, seen_hw, _, engine = candidate.key
     lost = 0.05 if engine == HALF else 0.0
     lost += 8 * (1 - (seen_hw[0] * seen_hw[1]) / (SIZE.height * SIZE.width))
     for stage, points in zip(stages, POINTS_OF_STAGE, strict=True):

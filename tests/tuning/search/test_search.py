@@ -101,7 +101,7 @@ def test_the_search_ends_where_nothing_is_left(tmp_path: Path, monkeypatch: pyte
 
 
 def test_while_nothing_is_fast_enough_the_fastest_is_best(tmp_path: Path) -> None:
-    search = FakeSearch(LatencyGoal(1e-6), tmp_path / "trials.json").run(20)
+    search = FakeSearch(LatencyGoal(1e-6), tmp_path / "trials.json").run(12)
     best = search.search.best
     assert best is not None
     assert best.speedup == max(one.speedup for one in search.tools.complete())
