@@ -30,8 +30,9 @@ from segpp_deploy.tuning.search.clock import MeasuringClock
 from segpp_deploy.tuning.search.workbench import Workbench
 from segpp_deploy.workflows.tune.result import TuneResult
 from tests.support.command_lines import parse
-from tests.support.requirements import skip_or_fail
+from tests.support.requirements import needs, skip_or_fail
 
+pytestmark = needs("optuna")
 MODEL = "segformer_b0_scenes"
 SIZE = Size(64, 128)
 PICTURES = 9
@@ -104,6 +105,7 @@ def interrupt_after(opened: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workbench, "open", open_one)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_known_and_the_search_goes_on(data: str, tmp_path: Path, capsys: Any) -> None:
     line = command(data, tmp_path, "--loss", str(EVERYTHING))
     with pytest.MonkeyPatch.context() as patch:

@@ -10,8 +10,10 @@ from segpp_deploy.config import Preset
 from segpp_deploy.tuning.search import search as search_module
 from segpp_deploy.tuning.search.cost_model import CostModel
 from segpp_deploy.tuning.search.options import Goal, LatencyGoal, LossGoal
+from tests.support.requirements import needs
 from tests.tuning.search.fakes import EXACT, HALF, ORIGINAL, FakeBench, FakeJudge, FakeSearch, true_loss, true_ms
 
+pytestmark = needs("optuna")
 TRIALS = 40
 
 
