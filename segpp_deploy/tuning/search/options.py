@@ -41,7 +41,11 @@ class LossGoal:
         """Return what the sampler minimises: below the limit less loss is worth nothing, and each point above it counts
         as twice the time, so that what is far from the limit is nobody's parent.
         """
-        return latency_ms * (1 + max(loss - self.points, 0)), max(loss, self.points)
+        return latency_ms * (1 + self.excess(latency_ms, loss)), max(loss, self.points)
+
+    def excess(self, latency_ms: float, loss: float) -> float:
+        """Return by how many points a candidate misses the goal."""
+        return max(loss - self.points, 0)
 
     def __str__(self) -> str:
         return f"the fastest that loses at most {self.points:g} points"
@@ -78,7 +82,11 @@ class LatencyGoal:
         """Return what the sampler minimises: below the limit less time is worth nothing, and each tenth above it counts
         as a point.
         """
-        return max(latency_ms, self.milliseconds), loss + max(10 * (latency_ms / self.milliseconds - 1), 0)
+        return max(latency_ms, self.milliseconds), loss + 10 * self.excess(latency_ms, loss)
+
+    def excess(self, latency_ms: float, loss: float) -> float:
+        """Return by which part a candidate misses the goal."""
+        return max(latency_ms / self.milliseconds - 1, 0)
 
     def __str__(self) -> str:
         return f"the most accurate that takes at most {self.milliseconds:g} ms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from segpp_deploy.errors import SegppError
@@ -24,6 +25,14 @@ def require_optuna() -> Any:
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A point of the space that is proposed, and Optuna's record of it."""
+
+    params: Mapping[str, str]
+    record: Any
 
 
 class PlanSampler:
@@ -50,35 +59,33 @@ class PlanSampler:
         self._seed = seed
         self._population = population
         self._study = optuna.create_study(directions=["minimize", "minimize"])
-        self._proposed: dict[int, Any] = {}
+        self.begin_round(0)
 
-    def propose(self, number: int) -> dict[str, str]:
-        """Return proposal `number`: for the same number, seed and trials told, the same point."""
-        trial = self._ask(number)
-        self._proposed[number] = trial
-        return dict(trial.params)
+    def begin_round(self, number: int) -> None:
+        """Begin anew with random numbers of this round: a search that goes on proposes what it would have proposed."""
+        self._study.sampler = self._optuna.samplers.NSGAIISampler(
+            population_size=self._population, seed=(self._seed * _STRIDE + number) % 2**32
+        )
 
-    def reject(self, number: int) -> None:
+    def propose(self) -> Proposal:
+        """Return the next point of the round."""
+        record = self._study.ask(self._axes)
+        return Proposal(dict(record.params), record)
+
+    def reject(self, proposal: Proposal) -> None:
         """Say that a proposal was not tried: nothing follows from it."""
-        self._study.tell(self._proposed.pop(number), state=self._optuna.trial.TrialState.FAIL)
+        self._study.tell(proposal.record, state=self._optuna.trial.TrialState.FAIL)
 
-    def accept(self, number: int, objectives: tuple[float, float]) -> None:
+    def accept(self, proposal: Proposal, objectives: tuple[float, float]) -> None:
         """Say what came of a proposal; both are the better the smaller they are."""
-        self._study.tell(self._proposed.pop(number), objectives)
+        self._study.tell(proposal.record, objectives)
 
     def teach(self, params: Mapping[str, str], objectives: tuple[float, float]) -> None:
         """Tell a trial that was not proposed, or in an earlier run."""
         self._study.enqueue_trial(dict(params))
-        trial = self._ask(0)
+        record = self._study.ask(self._axes)
         # Where every axis is given the sampler is not asked, and would not count the trial to a generation.
         sampler = self._study.sampler
-        generation = sampler.get_trial_generation(self._study, self._study.trials[trial.number])
+        generation = sampler.get_trial_generation(self._study, self._study.trials[record.number])
         sampler.get_parent_population(self._study, generation)
-        self._study.tell(trial, objectives)
-
-    def _ask(self, number: int) -> Any:
-        # A sampler of its own for each proposal: a search that goes on proposes what it would have without a pause.
-        self._study.sampler = self._optuna.samplers.NSGAIISampler(
-            population_size=self._population, seed=(self._seed * _STRIDE + number) % 2**32
-        )
-        return self._study.ask(self._axes)
+        self._study.tell(record, objectives)

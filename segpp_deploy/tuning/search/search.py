@@ -16,11 +16,12 @@ from segpp_deploy.tuning.search.choice import best_of
 from segpp_deploy.tuning.search.clock import Clock
 from segpp_deploy.tuning.search.cost_model import CostModel
 from segpp_deploy.tuning.search.judge import Judge
+from segpp_deploy.tuning.search.loss_model import LossModel
 from segpp_deploy.tuning.search.options import Goal
-from segpp_deploy.tuning.search.sampler import PlanSampler
+from segpp_deploy.tuning.search.sampler import PlanSampler, Proposal
 from segpp_deploy.tuning.search.space import SearchSpace
 from segpp_deploy.tuning.search.store import TrialStore
-from segpp_deploy.tuning.search.trial import Trial
+from segpp_deploy.tuning.search.trial import UNASKED, Trial
 from segpp_deploy.tuning.search.workbench import Workbench
 
 TIMING_SECONDS = 1.5
@@ -29,8 +30,11 @@ TIMING_SECONDS = 1.5
 TIMING_NOISE = 0.03
 """Candidates that seem slower than the best by no more may be faster."""
 
+POOL = 16
+"""So many proposals are looked at for one that is tried."""
+
 PATIENCE = 400
-"""After so many proposals in a row of which none is worth trying there is nothing left to find."""
+"""After so many proposals of which none is worth trying there is nothing left to find."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,8 @@ class Search:
         self._goal = goal
         self._progress = progress
         self._sampler = PlanSampler(tools.space.axes, seed, population=len(tools.space.presets()))
+        full = tools.space.size
+        self._losses = LossModel(full.height * full.width, tools.space.engines)
         self._known: dict[CandidateKey, Trial] = {}
         self._champion: tuple[Candidate, Session] | None = None
         self._opened = ExitStack()
@@ -136,24 +142,44 @@ class Search:
                 candidate = space.candidate(params)
                 is_worth_it = rank == 0 or self._is_promising(candidate)
                 if candidate.key not in self._known and is_worth_it and not self._is_over(limits):
-                    self._try(candidate, params, -1, thorough=rank == 0)
+                    self._keep(self._try(candidate, params, thorough=rank == 0))
 
     def _try_proposals(self, limits: Limits) -> None:
-        number = 1 + max((trial.proposal for trial in self._tools.store.trials), default=-1)
-        idle = 0
+        """Let the sampler propose a few points at a time, and try the one of them that the models think best of."""
+        round_number = 1 + max((trial.proposal for trial in self._tools.store.trials), default=-1)
         while not self._is_over(limits):
-            if idle == PATIENCE:
+            pool = self._fill_pool(round_number)
+            if not pool:
                 self.is_exhausted = True
                 return
-            params = self._sampler.propose(number)
-            candidate = self._tools.space.candidate(params).named(f"tuned-{number}")
-            if self._is_new(candidate) and self._is_promising(candidate):
-                self._try(candidate, params, number)
-                idle = 0
+            chosen = min(pool, key=lambda one: self._rank(one[1]))
+            for proposal, _ in pool:
+                if proposal is not chosen[0]:
+                    self._sampler.reject(proposal)
+            self._keep(self._try(chosen[1], chosen[0].params, round_number), chosen[0])
+            round_number += 1
+
+    def _fill_pool(self, round_number: int) -> list[tuple[Proposal, Candidate]]:
+        """Return new candidates that the cost model leaves a chance; fewer than `POOL` where they are hard to find."""
+        self._sampler.begin_round(round_number)
+        pool: list[tuple[Proposal, Candidate]] = []
+        for _ in range(PATIENCE):
+            proposal = self._sampler.propose()
+            candidate = self._tools.space.candidate(proposal.params).named(f"tuned-{round_number}")
+            others = (one.key for _, one in pool)
+            if self._is_new(candidate) and candidate.key not in others and self._is_promising(candidate):
+                pool.append((proposal, candidate))
             else:
-                self._sampler.reject(number)
-                idle += 1
-            number += 1
+                self._sampler.reject(proposal)
+            if len(pool) == POOL:
+                break
+        return pool
+
+    def _rank(self, candidate: Candidate) -> tuple[bool, float]:
+        """Return what makes a candidate worth trying: that it may meet the goal, and then its merit."""
+        latency_ms, loss = self._tools.model.predict_ms(candidate), self._losses.predict(candidate)
+        is_met = self._goal.is_met(latency_ms, loss)
+        return not is_met, self._goal.merit(latency_ms, loss) if is_met else self._goal.excess(latency_ms, loss)
 
     def _is_new(self, candidate: Candidate) -> bool:
         try:
@@ -171,9 +197,11 @@ class Search:
         known = None if best is None else (self._tools.latency_ms(best), best.loss)
         return self._goal.could_win(latency_ms * (1 - TIMING_NOISE), loss, known)
 
-    def _try(self, candidate: Candidate, params: Mapping[str, str], proposal: int, thorough: bool = False) -> None:
+    def _try(
+        self, candidate: Candidate, params: Mapping[str, str], round_number: int = UNASKED, thorough: bool = False
+    ) -> Trial:
         """Find out about a candidate; a thorough trial ends early for no reason."""
-        trial = Trial(candidate, proposal, params, self._tools.model.predict_ms(candidate))
+        trial = Trial(candidate, round_number, params, self._tools.model.predict_ms(candidate))
         try:
             with self._tools.bench.open(candidate) as session:
                 trial = self._time(trial, session)
@@ -185,7 +213,7 @@ class Search:
                     trial = replace(trial, losses=losses, agreement=agreement)
         except SegppError as error:
             trial = replace(trial, error=one_line(error.what))
-        self._keep(trial, is_proposed=proposal >= 0)
+        return trial
 
     def _time(self, trial: Trial, session: Session) -> Trial:
         """Time a candidate beside the best so far, which has to hold its place."""
@@ -210,23 +238,26 @@ class Search:
             self._champion = best.candidate, session
         return best, self._champion[1]
 
-    def _keep(self, trial: Trial, is_proposed: bool = False) -> None:
+    def _keep(self, trial: Trial, proposal: Proposal | None = None) -> None:
         self._tools.store.add(trial)
-        self._take_note(trial, is_proposed)
+        self._take_note(trial, proposal)
 
-    def _take_note(self, trial: Trial, is_proposed: bool = False) -> None:
+    def _take_note(self, trial: Trial, proposal: Proposal | None = None) -> None:
         """Learn from a trial; from one that was judged the sampler does too."""
         self._known[trial.candidate.key] = trial
         if trial.speedups:
             self._tools.model.learn(trial.candidate, self._tools.latency_ms(trial))
+        if trial.losses:
+            is_complete = self._tools.judge.is_complete(trial.losses)
+            self._losses.learn(trial.candidate, trial.loss, is_complete=is_complete)
         if trial.losses and self._tools.space.holds(trial.params):
             objectives = self._goal.objectives(self._tools.latency_ms(trial), trial.loss)
-            if is_proposed:
-                self._sampler.accept(trial.proposal, objectives)
-            else:
+            if proposal is None:
                 self._sampler.teach(trial.params, objectives)
-        elif is_proposed:
-            self._sampler.reject(trial.proposal)
+            else:
+                self._sampler.accept(proposal, objectives)
+        elif proposal is not None:
+            self._sampler.reject(proposal)
 
     def _is_over(self, limits: Limits) -> bool:
         part = limits.part_done(len(self._tools.store.trials))

@@ -12,6 +12,8 @@ from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
 
+UNASKED = -1
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -19,7 +21,7 @@ class Trial:
 
     Args:
         candidate: what was tried.
-        proposal: number of the sampler's proposal, from 0; -1 where it was tried unasked.
+        proposal: number of the round in which the sampler proposed it, from 0; UNASKED where it did not.
         params: its point in the search space; empty for int8, which is not part of it.
         predicted_ms: by the cost model, before it was measured; of a GPU that is not here all there is.
         speedups: times as fast as the baseline, of one measurement after the other, each in turns with it.
@@ -32,7 +34,7 @@ class Trial:
     """
 
     candidate: Candidate
-    proposal: int = -1
+    proposal: int = UNASKED
     params: Mapping[str, str] = field(default_factory=dict)
     predicted_ms: float | None = None
     speedups: tuple[float, ...] = ()

@@ -14,7 +14,13 @@ from tests.support.requirements import needs
 from tests.tuning.search.fakes import EXACT, HALF, ORIGINAL, FakeBench, FakeJudge, FakeSearch, true_loss, true_ms
 
 pytestmark = needs("optuna")
-TRIALS = 40
+TRIALS = 16
+
+
+@pytest.fixture(autouse=True)
+def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most proposals of most tests are of no interest."""
+    monkeypatch.setattr(search_module, "POOL", 4)
 
 
 def presets_of(search: FakeSearch):
@@ -23,8 +29,9 @@ def presets_of(search: FakeSearch):
 
 
 @pytest.mark.parametrize("goal", [LossGoal(0.2), LatencyGoal(0.41 * true_ms(ORIGINAL))], ids=str)
-def test_it_finds_what_is_better_than_every_preset(goal: Goal, tmp_path: Path) -> None:
-    search = FakeSearch(goal, tmp_path / "trials.json").run(TRIALS)
+def test_it_finds_what_is_better_than_every_preset(goal: Goal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_module, "POOL", 12)
+    search = FakeSearch(goal, tmp_path / "trials.json").run(26)
     best = search.search.best
     assert best is not None
     found = true_ms(best.candidate), true_loss(best.candidate)
@@ -47,8 +54,7 @@ def test_every_preset_is_tried_on_the_fastest_engine_and_the_baseline_costs_noth
 def test_what_cannot_win_costs_little(tmp_path: Path) -> None:
     search = FakeSearch(LossGoal(0.2), tmp_path / "trials.json").run(TRIALS)
     complete = search.tools.complete()
-    proposed = [one for one in search.store.trials if one.proposal >= 0 and one.losses]
-    cut_short = [one for one in proposed if one not in complete]
+    cut_short = [one for one in search.store.trials if one.losses and one not in complete]
     assert cut_short
     assert all(one.loss > 0.2 for one in cut_short)
     slow = [one for one in search.store.trials if one.candidate.engine == EXACT and one.proposal >= 0]
@@ -64,23 +70,23 @@ def test_the_exact_engine_is_used_where_the_other_loses_too_much(tmp_path: Path)
 
 def test_the_same_seed_tries_the_same_another_seed_something_else(tmp_path: Path) -> None:
     one, same, other = (
-        FakeSearch(LossGoal(0.2), tmp_path / f"{name}.json", seed).run(25).tried()
+        FakeSearch(LossGoal(0.2), tmp_path / f"{name}.json", seed).run(18).tried()
         for name, seed in (("one", 7), ("same", 7), ("other", 8))
     )
     assert one == same
     assert one != other
 
 
-@pytest.mark.parametrize("after", [3, 20])
+@pytest.mark.parametrize("after", [3, 13])
 def test_a_search_that_was_interrupted_goes_on_as_if_nothing_had_been(after: int, tmp_path: Path) -> None:
     goal = LossGoal(0.2)
-    whole = FakeSearch(goal, tmp_path / "whole.json").run(30)
+    whole = FakeSearch(goal, tmp_path / "whole.json").run(20)
     first = FakeSearch(goal, tmp_path / "parts.json", judge=FakeJudge(interrupt_after=after))
     with pytest.raises(KeyboardInterrupt):
-        first.run(30)
+        first.run(20)
     assert first.bench.now_open == 0
     assert first.search.best is not None
-    second = FakeSearch(goal, tmp_path / "parts.json", resume=True).run(30)
+    second = FakeSearch(goal, tmp_path / "parts.json", resume=True).run(20)
     assert second.tried() == whole.tried()
     assert len(second.judge.judged) < len(whole.judge.judged)
 
