@@ -61,8 +61,11 @@ def test_what_cannot_win_costs_little(tmp_path: Path) -> None:
     assert not slow, "bf16 is twice as fast and loses little: the model lets nothing else through"
 
 
-def test_the_exact_engine_is_used_where_the_other_loses_too_much(tmp_path: Path) -> None:
-    search = FakeSearch(LossGoal(0.04), tmp_path / "trials.json").run(TRIALS)
+def test_the_exact_engine_is_used_where_the_other_loses_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_module, "POOL", 12)
+    search = FakeSearch(LossGoal(0.045), tmp_path / "trials.json").run(26)
     assert search.search.best is not None
     assert search.search.best.candidate.engine == EXACT
     assert search.search.best.speedup > 1
