@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from segpp_deploy.config import Int8Layers, Precision
-from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.errors import SegppError, one_line, some_names
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
@@ -124,6 +124,9 @@ class Finals:
 
         Args:
             confirming: opens the held-out pictures; None: they are not asked.
+
+        Raises:
+            SegppError: there is nothing to choose from.
         """
         rejected = 0
         judge = None if confirming is None else confirming()
@@ -133,7 +136,15 @@ class Finals:
             if not isinstance(self._goal, LossGoal) or loss <= self._goal.points:
                 return Choice(confirmed, meets_goal=True, rejected=rejected)
             rejected += 1
-        fastest = max(self._tools.complete(), key=lambda trial: trial.speedup)
+        complete = self._tools.complete()
+        if not complete:
+            reasons = {trial.error for trial in self._tools.store.trials if trial.error}
+            raise SegppError(
+                f"No candidate could be tried to the end: {some_names(reasons, shown=2) or 'there was no time'}.",
+                "one at least.",
+                "Allow more time, or other targets and precisions.",
+            )
+        fastest = max(complete, key=lambda trial: trial.speedup)
         return Choice(fastest if judge is None else self._confirm(fastest, judge), meets_goal=False, rejected=rejected)
 
     def _confirm(self, trial: Trial, judge: Judge) -> Trial:

@@ -51,9 +51,14 @@ class Limits:
     trials: int | None = None
     start: float = field(default_factory=time.monotonic)
 
+    @property
+    def seconds_left(self) -> float:
+        """How much of the time there still is."""
+        return self.seconds - (time.monotonic() - self.start)
+
     def part_done(self, trials: int) -> float:
         """Return how much of the search is over; 1 or more is its end."""
-        in_time = (time.monotonic() - self.start) / self.seconds
+        in_time = 1 - self.seconds_left / self.seconds
         return in_time if self.trials is None else max(in_time, trials / self.trials)
 
 
@@ -115,7 +120,8 @@ class Search:
         self._shown: Candidate | None = None
         self.is_exhausted = False
         for trial in tools.store.trials:
-            tools.judge.note(trial.losses)
+            if trial.candidate != tools.baseline:
+                tools.judge.note(trial.losses)
             self._take_note(trial)
 
     @property

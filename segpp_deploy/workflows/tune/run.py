@@ -46,10 +46,10 @@ JUDGING_SHARE = 0.05
 """Of the time; so long the original may take for all pictures that candidates are judged on."""
 
 LEAST_IMAGES = 16
-MOST_PICTURES = 1 << 31
+_EVERY_PICTURE = 1 << 31
 
-INT8_SHARE = 0.9
-"""int8 is tried where so much of the time is not over yet."""
+INT8_RUNS, INT8_SECONDS = 400, 30.0
+"""int8 takes about as long as so many calls of the original, and so many seconds: calibration, and its layers."""
 
 SLOWER_ENGINE = 1.25
 """Engines that run the unmerged network so many times as long as the fastest are left out."""
@@ -137,7 +137,7 @@ class _Tuning:
             try:
                 seconds = SEARCH_SHARE * self._limits.seconds
                 search.run(replace(self._limits, seconds=seconds, trials=options.trials))
-                self._try_int8(search, finals)
+                self._try_int8(search, finals, tools.clock.baseline_ms)
                 if self._gpu is None:
                     finals.time_again()
                 choice = finals.choose(lambda: self._open_held_out(reference, images))
@@ -224,11 +224,12 @@ class _Tuning:
             "seed": options.seed,
         }
 
-    def _try_int8(self, search: Search, finals: Finals) -> None:
+    def _try_int8(self, search: Search, finals: Finals, baseline_ms: float) -> None:
         """Try int8 where it was asked for, or where there is time for it."""
         options = self._options
         targets = [kind.target for kind in self._usable if kind.precision is Precision.INT8]
-        is_wanted = Precision.INT8 in options.precisions or self._limits.part_done(0) < INT8_SHARE
+        needed = INT8_SECONDS + INT8_RUNS * baseline_ms / 1000
+        is_wanted = Precision.INT8 in options.precisions or needed < self._limits.seconds_left
         if self._gpu is None and search.best is not None and isinstance(options.data, str) and is_wanted:
             calibration = CalibrationOptions(options.data, threads=options.threads)
             finals.try_int8(search.best, targets, calibration, options.out)
@@ -260,7 +261,7 @@ def _select(options: TuneOptions, source: SourceModel) -> Pictures:
 def _open_data(data: str | AnyDataset, source: SourceModel) -> AnyDataset:
     task = source.model.spec.task
     if isinstance(data, str):
-        return select_pictures(data, MOST_PICTURES, task, source.classes).dataset
+        return select_pictures(data, _EVERY_PICTURE, task, source.classes).dataset
     require_task(data, task)
     require_class_count(data, len(source.classes))
     return data

@@ -55,7 +55,7 @@ class FakeBench:
     now_open: int = 0
 
     @contextmanager
-    def open(self, candidate: Candidate) -> Iterator[Candidate]:
+    def open(self, candidate: Candidate, _recipe: object = None) -> Iterator[Candidate]:
         if self.broken(candidate):
             raise SegppError(f"{candidate} cannot be compiled.")
         self.opened.append(candidate)
