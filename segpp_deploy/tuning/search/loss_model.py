@@ -67,7 +67,7 @@ def _shares(side: SideMerge) -> tuple[float, ...]:
         share = 1 - side.num_rows / (side.grid_hw[0] * side.grid_hw[1])
         if not isinstance(side, BsmMerge):
             pooled = share
-        elif getattr(side, "weighted", False):
+        elif side.weighted:
             weighted = share
         else:
             plain = share

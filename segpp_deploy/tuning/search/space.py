@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
@@ -23,8 +22,6 @@ _RATIOS = {(2, 2): (0.4, 0.6, 0.7), (4, 4): (0.6, 0.8, 0.9), (8, 8): (0.9, 0.95)
 _POOLS = (N2d((2, 2)), N2d((1, 2)), N2d((2, 1)), N2d((4, 4)), N1d(2))
 _DOWNSAMPLE, _INPUT, _ENGINE = "downsample", "input", "engine"
 _NO, _YES = "no", "yes"
-HAS_WEIGHTS = "weighted" in {field.name for field in fields(Bsm)}
-_replace: Any = replace  # what has no weights yet has no such field
 
 
 def _name_side(side: SideSpec) -> str:
@@ -60,8 +57,7 @@ class SearchSpace:
         for stage in range(1, 5):
             axes |= {_axis(stage, "q"): tuple(SIDES), _axis(stage, "kv"): tuple(SIDES)}
             axes[_axis(stage, "match once")] = (_NO, _YES)
-            if HAS_WEIGHTS:
-                axes[_axis(stage, "weighted")] = (_NO, _YES)
+            axes[_axis(stage, "weighted")] = (_NO, _YES)
         axes[_INPUT] = (*map(str, self.sizes), *([_DOWNSAMPLE] if self._can_downsample else []))
         axes[_ENGINE] = tuple(map(str, self.engines))
         return axes
@@ -96,8 +92,8 @@ class SearchSpace:
             reuses = any(isinstance(side, Bsm) and side.match_every == 0 for side in sides)
             params |= {_axis(number, "q"): _name_side(stage.q), _axis(number, "kv"): _name_side(stage.kv)}
             params[_axis(number, "match once")] = _YES if reuses else _NO
-            if HAS_WEIGHTS:
-                params[_axis(number, "weighted")] = _YES if getattr(stage.kv, "weighted", False) else _NO
+            is_weighted = stage.kv is not None and stage.kv.weighted
+            params[_axis(number, "weighted")] = _YES if is_weighted else _NO
         return params | {_INPUT: _DOWNSAMPLE if plan.downsample else str(self.size), _ENGINE: str(engine)}
 
     def presets(self) -> tuple[Preset, ...]:
@@ -124,8 +120,8 @@ class SearchSpace:
             return replace(chosen, match_every=match_every) if isinstance(chosen, Bsm) else chosen
 
         kv = side("kv")
-        if kv is not None and HAS_WEIGHTS and params[_axis(stage, "weighted")] == _YES:
-            kv = _replace(kv, weighted=True)
+        if kv is not None and params[_axis(stage, "weighted")] == _YES:
+            kv = replace(kv, weighted=True)
         return StageSpec(side("q"), kv)
 
 

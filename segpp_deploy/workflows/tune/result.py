@@ -104,14 +104,13 @@ class TuneResult:
         model, source = _source_options(self.options.source)
         lowering = None if self.lowering is Lowering.PORTABLE else self.lowering
         graph, engine = folder / f"{name}.onnx", folder / f"{name}.engine"
-        precision = candidate.engine.precision
         return (
             commands.export(model, graph, **source, mode=mode, size=candidate.size, lowering=lowering),
             commands.build_engine(
                 graph,
                 engine,
                 target=candidate.engine.target,
-                precision=None if precision is Precision.FP32 else precision,
+                precision=candidate.engine.precision,
                 calibration=trial.ranges or None,
             ),
         )
