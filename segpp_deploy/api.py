@@ -6,6 +6,7 @@ the enums or their names; what is wrong raises `SegppError`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -39,9 +40,11 @@ from segpp_deploy.tuning.calibration.options import (
     parse_calibration,
 )
 from segpp_deploy.tuning.gate_options import GATE_IMAGES, parse_gate
+from segpp_deploy.tuning.search.options import parse_goal
 from segpp_deploy.workflows.bench.options import ITERATIONS, WARMUP, BenchOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.export.options import ExportOptions, parse_source
+from segpp_deploy.workflows.tune.options import MINUTES, OUT, TuneOptions, parse_model
 
 if TYPE_CHECKING:
     from segpp_deploy.data.datasets import AnyDataset
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from segpp_deploy.workflows.build_engine.result import BuildResult
     from segpp_deploy.workflows.calibrate import CalibrateResult
     from segpp_deploy.workflows.export.result import ExportResult
+    from segpp_deploy.workflows.tune.result import TuneResult
     from segpp_deploy.workflows.validate import ValidateResult
 
 C = TypeVar("C", bound=Choice)
@@ -277,6 +281,75 @@ def bench(
     folder = None if report_dir is None else Path(report_dir)
     options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder, batch)
     return run_bench(options, progress)
+
+
+def tune(
+    model: AnyPath,
+    data: str | AnyDataset,
+    *,
+    loss: float | None = None,
+    latency_ms: float | None = None,
+    confirm: str | AnyDataset | None = None,
+    output: AnyPath = OUT,
+    size: Size | str | None = None,
+    targets: Sequence[TargetName | str] = (),
+    precisions: Sequence[Precision | str] = (),
+    gpu: str | None = None,
+    images: int | None = None,
+    minutes: float = MINUTES,
+    trials: int | None = None,
+    seed: int = 0,
+    weights: str | None = None,
+    training: TrainingRecord = NOTHING_SAID,
+    threads: int | None = None,
+    resume: bool = False,
+    progress: Progress = no_progress,
+) -> TuneResult:
+    """Search for the merge plan, input size, target and precision that suit a model, its data and this machine.
+
+    Ctrl-C ends the search; the result is then what is known, and says so.
+
+    Args:
+        model: weights file, Hugging Face directory, or model card.
+        data: pictures to judge candidates on: a data set (KIND:PATH), a directory, or your own `Dataset`.
+        loss: find the fastest that loses at most so many points of the headline score.
+        latency_ms: find the most accurate that takes at most so many milliseconds a call.
+        confirm: held-out pictures for the choice; every third of `data` if None.
+        output: the directory of the search's state and its result.
+        size: input size in pixels, (height, width) or "512x1024"; the source's or the task's if None.
+        targets: runtimes to choose from; all that work here if empty.
+        precisions: number formats to choose from; likewise.
+        gpu: a GPU that is not here: candidates are ranked by the cost model, nothing is timed.
+        images: judge on so many pictures; 200, or what there is time for, if None.
+        minutes: about how long to search.
+        trials: search no further after so many candidates.
+        seed: of the plans that are tried.
+        weights: which of a checkpoint's weights.
+        training: what you know of the training; the rest is read from the source, or assumed.
+        threads: CPU threads of the engines; one per physical core if None.
+        resume: go on with the search in `output`.
+        progress: told about each step.
+    """
+    from segpp_deploy.workflows.tune.run import run_tune
+
+    options = TuneOptions(
+        source=parse_model(str(model), weights, training),
+        data=data,
+        goal=parse_goal(loss, latency_ms),
+        out=Path(output),
+        confirm=confirm,
+        images=images,
+        size=parse_size(size) if isinstance(size, str) else size,
+        targets=tuple(_member(TargetName, name) for name in targets),
+        precisions=tuple(_member(Precision, name) for name in precisions),
+        gpu=gpu,
+        minutes=minutes,
+        trials=trials,
+        seed=seed,
+        threads=threads,
+        resume=resume,
+    )
+    return run_tune(options, progress)
 
 
 def _member(choice: type[C], value: C | str) -> C:

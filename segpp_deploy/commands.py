@@ -103,6 +103,16 @@ def bench(*engines: object) -> CommandText:
     return _line("bench", *(engines or [ENGINE]))
 
 
+def tune(model: object = MODEL, /, **options: object) -> CommandText:
+    """Return a search for the merge plan of a model.
+
+    Example:
+        >>> print(tune("weights.pth", data="scenes:40", loss=0.2))
+        segpp-deploy tune weights.pth --data scenes:40 --loss 0.2
+    """
+    return _line("tune", model, **options)
+
+
 def inspect(file: object = GRAPH) -> CommandText:
     """Return the command that describes a file.
 

@@ -9,8 +9,10 @@ import pytest
 from benchmarks.cost_model import page as cost_model
 from benchmarks.cost_model.bodies import count_bodies, read_bodies
 from benchmarks.cost_model.conclusions import all_cases, conclude
-from benchmarks.cost_model.gpus import GPUS, Gpu
-from benchmarks.cost_model.kernels import (
+from benchmarks.cost_model.stages import StageCase, stage_cases
+from segpp_deploy.config import Arch, Preset, Size
+from segpp_deploy.model.plan import BsmMerge, PoolMerge, StageMerge
+from segpp_deploy.model.work import (
     BEST_MATCH,
     Kernel,
     LayerShape,
@@ -20,9 +22,7 @@ from benchmarks.cost_model.kernels import (
     merge_kernels,
     unmerge_kernels,
 )
-from benchmarks.cost_model.stages import StageCase, stage_cases
-from segpp_deploy.config import Arch, Preset, Size
-from segpp_deploy.model.plan import BsmMerge, PoolMerge, StageMerge
+from segpp_deploy.tuning.search.peaks import GPUS, Peaks
 
 MEGAPIXEL = Size(1024, 1024)
 QUERY_MERGE = BsmMerge((8, 8), (4, 4), num_removed=51, match_every=0)
@@ -54,7 +54,7 @@ def test_a_stale_page_is_noticed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_kernel_takes_as_long_as_its_slowest_resource() -> None:
-    gpu = Gpu("", bandwidth=10, tensor_rate=100, vector_rate=5, source="")
+    gpu = Peaks("", bandwidth=10, tensor_rate=100, vector_rate=5, source="")
     assert gpu.seconds(Kernel("", Part.REST, 20, 100, 5)) == 2
     assert gpu.seconds(Kernel("", Part.REST, 10, 300, 5)) == 3
     assert gpu.seconds(Kernel("", Part.REST, 10, 100, 20)) == 4

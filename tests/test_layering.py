@@ -55,6 +55,8 @@ EDGES: dict[str, str] = {
     "runtimes/onnxruntime tasks",
     "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol "
     "tuning/calibration",
+    "tuning/search": "data/datasets evaluation graph graph/exporting graph/precision model plugin_library runtimes "
+    "tasks/protocol tuning tuning/calibration",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "data data/datasets engine evaluation graph graph/precision report runtimes/torch tasks/protocol "
@@ -68,12 +70,15 @@ EDGES: dict[str, str] = {
     "workflows/doctor": "evaluation graph graph/precision hardware model/weights plugin_library report runtimes tuning "
     "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
+    "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
+    "tasks/protocol tuning/calibration tuning/search",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
-    "cli": "plugin_library report runtimes tuning tuning/calibration workflows workflows/bench workflows/build_engine "
-    "workflows/demo workflows/doctor workflows/export workflows/inspect workflows/selftest",
-    "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration workflows workflows/bench "
-    "workflows/build_engine workflows/export",
+    "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
+    "workflows/build_engine workflows/demo workflows/doctor workflows/export workflows/inspect workflows/selftest "
+    "workflows/tune",
+    "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
+    "workflows/bench workflows/build_engine workflows/export workflows/tune",
     "__main__": "cli",
 }
 LIGHT = {"typer", "rich"}

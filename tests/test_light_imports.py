@@ -21,9 +21,20 @@ CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.o
         (("segpp_deploy.workflows.calibrate",), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.build_engine.run", *CPU_SESSION), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.inspect.run", "segpp_deploy.workflows.doctor.run", *CPU_SESSION), set()),
+        (("segpp_deploy.workflows.tune.options", "segpp_deploy.tuning.search.options"), set()),
         (("segpp_deploy.engine.build", "segpp_deploy.graph.rewrites.onnxruntime"), {"onnx_ir"}),
     ],
-    ids=["predict", "bench", "validate", "export", "calibrate", "build-engine", "inspect and doctor", "building"],
+    ids=[
+        "predict",
+        "bench",
+        "validate",
+        "export",
+        "calibrate",
+        "build-engine",
+        "inspect and doctor",
+        "tune",
+        "building",
+    ],
 )
 def test_only_what_is_needed_is_loaded(modules: tuple[str, ...], needed: set[str]) -> None:
     program = f"import sys, {', '.join(modules)}; print(*(name for name in {HEAVY} if name in sys.modules))"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.cost_model.bodies import Body
-from benchmarks.cost_model.gpus import GPUS, LAUNCH_OVERHEAD_S, Gpu
-from benchmarks.cost_model.kernels import MERGING_PARTS, Part
 from benchmarks.cost_model.stages import StageCase, encoder_seconds, stage_cases
 from benchmarks.cost_model.tables import ARCHS, MERGED_MODES, MODES, SIZES
 from segpp_deploy.config import Arch, Preset
+from segpp_deploy.model.work import MERGING_PARTS, Part
 from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S, Peaks
 
 
 def pays_table() -> Table:
@@ -49,7 +49,7 @@ def all_cases(*, fused: bool = True, presets: Iterable[Preset] = MERGED_MODES) -
     ]
 
 
-def _where_it_pays(preset: Preset, stage: int, gpu: Gpu) -> str:
+def _where_it_pays(preset: Preset, stage: int, gpu: Peaks) -> str:
     combinations = [(arch, size) for arch in ARCHS for size in SIZES]
     gains = {pair: StageCase(*pair, preset, stage).gain(gpu, launches=True) for pair in combinations}
     winners = [f"{arch.value.upper()} {size}" for (arch, size), gain in gains.items() if gain > 1]
@@ -69,7 +69,7 @@ def _bandwidth_alone() -> str:
     )
 
 
-def _with_launches(gpu: Gpu) -> str:
+def _with_launches(gpu: Peaks) -> str:
     cases = all_cases()
     losing = [case for case in cases if case.gain(gpu, launches=True) <= 1]
     even = [case.break_even_launch(gpu) * 1e6 for case in cases]
@@ -144,7 +144,7 @@ def _portable(bodies: Sequence[Body]) -> str:
     )
 
 
-def _portable_seconds(case: StageCase, bodies: Sequence[Body], gpu: Gpu) -> float:
+def _portable_seconds(case: StageCase, bodies: Sequence[Body], gpu: Peaks) -> float:
     """The stage's attention blocks with every merge as standard nodes in float32, launches free."""
     operations = sum(body.matmul_operations for body in _bodies_of(case, bodies))
     merging = max(_portable_bytes(case, bodies) / gpu.bandwidth, operations / gpu.vector_rate)
@@ -184,7 +184,7 @@ def _whole_encoder() -> str:
     )
 
 
-def _share(case: StageCase, gpu: Gpu) -> float:
+def _share(case: StageCase, gpu: Peaks) -> float:
     return case.seconds(gpu, MERGING_PARTS) / case.seconds(gpu)
 
 

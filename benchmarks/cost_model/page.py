@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from benchmarks.arguments import make_parser
 from benchmarks.cost_model.bodies import Body, read_bodies
 from benchmarks.cost_model.conclusions import conclude, pays_table
-from benchmarks.cost_model.gpus import GPUS, LAUNCH_OVERHEAD_S
-from benchmarks.cost_model.kernels import SOFTMAX_OPERATIONS, Part
 from benchmarks.cost_model.stages import stage_cases
 from benchmarks.cost_model.tables import (
     ARCHS,
@@ -30,8 +28,10 @@ from benchmarks.cost_model.tables import (
 )
 from benchmarks.recording import ROOT
 from segpp_deploy.files import write_text
+from segpp_deploy.model.work import SOFTMAX_OPERATIONS, Part
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S
 
 PAGE = ROOT / "docs/cost-model.md"
 PICTURE = ROOT / "docs/images/cost-model.svg"

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchmarks.cost_model.gpus import LAUNCH_OVERHEAD_S, Gpu
-from benchmarks.cost_model.kernels import MERGING_PARTS, Kernel, LayerShape, Part, layer_kernels, layer_shape
 from segpp_deploy.config import Arch, Preset, Size
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION
 from segpp_deploy.model.plan import PRESETS, StageMerge, StageTokens, count_tokens, resolve_stage
+from segpp_deploy.model.work import MERGING_PARTS, Kernel, LayerShape, Part, layer_kernels, layer_shape
+from segpp_deploy.tuning.search.peaks import LAUNCH_OVERHEAD_S, Peaks
 
 BLOCK = (*MERGING_PARTS, Part.ATTENTION)
 """The parts that merging changes: the attention block."""
@@ -58,7 +58,7 @@ class StageCase:
         """Launches of the stage beyond those of the unmerged one."""
         return len(self.kernels(BLOCK)) - len(self.original.kernels(BLOCK))
 
-    def break_even_launch(self, gpu: Gpu) -> float:
+    def break_even_launch(self, gpu: Peaks) -> float:
         """Return the seconds one launch may cost before the stage is no faster than unmerged; negative: never."""
         return (self.original.seconds(gpu) - self.seconds(gpu)) / self.added_launches
 
@@ -67,13 +67,13 @@ class StageCase:
         spec = PRESETS[self.preset].stages[self.stage]
         return resolve_stage(spec, self.tokens.grid, SPATIAL_REDUCTION[self.stage])
 
-    def seconds(self, gpu: Gpu, parts: Iterable[Part] = BLOCK, *, launches: bool = False) -> float:
+    def seconds(self, gpu: Peaks, parts: Iterable[Part] = BLOCK, *, launches: bool = False) -> float:
         """Return the roofline time of the stage's kernels in `parts`, with or without launch overhead."""
         kernels = self.kernels(parts)
         overhead = LAUNCH_OVERHEAD_S * len(kernels) if launches else 0.0
         return sum(gpu.seconds(kernel) for kernel in kernels) + overhead
 
-    def gain(self, gpu: Gpu, *, launches: bool = False) -> float:
+    def gain(self, gpu: Peaks, *, launches: bool = False) -> float:
         """Return how many times as fast the stage's attention blocks are as the unmerged ones."""
         return self.original.seconds(gpu, launches=launches) / self.seconds(gpu, launches=launches)
 
@@ -88,6 +88,6 @@ def stage_cases(arch: Arch, size: Size, preset: Preset, *, fused: bool = True) -
     return [StageCase(arch, size, preset, stage, fused) for stage in range(4)]
 
 
-def encoder_seconds(arch: Arch, size: Size, preset: Preset, gpu: Gpu, *, launches: bool = False) -> float:
+def encoder_seconds(arch: Arch, size: Size, preset: Preset, gpu: Peaks, *, launches: bool = False) -> float:
     """Return the roofline time of all encoder layers: attention blocks and the rest."""
     return sum(case.seconds(gpu, Part, launches=launches) for case in stage_cases(arch, size, preset))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmarks.cost_model.bodies import Body
-from benchmarks.cost_model.gpus import GPUS, LAUNCH_OVERHEAD_S
-from benchmarks.cost_model.kernels import FLOAT, Kernel, Part
 from benchmarks.cost_model.stages import BLOCK, StageCase, encoder_seconds, stage_cases
 from segpp_deploy.config import Arch, Preset, Size
+from segpp_deploy.model.work import FLOAT, Kernel, Part
 from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S
 
 ARCHS = (Arch.B0, Arch.B5)
 SIZES = (Size(1024, 1024), Size(1024, 2048))

@@ -23,6 +23,7 @@ from segpp_deploy.cli.inspect import inspect
 from segpp_deploy.cli.plugins import plugins
 from segpp_deploy.cli.predict import predict
 from segpp_deploy.cli.selftest import selftest
+from segpp_deploy.cli.tune import tune
 from segpp_deploy.cli.validate import validate
 from segpp_deploy.commands import PROGRAM
 from segpp_deploy.errors import command_line, unknown_name_error
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "build-engine": build_engine,
     "validate": validate,
     "bench": bench,
+    "tune": tune,
     "predict": predict,
     "inspect": inspect,
     "doctor": doctor,

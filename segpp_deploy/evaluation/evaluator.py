@@ -14,7 +14,7 @@ from segpp_deploy.evaluation.predictor import Predictor, chunks
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
-from segpp_deploy.tasks.protocol.task import Agreement, Metric
+from segpp_deploy.tasks.protocol.task import Agreement, Metric, Task
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -141,7 +141,13 @@ class Evaluator(Generic[P, T]):
                     prediction, reference.task.as_target(prediction, example.box) if target is None else target
                 )
                 kept.append(reference.task.without_outputs(prediction))
-        return KeptReference(self, reference, samples, kept, self._finish(metric))
+        return KeptReference(self, reference.task, reference.metadata, samples, kept, self._finish(metric))
+
+    def first(self, count: int) -> Evaluator[P, T]:
+        """Return the evaluator of the first `count` samples, for which the whole data set's survey stands."""
+        part = Evaluator[P, T](self.dataset.first(count), self._progress, self._failures)
+        part._surveyed = self._surveyed
+        return part
 
     def _run(
         self, predictor: Predictor[P], step: str, loaded: _Samples[T]
@@ -192,7 +198,8 @@ class KeptReference(Generic[P, T]):
     def __init__(
         self,
         evaluator: Evaluator[P, T],
-        reference: Predictor[P],
+        task: Task[P, T],
+        metadata: ExportMetadata,
         samples: _Samples[T],
         predictions: Sequence[P],
         evaluation: Evaluation,
@@ -200,8 +207,8 @@ class KeptReference(Generic[P, T]):
         self.dataset = evaluator.dataset
         self.evaluation = evaluation
         self._evaluator = evaluator
-        self._task = reference.task
-        self._metadata = reference.metadata
+        self._task = task
+        self._metadata = metadata
         self._samples = samples
         self._predictions = predictions
 
@@ -215,6 +222,16 @@ class KeptReference(Generic[P, T]):
                 agreement.update(reference, prediction)
                 metric.update(prediction, self._task.as_target(reference, example.box) if target is None else target)
         return Comparison(metric.evaluate(), self.evaluation, agreement.scores())
+
+    def first(self, count: int) -> KeptReference[P, T]:
+        """Return the reference of the first `count` samples; nothing is predicted again, and they may lack labels."""
+        evaluator, predictions = self._evaluator.first(count), self._predictions[:count]
+        metric = self._task.metric(self._metadata.classes)
+        for sample, prediction in zip(evaluator.dataset, predictions, strict=True):
+            example = self._samples.load(sample)
+            target = example.target
+            metric.update(prediction, self._task.as_target(prediction, example.box) if target is None else target)
+        return KeptReference(evaluator, self._task, self._metadata, self._samples, predictions, metric.evaluate())
 
     def agreement(self, predictor: Predictor[P], count: int) -> Score:
         """Return the share on which a predictor agrees with the reference, on `count` samples spread evenly."""

@@ -42,11 +42,12 @@ class CandidateBench:
         target: what the engine is for (`built_for`). Graphs for GPU builders are measured on the CPU
             (`TargetInfo.stand_in`), with the same rewriting and fp16's rounding emulated: the GPU may not be here.
         threads: CPU threads; None = one per physical core.
+        is_here: the GPU is this machine's: no stand-in is needed.
     """
 
-    def __init__(self, graph: GraphFile, target: TargetName, threads: int | None) -> None:
+    def __init__(self, graph: GraphFile, target: TargetName, threads: int | None, *, is_here: bool = False) -> None:
         self.built_for = target
-        self.target = TARGETS[target].stand_in or target
+        self.target = target if is_here else TARGETS[target].stand_in or target
         self.is_own_target = self.target is target
         self._threads = threads
         self._source = graph

@@ -46,7 +46,8 @@ def test_every_command_has_an_example(command: str, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    "command", ["export", "calibrate", "build-engine", "validate", "bench", "predict", "inspect", "doctor", "selftest"]
+    "command",
+    ["export", "calibrate", "build-engine", "validate", "bench", "tune", "predict", "inspect", "doctor", "selftest"],
 )
 def test_commands_that_report_take_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     run_command([command, "--help"])

@@ -63,6 +63,19 @@ def test_labels_decide(batch: int | None, output_kind: OutputKind) -> None:
     assert {shape[0] for shape in session.shapes} == {batch or 1}
 
 
+def test_the_first_samples_of_a_kept_reference_are_a_reference() -> None:
+    metadata = make_metadata()
+    session = BrightnessSession(metadata)
+    kept = Evaluator[Any, Any](labelled(truth())).keep(Predictor(session))
+    predicted = len(session.shapes)
+    part = kept.first(2)
+    assert len(session.shapes) == predicted, "nothing is predicted again"
+    assert (part.evaluation.samples, part.evaluation.headline.value) == (2, 1)
+    found = part.compare(Predictor(BrightnessSession(metadata, FLIPS_ONE_QUARTER)))
+    assert found.evaluation.samples == 2
+    assert found.agreement[0].value == pytest.approx(0.75)
+
+
 def test_two_predictors_in_one_pass_find_what_one_after_the_other_finds() -> None:
     metadata = make_metadata(OutputKind.LOGITS, 2)
     one, other = BrightnessSession(metadata), BrightnessSession(metadata, FLIPS_ONE_QUARTER)

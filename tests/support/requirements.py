@@ -19,6 +19,7 @@ MODULES = {
     "cuda_bindings": "cuda.bindings.runtime",
     "matplotlib": "matplotlib",
     "openvino": "openvino",
+    "optuna": "optuna",
     "pillow_heif": "pillow_heif",
     "polygraphy": "polygraphy",
     "tensorrt_rtx": "tensorrt_rtx",

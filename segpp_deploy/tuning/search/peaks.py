@@ -1,18 +1,19 @@
-"""The published figures that the cost model rests on."""
+"""What processors can do at most: published figures of GPUs, and of a CPU a guess that measurements correct."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.cost_model.kernels import Kernel
+from segpp_deploy.errors import unknown_name_error
+from segpp_deploy.model.work import Kernel
 
 LAUNCH_OVERHEAD_S = 2e-6
 """Start and drain of one small kernel inside a replayed CUDA graph: an assumption, no published figure."""
 
 
 @dataclass(frozen=True)
-class Gpu:
-    """Peaks of a GPU.
+class Peaks:
+    """Peaks of a processor.
 
     Args:
         name: as in the tables.
@@ -39,7 +40,7 @@ class Gpu:
 
 
 GPUS = (
-    Gpu(
+    Peaks(
         "AGX Orin 64GB",
         bandwidth=204.8e9,
         tensor_rate=171e12 / 4,
@@ -48,7 +49,7 @@ GPUS = (
         "[Deep-Learning-Accelerator-SW](https://github.com/NVIDIA/Deep-Learning-Accelerator-SW) (GPU at MAXN: 171 "
         "sparse INT8 TOPS, so a quarter in dense float16)",
     ),
-    Gpu(
+    Peaks(
         "RTX 4090",
         bandwidth=1008e9,
         tensor_rate=165.2e12,
@@ -56,7 +57,7 @@ GPUS = (
         source="NVIDIA, Ada GPU Architecture whitepaper V2 (1008 GB/s, 165.2 TFLOPS dense float16 with float32 "
         "accumulation, 82.6 TFLOPS float32)",
     ),
-    Gpu(
+    Peaks(
         "H100 SXM",
         bandwidth=3350e9,
         tensor_rate=989.4e12,
@@ -65,3 +66,22 @@ GPUS = (
         "float16, 66.9 TFLOPS float32)",
     ),
 )
+
+CPU = Peaks("CPU", bandwidth=20e9, tensor_rate=200e9, vector_rate=20e9, source="a guess")
+"""Where the cost model of a CPU begins; one factor for each part of the work is fitted to what is measured."""
+
+
+def find_gpu(name: str) -> Peaks:
+    """Return the GPU called `name`, in any case.
+
+    Raises:
+        SegppError: its figures are not known here; the message lists those that are.
+
+    Example:
+        >>> find_gpu("agx orin 64gb").bandwidth
+        204800000000.0
+    """
+    for gpu in GPUS:
+        if gpu.name.lower() == name.lower():
+            return gpu
+    raise unknown_name_error("GPU", name, [gpu.name for gpu in GPUS])

@@ -1,15 +1,40 @@
-"""Bytes and operations of every kernel in an encoder layer, float16, one image.
+"""Bytes and operations of every kernel of the network, float16, one image.
 
 Each kernel reads its inputs once and writes its outputs once; what stays in a cache between kernels still counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from segpp_deploy.model.arch import HEADS, MLP_RATIO, SPATIAL_REDUCTION, ArchSpec, reduced_grid
-from segpp_deploy.model.plan import BsmMerge, Grid, SideMerge, StageMerge, count_sources
+from segpp_deploy.config import Lowering
+from segpp_deploy.model.arch import (
+    ARCH_SPECS,
+    HEADS,
+    MLP_RATIO,
+    PATCH_KERNEL,
+    SPATIAL_REDUCTION,
+    ArchSpec,
+    reduced_grid,
+    stage_grids,
+)
+from segpp_deploy.model.plan import (
+    BsmMerge,
+    Grid,
+    MergePlan,
+    SideMerge,
+    StageMerge,
+    backbone_size,
+    count_sources,
+    resolve_stage,
+)
+
+if TYPE_CHECKING:  # it loads PyTorch
+    from segpp_deploy.model.segformer import ModelSpec
 
 FLOAT = 2  # bytes of a float16
 INDEX = 4  # bytes of an int32
@@ -68,7 +93,46 @@ def layer_shape(spec: ArchSpec, stage: int, grid_hw: Grid) -> LayerShape:
     return LayerShape(grid_hw, spec.widths[stage], HEADS[stage], SPATIAL_REDUCTION[stage])
 
 
-def layer_kernels(shape: LayerShape, merge: StageMerge, layer: int, *, fused: bool = True) -> list[Kernel]:
+def network_kernels(
+    spec: ModelSpec, plan: MergePlan, size_hw: tuple[int, int], *, fused: bool, lowering: Lowering
+) -> Iterator[Kernel]:
+    """Yield the kernels of the folded network, from the picture to the labels.
+
+    Args:
+        spec: the network.
+        plan: what it merges.
+        size_hw: of the picture, in pixels.
+        fused: see `layer_kernels`.
+        lowering: see `layer_kernels`.
+
+    Raises:
+        SegppError: the size is too small for the plan.
+    """
+    arch = ARCH_SPECS[spec.arch]
+    grids = stage_grids(*backbone_size(plan, size_hw))
+    channels = (3, *arch.widths)
+    for stage, (grid, (inputs, outputs)) in enumerate(zip(grids, pairwise(channels), strict=True)):
+        tokens = grid[0] * grid[1]
+        yield _linear("patch embedding", Part.REST, tokens, inputs * PATCH_KERNEL[stage] ** 2, outputs)
+        yield from [_norm(tokens, outputs)] * 2
+        shape = layer_shape(arch, stage, grid)
+        merge = resolve_stage(plan.stages[stage], grid, shape.reduction)
+        for layer in range(arch.depths[stage]):
+            yield from layer_kernels(shape, merge, layer, fused=fused, lowering=lowering)
+    yield from _head_kernels(spec, arch, grids)
+    pixels, first = size_hw[0] * size_hw[1], grids[0][0] * grids[0][1]
+    moved = FLOAT * first * spec.num_outputs + pixels
+    yield Kernel("upsample and argmax", Part.REST, moved, vector_operations=8 * pixels * spec.num_outputs)
+
+
+def layer_kernels(
+    shape: LayerShape,
+    merge: StageMerge,
+    layer: int,
+    *,
+    fused: bool = True,
+    lowering: Lowering = Lowering.PLUGIN,
+) -> list[Kernel]:
     """Return the kernels of one layer of the folded network in the order they run.
 
     Args:
@@ -76,13 +140,14 @@ def layer_kernels(shape: LayerShape, merge: StageMerge, layer: int, *, fused: bo
         merge: what the stage merges.
         layer: number of the layer in its stage, from 0; decides whether it matches.
         fused: attention in one kernel that never writes the scores, or in three that do.
+        lowering: match and merge as the plugins' kernels, or as the heaviest of their standard nodes.
     """
     queries = merge.q.num_rows if merge.q else shape.num_tokens
     keys = merge.kv.num_rows if merge.kv else shape.num_keys
     return [
         *_norm_and_reduction(shape),
-        *_side_kernels(merge.q, shape.channels, layer),
-        *_side_kernels(merge.kv, shape.channels, layer),
+        *_side_kernels(merge.q, shape.channels, layer, lowering),
+        *_side_kernels(merge.kv, shape.channels, layer, lowering),
         *_projections(shape, queries, keys),
         *(_fused_attention if fused else _plain_attention)(shape, queries, keys),
         *_output(shape, merge.q, queries),
@@ -120,12 +185,38 @@ def unmerge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
     return [Kernel("gather and add", Part.UNMERGE, moved, vector_operations=tokens * channels)]
 
 
-def _side_kernels(merge: SideMerge, channels: int, layer: int) -> list[Kernel]:
+def portable_match_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
+    """The similarities, which are written, and the nearest destination of each source."""
+    destinations, sources = count_sources(merge.grid_hw, merge.stride_yx)
+    scores = sources * destinations
+    gathered = FLOAT * 2 * merge.num_tokens * channels
+    return [
+        Kernel("similarity", Part.MATCH, gathered + FLOAT * scores, 2 * scores * channels),
+        Kernel("nearest", Part.MATCH, FLOAT * scores, vector_operations=scores),
+    ]
+
+
+def portable_merge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
+    """The members of the destinations' rows as a one-hot matrix, its product with the tokens, and the kept tokens."""
+    tokens, rows = merge.num_tokens, merge.num_rows
+    destinations, _ = count_sources(merge.grid_hw, merge.stride_yx)
+    one_hot = FLOAT * destinations * tokens
+    moved = FLOAT * (tokens + destinations) * channels
+    return [
+        Kernel("members", Part.MERGE, 2 * one_hot, vector_operations=2 * destinations * tokens),
+        Kernel("means", Part.MERGE, one_hot + moved, 2 * destinations * tokens * channels),
+        Kernel("kept", Part.MERGE, FLOAT * 2 * rows * channels),
+    ]
+
+
+def _side_kernels(merge: SideMerge, channels: int, layer: int, lowering: Lowering) -> list[Kernel]:
     if merge is None:
         return []
     if isinstance(merge, BsmMerge):
-        match = match_kernels(merge, channels) if merge.matches_in_layer(layer) else []
-        return [*match, *merge_kernels(merge, channels)]
+        is_plugin = lowering is Lowering.PLUGIN
+        match = (match_kernels if is_plugin else portable_match_kernels)(merge, channels)
+        means = (merge_kernels if is_plugin else portable_merge_kernels)(merge, channels)
+        return [*(match if merge.matches_in_layer(layer) else []), *means]
     tokens = merge.grid_hw[0] * merge.grid_hw[1]
     moved = FLOAT * (tokens + merge.num_rows) * channels
     return [Kernel("average pool", Part.MERGE, moved, vector_operations=tokens * channels)]
@@ -197,6 +288,20 @@ def _feed_forward(shape: LayerShape) -> list[Kernel]:
         depthwise,
         _linear("project", Part.REST, tokens, hidden, channels, added=tokens),
     ]
+
+
+def _head_kernels(spec: ModelSpec, arch: ArchSpec, grids: list[Grid]) -> Iterator[Kernel]:
+    """Every stage at its own resolution; what is normalised by stage needs one more product."""
+    first, hidden = grids[0][0] * grids[0][1], spec.head_channels
+    for (height, width), channels in zip(grids, arch.widths, strict=True):
+        tokens = height * width
+        yield _linear("head: stage", Part.REST, tokens, channels, hidden)
+        if spec.normalised_stages:
+            yield _linear("head: fusion", Part.REST, tokens, hidden, hidden)
+        if tokens != first:
+            moved = FLOAT * (tokens + 2 * first) * hidden
+            yield Kernel("head: resize and add", Part.REST, moved, vector_operations=8 * first * hidden)
+    yield _linear("head: predict", Part.REST, first, hidden, spec.num_outputs)
 
 
 def _norm(tokens: int, channels: int) -> Kernel:
