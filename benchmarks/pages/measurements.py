@@ -22,7 +22,6 @@ from benchmarks.measure import (
     precision_accuracy,
     precision_portability,
     rtx_engines,
-    scaling,
 )
 from benchmarks.recording import RESULTS, ROOT, Document
 from benchmarks.section import Benchmark, result_name
@@ -40,7 +39,6 @@ Recorded by the scripts in [benchmarks](../benchmarks), which also hold the bars
 for the machine and the versions named; measure on yours."""
 BENCHMARKS: tuple[Benchmark, ...] = (
     cpu_ratios,
-    scaling,
     camvid,
     parity,
     portability,
