@@ -116,11 +116,12 @@ class MutatedTree:
 
 
 def main() -> int:
-    """Plant, test, print, record; 1 if a bug is not caught."""
+    """Plant, test, record after every bug, print; 1 if one is not caught."""
     parser = make_parser(__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
     names = parser.parse_args().names
     mutations = [mutation for mutation in list_mutations() if not names or mutation.name in names]
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         tree = MutatedTree(Path(folder))
         tree.configure()
@@ -128,9 +129,10 @@ def main() -> int:
         for module in sorted({mutation.test_module for mutation in mutations}):
             if failed := failing_test(tree.library, module):
                 raise SystemExit(f"{module} fails without a bug: {failed}")
-        rows = [measure(tree, mutation) for mutation in mutations]
+        for mutation in mutations:
+            rows.append(measure(tree, mutation))
+            record_rows("mutations", rows[-1:], lambda row: row["name"], {})
     SECTION.show(rows)
-    record_rows("mutations", rows, lambda row: row["name"], {})
     return int(not all(row["passed"] for row in rows))
 
 
