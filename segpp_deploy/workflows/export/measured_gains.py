@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from segpp_deploy import commands
-from segpp_deploy.config import Arch, Size
+from segpp_deploy.config import Arch, Size, parse_size
 from segpp_deploy.errors import CommandText
 
 GAINS_FILE = Path(__file__).with_name("measured_gains.json")
@@ -35,5 +35,5 @@ def explain_small_size(arch: Arch, mode: str, size: Size) -> str:
 
 
 def _fits_in(size: Size, measured: str) -> bool:
-    height, width = map(int, measured.split("x"))
-    return size.height * size.width <= height * width
+    most = parse_size(measured)
+    return size.height * size.width <= most.height * most.width

@@ -82,14 +82,15 @@ def _check(kernels: DeviceKernels, case: OpCase, dtype: str) -> Verdict:
 
 
 def _repeat(call: PreparedCall, first: Sequence[Array], finding: str) -> tuple[bool, str]:
-    changed = sum(_bytes_of(call.run()) != _bytes_of(first) for _ in range(RUNS))
+    expected = _bytes_of(first)
+    changed = sum(_bytes_of(call.run()) != expected for _ in range(RUNS))
     if changed:
         return False, f"{changed} of {RUNS} runs gave other bits than the first"
     with call.captured() as launch:
         for _ in range(2):
             call.clear_outputs()
             launch()
-            if _bytes_of(call.read()) != _bytes_of(first):
+            if _bytes_of(call.read()) != expected:
                 return False, "a CUDA graph gave other bits than the plain call"
     return True, f"{finding}; the same in {RUNS} runs and in a CUDA graph"
 

@@ -11,7 +11,7 @@ from typing import Any
 from segpp_deploy.config import Arch, Preset
 from segpp_deploy.hardware.cuda_device import Device
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, reduced_grid, stage_grids
-from segpp_deploy.model.plan import PRESETS, Bsm, count_sources
+from segpp_deploy.model.plan import PRESETS, Bsm, count_sources, resolve_side
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
@@ -118,11 +118,12 @@ def timed_cases() -> tuple[OpCase, ...]:
     for size in SIZES_HW:
         for arch in (Arch.B0, Arch.B5):
             for grid, side, channels in _sides(arch, size):
-                removed = min(int(grid[0] * grid[1] * side.ratio), count_sources(grid, side.stride_yx)[1])
-                tokens, rows = grid[0] * grid[1], grid[0] * grid[1] - removed
+                merge = resolve_side(side, grid)
+                assert merge is not None  # no grid here is smaller than a cell
+                tokens, rows = grid[0] * grid[1], merge.num_rows
                 add(MatchCase(Tokens(grid, side.stride_yx, channels, side.ratio), is_large=True))
-                merge = TOKEN_MERGE_WITH_SIZE if side.weighted else TOKEN_MERGE
-                add(MergeCase(tokens, rows, channels, is_large=True, op=merge))
+                op = TOKEN_MERGE_WITH_SIZE if side.weighted else TOKEN_MERGE
+                add(MergeCase(tokens, rows, channels, is_large=True, op=op))
                 if grid == stage_grids(*size)[2] or grid == stage_grids(*size)[3]:
                     add(UnmergeCase(tokens, rows, channels, is_large=True))
         add(UpsampleCase(19, (size[0] // 4, size[1] // 4), size, is_large=True))
