@@ -49,10 +49,15 @@ def training_logits(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
 
 def loss_of(model: SegFormer, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Weighted cross-entropy at the labels' resolution, without the pixels to ignore."""
-    with torch.autocast(images.device.type, dtype=torch.bfloat16):
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(images.device)):
         logits = training_logits(model, images)
     full = F.interpolate(logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
     return F.cross_entropy(full, labels, weight=weights, ignore_index=IGNORE_INDEX)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are fast: a CPU without them emulates each."""
+    return device.type != "cpu" or bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def make_optimizer(model: SegFormer, weight_decay: float) -> torch.optim.AdamW:

@@ -12,16 +12,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from segpp_deploy.config import Arch
 from segpp_deploy.data.datasets import IGNORE_INDEX
 from segpp_deploy.data.datasets.camvid import CAMVID_CLASSES
-from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
+from tests.support.random_models import random_model
 
 CPU = torch.device("cpu")
-NAMES = ("network", "confusion", "trained_weights", "packed_camvid", "frame_crops", "train_camvid")
+NAMES = ("network", "confusion", "trained_weights", "packed_camvid", "frame_crops", "grown_model", "train_camvid")
 ABSENT = ("av", "onnx", "onnx_ir", "onnxruntime", "openvino", "rich", "typer", "pydantic", "yaml", "filelock")
 
 
@@ -110,9 +111,38 @@ def test_faster_layout_is_kept(
     assert taken == [planes]
 
 
+@pytest.mark.parametrize("arch", [Arch.B1, Arch.B2])
+def test_grown_network_computes_the_same(scripts: dict[str, ModuleType], arch: Arch) -> None:
+    small = random_model(Dialect.MMSEG)
+    image = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        expected = small(image)
+        torch.testing.assert_close(
+            scripts["grown_model"].grow(small, arch, spread=0)(image), expected, rtol=0, atol=1e-4
+        )
+
+
+def test_grown_network_trains_on_in_every_channel_and_layer(scripts: dict[str, ModuleType]) -> None:
+    model = scripts["grown_model"].grow(random_model(Dialect.MMSEG), Arch.B2)
+    new = model.encoder.stages[2].layers[5]
+    image = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+    model(image).square().mean().backward()
+    slope = new.attention.output.weight.grad
+    assert slope.abs().min() > 0
+    assert not torch.allclose(slope[0::2], slope[1::2], rtol=1e-3)  # twins part
+
+
+def test_network_does_not_grow_downwards(scripts: dict[str, ModuleType]) -> None:
+    with pytest.raises(ValueError, match="shallower"):
+        scripts["grown_model"].grow(random_model(Dialect.MMSEG, Arch.B2), Arch.B1)
+
+
 def test_run_leaves_weights_that_load(scripts: dict[str, ModuleType], packed: Path, tmp_path: Path) -> None:
     train = scripts["train_camvid"]
-    train.train(train.Recipe(Arch.B0, crop_hw=(32, 64), batch=2, minutes=0.02), packed, tmp_path / "run", CPU)
+    small = tmp_path / "b0.safetensors"
+    save_file(to_dialect(random_model(Dialect.MMSEG, outputs=11), Dialect.MMSEG), small)
+    recipe = train.Recipe(Arch.B1, crop_hw=(32, 64), batch=2, minutes=0.02, grown_from=small)
+    train.train(recipe, packed, tmp_path / "run", CPU)
     assert "val mIoU" in (tmp_path / "run/log.txt").read_text()
     joined = tmp_path / "joined.safetensors"
     scripts["trained_weights"].join_shards(tmp_path / "run", joined)
