@@ -27,7 +27,7 @@ def record(name: str, results: dict[str, Any]) -> Path:
         "command": _command(),
         "measured": _now(),
         "commit": _commit(),
-        "environment": dataclasses.asdict(describe_environment()),
+        "environment": _environment(),
         **results,
     }
     path = RESULTS / f"{name}.json"
@@ -36,26 +36,59 @@ def record(name: str, results: dict[str, Any]) -> Path:
     return path
 
 
-def record_rows(name: str, rows: list[Row], key: Callable[[Row], Any], facts: dict[str, Any]) -> Path:
+def record_rows(
+    name: str, rows: list[Row], key: Callable[[Row], Any], facts: dict[str, Any], *, of_any_machine: bool = False
+) -> Path:
     """Write rows into `results/NAME.json` beside those recorded before, replacing the ones with the same key.
 
-    So a long benchmark can be measured in parts. Each row says its own time and commit; rows measured on another
-    machine, with other versions or under other `facts` are dropped. The rows stand in the order of their keys.
+    So a long benchmark can be measured in parts. Each row says its own time and commit; rows measured under other
+    `facts` are dropped, and so are those of another machine or of other versions, unless `of_any_machine`: times do
+    not stand beside those of another machine, but accuracies do. The rows stand in the order of their keys.
     """
+    here = _environment()
     stamped = [{**row, "measured": _now(), "commit": _commit()} for row in rows]
-    merged = {key(row): row for row in [*recorded_rows(name, facts), *stamped]}
-    return record(name, {**facts, "rows": [merged[which] for which in sorted(merged)]})
+    merged = {key(row): (machine, row) for machine, row in _read(name, facts) if of_any_machine or machine == here}
+    merged |= {key(row): (here, row) for row in stamped}
+    others: list[Document] = []
+    written: list[Row] = []
+    for which in sorted(merged):
+        machine, row = merged[which]
+        if machine != here and machine not in others:
+            others.append(machine)
+        written.append(row if machine == here else {**row, "elsewhere": others.index(machine)})
+    return record(name, {**facts, **({"elsewhere": others} if others else {}), "rows": written})
 
 
 def recorded_rows(name: str, facts: dict[str, Any]) -> list[Row]:
     """Return the rows of `results/NAME.json` that were measured on this machine and under these facts."""
+    here = _environment()
+    return [row for machine, row in _read(name, facts) if machine == here]
+
+
+def machines_of(document: Document) -> list[tuple[Document, list[Row]]]:
+    """Return each machine of a result file and its rows; the one that was measured on last comes first."""
+    machines = [document["environment"], *document.get("elsewhere", ())]
+    rows: list[list[Row]] = [[] for _ in machines]
+    for row in document["rows"]:
+        rows[row.get("elsewhere", -1) + 1].append({name: value for name, value in row.items() if name != "elsewhere"})
+    return list(zip(machines, rows, strict=True))
+
+
+def _read(name: str, facts: dict[str, Any]) -> list[tuple[Document, Row]]:
+    """Return what `results/NAME.json` holds under these facts: rows, each with its machine."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return []
     earlier = json.loads(path.read_text(encoding="utf-8"))
-    expected = json.loads(json.dumps({"environment": dataclasses.asdict(describe_environment()), **facts}))
-    rows: list[Row] = earlier["rows"]
-    return rows if all(earlier.get(fact) == value for fact, value in expected.items()) else []
+    if any(earlier.get(fact) != value for fact, value in json.loads(json.dumps(facts)).items()):
+        return []
+    return [(machine, row) for machine, rows in machines_of(earlier) for row in rows]
+
+
+def _environment() -> Document:
+    """Return this machine and its packages as they are read back."""
+    described: Document = json.loads(json.dumps(dataclasses.asdict(describe_environment())))
+    return described
 
 
 def _command() -> str:

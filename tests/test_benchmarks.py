@@ -83,6 +83,27 @@ def test_rows_of_another_machine_are_dropped(results: Path, monkeypatch: pytest.
     assert record_sizes({}, b=2) == [{"name": "b", "size": 2}]
 
 
+def test_accuracies_of_another_machine_stay_and_name_it(results: Path) -> None:
+    def add(**sizes: int) -> dict[str, Any]:
+        rows = [{"name": name, "size": size} for name, size in sizes.items()]
+        recording.record_rows("sizes", rows, lambda row: row["name"], {}, of_any_machine=True)
+        document: dict[str, Any] = json.loads((results / "sizes.json").read_text())
+        return document
+
+    cores = add(a=1, b=2)["environment"]["cpu_cores"]
+    path = results / "sizes.json"
+    path.write_text(path.read_text().replace('"cpu_cores": ', '"cpu_cores": 99'))
+    document = add(b=3)
+    places = [
+        (machine["cpu_cores"], [row["name"] for row in rows]) for machine, rows in recording.machines_of(document)
+    ]
+    assert places == [(cores, ["b"]), (int(f"99{cores}"), ["a"])]
+    assert [row["size"] for row in recording.recorded_rows("sizes", {})] == [3]
+    document = add(a=4)
+    assert [row["size"] for row in document["rows"]] == [4, 3]
+    assert "elsewhere" not in document
+
+
 def test_rows_say_when_and_from_what(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name="benchmarks.measure.parity"))
     monkeypatch.setattr(sys, "argv", ["parity.py", "--mode", "fast"])

@@ -49,7 +49,7 @@ def main() -> int:
             print(mode, file=sys.stderr)
             rows.append(measure(mode, original, Path(folder), arguments.limit))
             if arguments.limit is None:
-                record_rows("camvid", rows[-1:], lambda row: MODES.index(row["mode"]), facts)
+                record_rows("camvid", rows[-1:], row_key, facts, of_any_machine=True)
     SECTION.show(rows)
     return int(not all(row["passed"] for row in rows))
 
@@ -85,6 +85,11 @@ def measure(mode: Preset, original: Path, folder: Path, limit: int | None) -> Ro
         "most_miou_difference": MOST_MIOU_DIFFERENCE.get(mode),
         "passed": agreement >= LEAST_AGREEMENT[mode] and difference <= MOST_MIOU_DIFFERENCE.get(mode, 1.0),
     }
+
+
+def row_key(row: Row) -> int:
+    """Identify a row, in the order in which rows are listed."""
+    return MODES.index(row["mode"])
 
 
 def _required(reference: ReferenceComparison | None) -> ReferenceComparison:

@@ -84,7 +84,8 @@ def measure(data: str, mode: Preset, engines: list[str]) -> list[Row]:
             target, precision = ENGINES[engine]
             row = judge(exported, target, precision, ranges, held_out)
             rows.append({"data": data, "mode": str(mode), "target": str(target), "precision": str(precision), **row})
-            record_rows("precision_accuracy", rows[-1:], sort_key, {"calibration_images": IMAGES, **BARS})
+            facts = {"calibration_images": IMAGES, **BARS}
+            record_rows("precision_accuracy", rows[-1:], sort_key, facts, of_any_machine=True)
     return rows
 
 

@@ -23,8 +23,8 @@ from benchmarks.measure import (
     precision_portability,
     rtx_engines,
 )
-from benchmarks.recording import RESULTS, ROOT, Document
-from benchmarks.section import Benchmark, result_name
+from benchmarks.recording import RESULTS, ROOT, Document, machines_of
+from benchmarks.section import Benchmark, Section, result_name
 from benchmarks.toolchain import lowest_versions, mutations
 from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import to_markdown
@@ -78,17 +78,26 @@ def render_section(benchmark: Benchmark, document: Document) -> list[str]:
 
 def describe_conditions(benchmark: Benchmark, document: Document) -> str:
     """Return when, where and with what the figures were taken."""
-    section, result = benchmark.SECTION, f"{result_name(benchmark)}.json"
-    machine, packages = document["environment"], document["environment"]["packages"]
-    commits = dict.fromkeys(row.get("commit", document["commit"]) for row in document["rows"])
+    result = f"{result_name(benchmark)}.json"
+    script = f"`python -m {benchmark.__name__}`, [{result}](../benchmarks/results/{result})"
+    places = []
+    for machine, rows in machines_of(document):
+        commits = dict.fromkeys(str(row.get("commit", document["commit"])) for row in rows)
+        measured = max((str(row["measured"]) for row in rows if "measured" in row), default=document["measured"])
+        system = describe_system(benchmark.SECTION, machine)
+        places.append(f"{measured}, commit {', '.join(commits)}: {system}")
+    return f"{script}, {'; '.join(places)}."
+
+
+def describe_system(section: Section, machine: Document) -> str:
+    """Return a machine and the versions that matter."""
+    packages = machine["packages"]
     versions = ", ".join(f"{package} {packages[package]}" for package in section.packages if package in packages)
     memory_size = f"{machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else "unknown memory"
-    script = f"`python -m {benchmark.__name__}`, [{result}](../benchmarks/results/{result})"
     cpu = f"{machine['cpu']}, {machine['cpu_cores']} cores"
     if section.names_cpu_features:
         cpu += f" with {' '.join(machine['cpu_features'])}"
-    system = (cpu, memory_size, machine["os"], machine["python"], *([versions] if versions else []))
-    return f"{script}, {document['measured']}, commit {', '.join(commits)}: {', '.join(system)}."
+    return ", ".join((cpu, memory_size, machine["os"], machine["python"], *([versions] if versions else [])))
 
 
 def read_results() -> dict[str, Document]:

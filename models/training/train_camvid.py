@@ -7,7 +7,7 @@
 Weights start at random, or from a smaller trained network (`--grow`), which a CPU can do with:
 
     python models/training/train_camvid.py --data runs/camvid.npz --out runs/camvid-b2 --device cpu --minutes 90 \\
-        --grow segformer_b0_camvid.safetensors --batch 4 --rate 2e-4
+        --grow segformer_b0_camvid.safetensors --crop 224x288 --batch 4 --rate 2e-4
 
 The learning rate follows the clock, so a run of any length ends annealed. What is written and judged are the weights'
 moving averages. A machine that runs this needs this repository, torch, numpy, opencv and safetensors.
@@ -33,7 +33,7 @@ from packed_camvid import Frames, load
 from torch import nn
 from trained_weights import compact_tensors, describe, save_shards
 
-from segpp_deploy.config import Arch
+from segpp_deploy.config import Arch, Size, parse_size
 from segpp_deploy.data.datasets.camvid import CAMVID_CLASSES
 from segpp_deploy.files import write_text
 from segpp_deploy.model.encoder import EncoderLayer
@@ -241,12 +241,14 @@ def main() -> None:
     parser.add_argument("--arch", type=Arch, default=Recipe.arch, choices=list(Arch))
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
     parser.add_argument("--minutes", type=float, default=Recipe.minutes)
+    parser.add_argument("--crop", type=parse_size, default=Size(*Recipe.crop_hw), metavar="HxW")
     parser.add_argument("--batch", type=int, default=Recipe.batch)
     parser.add_argument("--rate", type=float, default=Recipe.peak_rate, help="the highest learning rate")
     parser.add_argument("--grow", type=Path, help="a trained checkpoint of a smaller backbone to start from")
     options = parser.parse_args()
     recipe = Recipe(
         arch=options.arch,
+        crop_hw=(options.crop.height, options.crop.width),
         batch=options.batch,
         peak_rate=options.rate,
         minutes=options.minutes,
