@@ -9,7 +9,7 @@ from segpp_deploy.ops.declaration import FLOATS
 from segpp_deploy.plugin_library.device_kernels import DeviceKernels
 from segpp_deploy.workflows.selftest.cases import CASES
 from segpp_deploy.workflows.selftest.device_checks import random_cases
-from segpp_deploy.workflows.selftest.run import check_op
+from segpp_deploy.workflows.selftest.op_checks import check_op
 
 RANDOM = 1  # of each op
 

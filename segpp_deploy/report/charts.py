@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,8 @@ from segpp_deploy.report.extra import import_report_library
 _ACCENT = "#2f6f4f"
 _BASELINE = "#8a8f98"
 _INK = "#333a45"
+_WIDTH, _HEIGHT = 7.2, 3.8
+_STYLE = {"svg.hashsalt": "segpp", "font.family": "sans-serif", "font.size": 10, "axes.labelcolor": _INK}
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,16 @@ def draw_lines(lines: Sequence[ChartLine], x_label: str, y_label: str) -> str:
     Raises:
         SegppError: matplotlib is not installed.
     """
-    figure_module = import_report_library("matplotlib.figure")
-    with _style():
-        figure = figure_module.Figure(figsize=(7.2, 3.8), layout="constrained")
-        axes = figure.add_subplot()
+
+    def draw(axes: Any) -> None:
         for index, line in enumerate(lines):
             x, y = zip(*line.points, strict=True)
             style = {"color": _BASELINE} if index == 0 else {}
             axes.plot(x, y, marker="o", label=line.label, zorder=3, **style)
-        axes.set(xscale="log", yscale="log")
-        axes.set_xlabel(x_label, color=_INK)
-        axes.set_ylabel(y_label, color=_INK)
-        axes.grid(color="#e6e8eb", zorder=0)
+        axes.set(xscale="log", yscale="log", ylabel=y_label)
         axes.legend(frameon=False)
-        axes.spines[["top", "right"]].set_visible(False)
-        return _to_svg(figure)
+
+    return _draw(draw, x_label)
 
 
 def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> str:
@@ -62,21 +58,17 @@ def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> s
     Raises:
         SegppError: matplotlib is not installed.
     """
-    figure_module = import_report_library("matplotlib.figure")
-    with _style():
-        figure = figure_module.Figure(figsize=(7.2, 3.8), layout="constrained")
-        axes = figure.add_subplot()
+
+    def draw(axes: Any) -> None:
         for point in points:
             colour = _BASELINE if point.is_baseline else _ACCENT
             axes.scatter(point.x, point.y, s=64, color=colour, zorder=3)
             axes.annotate(point.label, (point.x, point.y), xytext=(7, 6), textcoords="offset points", color=_INK)
-        axes.set_xlabel(x_label, color=_INK)
-        axes.set_ylabel(y_label, color=_INK)
+        axes.set(ylabel=y_label)
         axes.set_xlim(left=0)
         axes.margins(x=0.12, y=0.25)
-        axes.grid(color="#e6e8eb", zorder=0)
-        axes.spines[["top", "right"]].set_visible(False)
-        return _to_svg(figure)
+
+    return _draw(draw, x_label)
 
 
 def draw_bars(labels: Sequence[str], values: Sequence[float], x_label: str, marked: frozenset[str]) -> str:
@@ -85,26 +77,28 @@ def draw_bars(labels: Sequence[str], values: Sequence[float], x_label: str, mark
     Raises:
         SegppError: matplotlib is not installed.
     """
-    figure_module = import_report_library("matplotlib.figure")
-    with _style():
-        figure = figure_module.Figure(figsize=(7.2, 0.6 + 0.26 * len(labels)), layout="constrained")
-        axes = figure.add_subplot()
+
+    def draw(axes: Any) -> None:
         colours = [_ACCENT if label in marked else _BASELINE for label in labels]
         axes.barh(range(len(labels)), values, color=colours, zorder=3)
         axes.set_yticks(range(len(labels)), labels, color=_INK)
         axes.invert_yaxis()
-        axes.set_xlabel(x_label, color=_INK)
-        axes.grid(axis="x", color="#e6e8eb", zorder=0)
+
+    return _draw(draw, x_label, height=0.6 + 0.26 * len(labels), grid="x")
+
+
+def _draw(draw: Callable[[Any], None], x_label: str, height: float = _HEIGHT, grid: str = "both") -> str:
+    """Return one pair of axes in the house style, with what `draw` puts on them, as an SVG element."""
+    figure_module = import_report_library("matplotlib.figure")
+    matplotlib = import_report_library("matplotlib")
+    with matplotlib.rc_context(_STYLE):
+        figure = figure_module.Figure(figsize=(_WIDTH, height), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        axes.set(xlabel=x_label)
+        axes.grid(axis=grid, color="#e6e8eb", zorder=0)
         axes.spines[["top", "right"]].set_visible(False)
         return _to_svg(figure)
-
-
-def _style() -> AbstractContextManager[None]:
-    matplotlib = import_report_library("matplotlib")
-    style: AbstractContextManager[None] = matplotlib.rc_context(
-        {"svg.hashsalt": "segpp", "font.family": "sans-serif", "font.size": 10}
-    )
-    return style
 
 
 def _to_svg(figure: Any) -> str:

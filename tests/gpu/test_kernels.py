@@ -7,7 +7,7 @@ import pytest
 from segpp_deploy.ops.declaration import FLOATS
 from segpp_deploy.runtimes.tensorrt.one_plugin import OnePluginNetworks
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase
-from segpp_deploy.workflows.selftest.run import check_op
+from segpp_deploy.workflows.selftest.op_checks import check_op
 
 pytestmark = pytest.mark.gpu
 

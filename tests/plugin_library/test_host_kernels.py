@@ -14,7 +14,7 @@ from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.plugin_library import host_kernels
 from segpp_deploy.plugin_library.host_kernels import HostKernels, open_host_kernels
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase
-from segpp_deploy.workflows.selftest.run import check_op
+from segpp_deploy.workflows.selftest.op_checks import check_op
 from tests.plugins.native import build_host
 
 SMALL = [case for case in CASES if not case.is_large]

@@ -11,13 +11,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from segpp_deploy.config import Preset
 from segpp_deploy.errors import SegppError
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.workflows.selftest import model_checks
 from segpp_deploy.workflows.selftest import run as selftest
 from segpp_deploy.workflows.selftest.cases import CASES, MatchCase, MergeCase, OpCase, UnmergeCase, UpsampleCase
-from segpp_deploy.workflows.selftest.run import CheckResult, SelftestOptions, SelftestResult, check_op, run_selftest
+from segpp_deploy.workflows.selftest.op_checks import check_op
+from segpp_deploy.workflows.selftest.result import CheckResult, SelftestResult
+from segpp_deploy.workflows.selftest.run import SelftestOptions, run_selftest
 from tests.support.requirements import skip_or_fail
 
 SMALL = [case for case in CASES if not case.is_large]
@@ -180,16 +184,16 @@ def test_result_tells_what_failed() -> None:
 
 @pytest.mark.slow
 def test_the_model_check_runs_and_agrees_on_the_cpu() -> None:
-    results = selftest.check_models(target=TargetName.CPU)
+    results = model_checks.check_models(target=TargetName.CPU)
     if "weights" in results[0].finding:
         skip_or_fail("demo_model", results[0].finding)
-    assert [result.passed for result in results] == [True] * len(selftest.MODEL_BARS), results
+    assert [result.passed for result in results] == [True] * len(model_checks.MODEL_BARS), results
 
 
 def test_a_model_that_cannot_be_built_has_failed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise SegppError("No export today.")
 
-    monkeypatch.setattr(selftest, "run_export", refuse)
-    result = selftest.check_model(selftest.Preset.HQ, TargetName.CPU, tmp_path)
+    monkeypatch.setattr(model_checks, "run_export", refuse)
+    result = model_checks.check_model(Preset.HQ, TargetName.CPU, tmp_path)
     assert (result.passed, result.finding) == (False, "No export today.")

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import count_sources
-from segpp_deploy.ops.declaration import FLOATS
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.plugin_library.device_kernels import DeviceKernels, PreparedCall
 from segpp_deploy.progress import Progress, no_progress
@@ -22,6 +20,7 @@ from segpp_deploy.workflows.selftest.cases import (
     UpsampleCase,
 )
 from segpp_deploy.workflows.selftest.checks import Verdict, compute_reference, judge
+from segpp_deploy.workflows.selftest.op_checks import check_all
 from segpp_deploy.workflows.selftest.result import CheckResult
 
 RUNS = 100
@@ -34,15 +33,7 @@ def check_device_kernels(
     kernels: DeviceKernels, cases: Sequence[OpCase], progress: Progress = no_progress
 ) -> tuple[CheckResult, ...]:
     """Compare every case with PyTorch, and every run with the first."""
-    step, results = "Comparing the kernels with PyTorch", []
-    total = len(cases) * len(FLOATS)
-    progress(step, 0, total)
-    for case in cases:
-        for dtype in FLOATS:
-            verdict = _check(kernels, case, dtype)
-            results.append(CheckResult(case.op.name, str(case), dtype, verdict.passed, verdict.finding))
-            progress(step, len(results), total)
-    return tuple(results)
+    return check_all(lambda case, dtype: _check(kernels, case, dtype), cases, progress)
 
 
 def random_cases(count: int = _RANDOM_CASES, seed: int = 0) -> Iterator[OpCase]:
@@ -70,15 +61,10 @@ def random_cases(count: int = _RANDOM_CASES, seed: int = 0) -> Iterator[OpCase]:
 
 def _check(kernels: DeviceKernels, case: OpCase, dtype: str) -> Verdict:
     inputs = case.make_inputs(dtype)
-    try:
-        with kernels.prepared(case.op, inputs.tensors, inputs.attributes) as call:
-            found = call.run()
-            verdict = judge(case, inputs, compute_reference(case, inputs), found)
-            if not verdict.passed:
-                return verdict
-            return Verdict(*_repeat(call, found, verdict.finding))
-    except SegppError as error:
-        return Verdict(False, error.what)
+    with kernels.prepared(case.op, inputs.tensors, inputs.attributes) as call:
+        found = call.run()
+        verdict = judge(case, inputs, compute_reference(case, inputs), found)
+        return Verdict(*_repeat(call, found, verdict.finding)) if verdict.passed else verdict
 
 
 def _repeat(call: PreparedCall, first: Sequence[Array], finding: str) -> tuple[bool, str]:

@@ -16,7 +16,7 @@ from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.runtimes.tensorrt import one_plugin
 from segpp_deploy.runtimes.tensorrt.one_plugin import OnePluginNetworks, create_plugin
 from segpp_deploy.workflows.selftest.cases import CASES, OpCase, UnmergeCase
-from segpp_deploy.workflows.selftest.run import check_op
+from segpp_deploy.workflows.selftest.op_checks import check_op
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt, wrap
 from tests.support.fake_cuda import FakeCuda, view
 
