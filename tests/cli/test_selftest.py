@@ -9,7 +9,7 @@ import pytest
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.errors import SegppError
 from segpp_deploy.workflows.selftest import run as selftest
-from segpp_deploy.workflows.selftest.run import CheckResult, SelftestResult
+from segpp_deploy.workflows.selftest.result import CheckResult, SelftestResult
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:

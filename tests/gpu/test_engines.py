@@ -18,7 +18,7 @@ from segpp_deploy.runtimes.tensorrt.loader import load_engine
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
 from segpp_deploy.runtimes.torch.reference import open_reference
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
-from segpp_deploy.workflows.selftest.run import check_models
+from segpp_deploy.workflows.selftest.model_checks import check_models
 from tests.gpu.conftest import SIZE
 
 pytestmark = pytest.mark.gpu
