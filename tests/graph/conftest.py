@@ -9,18 +9,17 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Preset
 from segpp_deploy.graph.exporting.export import ExportedGraph
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import MergePlan
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from tests.support.exporting import RAGGED, export
+from tests.support.exporting import RAGGED, SCENE_SIZE, export
 from tests.support.random_models import random_model
 from tests.support.requirements import skip_or_fail
 
-SCENE_SIZE = Size(256, 512)
 DynamicExport = Callable[[MergePlan], ExportedGraph]
 
 
