@@ -43,7 +43,7 @@ def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) ->
 
 @needs_rtx
 def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> None:
-    result = dynamic_export(PRESETS[Preset.FAST])
+    result = dynamic_export(PRESETS[Preset.HQ])
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 

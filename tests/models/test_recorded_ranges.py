@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import onnx_ir as ir
@@ -41,7 +40,7 @@ def test_recorded_ranges_fit_the_shipped_model(path: Path, tmp_path: Path) -> No
         resolve_card_checkpoint(load_card(CARD))
     except SegppError as error:
         skip_or_fail("demo_model", f"the shipped model is not here: {error.what}")
-    ranges = replace(read_ranges(path), size=SCENE_SIZE.hw)  # names of tensors are the same at every size
+    ranges = read_ranges(path).model_copy(update={"size": SCENE_SIZE.hw})  # names of tensors are the same at every size
     exported = run_export(ExportOptions(tmp_path / "model.onnx", CardSource(CARD), mode=ranges.mode, size=SCENE_SIZE))
     graph = read_graph(exported.path)
     assert check_ranges(ranges, ir.from_proto(graph.model), graph.metadata, path.name) == ()
