@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
-import importlib.util
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
 from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
-from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_PACKAGE
+from segpp_deploy.plugin_library.tensorrt_headers import pip_include_folders
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGINS = REPOSITORY / "plugins"
@@ -85,19 +84,11 @@ def build_tree(how: HostBuild, *targets: str) -> Path:
     return folder
 
 
-def find_headers() -> Path | None:
-    """Return pip's TensorRT headers: those of the version whose registry the conformance tests have."""
-    specification = importlib.util.find_spec(HEADERS_PACKAGE)
-    for location in (specification.submodule_search_locations if specification else None) or []:
-        return Path(location) / "include/tensorrt"
-    return None
-
-
 @functools.cache
 def _tools() -> dict[str, str]:
-    headers = find_headers()
+    headers = pip_include_folders()  # of the version whose registry the conformance tests have
     return {
-        **({"SEGPP_TENSORRT_INCLUDE_DIR": str(headers)} if headers else {}),
+        **({"SEGPP_TENSORRT_INCLUDE_DIR": str(headers[0])} if headers else {}),
         "CMAKE_MAKE_PROGRAM": str(find_ninja().path),
         "CMAKE_CXX_COMPILER": str(find_cxx().path),
         "SEGPP_CUDA_INCLUDE_DIR": ";".join(map(str, find_cuda_headers().include_dirs)),

@@ -11,8 +11,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_WHEEL
-from tests.plugins.native import REPOSITORY, find_headers, locked
+from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_WHEEL, pip_include_folders
+from tests.plugins.native import REPOSITORY, locked
 from tests.support.requirements import skip_or_fail
 
 REQUIREMENTS = REPOSITORY / "constraints" / "conformance.txt"
@@ -24,7 +24,7 @@ def require_nvidia_library() -> Path:
 
     A test without them skips, or fails where they are required.
     """
-    if find_headers() is None:
+    if not pip_include_folders():
         skip_or_fail("conformance_wheels", f"no headers: pip install --no-deps {HEADERS_WHEEL}")
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         skip_or_fail("conformance_wheels", "TensorRT-RTX has wheels for x86-64 Linux only")
