@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +29,34 @@ def pytest_configure() -> None:
     required_names()
 
 
+def pytest_collection_finish() -> None:
+    """Leave what the tests' modules hold to nobody's collector: looking through it takes a second each time."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Heed the decorator `needs`."""
     require_marked(item)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this run have in common."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_traces(shared_folder: Path) -> Iterator[None]:
+    """Exports trace what this run has not traced yet. Nothing is done where nobody imported what exports."""
+    exporting = sys.modules.get("segpp_deploy.graph.exporting.export")
+    with pytest.MonkeyPatch.context() as patch:
+        if exporting is not None:
+            from tests.support.traces import TraceStore
+
+            patch.setattr(exporting, "trace", TraceStore(shared_folder))
+        yield
 
 
 @pytest.fixture(scope="session")

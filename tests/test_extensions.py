@@ -21,9 +21,11 @@ import numpy as np
 import pytest
 
 import segpp_deploy
-from segpp_deploy.config import Size
+from segpp_deploy.config import OutputKind, Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
+from segpp_deploy.graph.metadata import ExportMetadata
+from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("segpp_deploy", "models/*.yaml", "pyproject.toml", "tests/__init__.py", "tests/ops")
@@ -106,11 +108,10 @@ class Copy:
         return "tiny.engine"
 
 
-def build_here(work: Path, num_classes: int, task: str = "seg") -> str:
-    """Build an engine of random weights with the package itself, and return its name in `work`."""
-    graph, engine = work / "tiny.onnx", work / "tiny.engine"
-    segpp_deploy.export(graph, random_weights=1, size=SIZE, task=task, num_outputs=num_classes)
-    segpp_deploy.build(graph, engine, target="cpu")
+def build_here(work: Path, metadata: ExportMetadata) -> str:
+    """Build an engine of three nodes with the package itself, and return its name in `work`."""
+    engine = work / "tiny.engine"
+    segpp_deploy.build(write_tiny(work / "tiny.onnx", metadata), engine, target="cpu")
     return engine.name
 
 
@@ -170,12 +171,12 @@ def test_segmentation_data_set(copy: Copy) -> None:
         for folder, name, pixels in (("photos", f"{index}", scene.image), ("masks", f"{index}_mask", masks)):
             (copy.work / "data" / folder / "val").mkdir(parents=True, exist_ok=True)
             write_image(copy.work / "data" / folder / "val" / f"{name}.png", pixels)
-    engine = build_here(copy.work, 3)
-    found = copy.run_json("validate", engine, "--data", "signs:data")
+    engine = build_here(copy.work, tiny_metadata())
+    found = copy.run_json("validate", engine, "--data", "signs:data", "--against", "none")
     assert (found["data"], found["images"], len(found["per_class_iou"])) == ("signs:data#val", 2, 3)
     assert 0 <= found["miou"] <= 1
 
-    engine = build_here(copy.work, 4)
+    engine = build_here(copy.work, tiny_metadata(num_classes=4))
     refused = copy.python("-m", "segpp_deploy", "validate", engine, "--data", "signs:data")
     assert refused.returncode == BAD_INPUT
     assert "data set signs:data#val has 3" in refused.stderr
@@ -187,13 +188,13 @@ def test_keypoint_data_set(copy: Copy) -> None:
     write_image(copy.work / "hand.png", generate_scene(0, Size(64, 96)).image)
     hand = {"picture": "hand.png", "box": [10, 5, 60, 55], "points": [[20, 20, 1], [30, 40, 1], [50, 50, 0]]}
     write_hands(copy, [hand, hand])
-    engine = build_here(copy.work, 3, "pose")
-    found = copy.run_json("validate", engine, "--data", "hands:.")
+    engine = build_here(copy.work, tiny_metadata(OutputKind.HEATMAPS))
+    found = copy.run_json("validate", engine, "--data", "hands:.", "--against", "none")
     assert found["images"] == 2
     assert 0 <= found["pck_0.05"] <= found["pck_0.1"] <= 1
 
     write_hands(copy, [hand, {**hand, "points": hand["points"][:2]}])
-    refused = copy.python("-m", "segpp_deploy", "validate", engine, "--data", "hands:.")
+    refused = copy.python("-m", "segpp_deploy", "validate", engine, "--data", "hands:.", "--against", "none")
     assert refused.returncode == BAD_INPUT
     assert "entry 1, has 2 keypoints, the model predicts 3" in refused.stderr
 

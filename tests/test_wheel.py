@@ -13,10 +13,17 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from segpp_deploy.plugin_library.build_tools import find_cxx
+from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 from segpp_deploy.plugin_library.sources import LibraryKind, plugin_sources, source_files
+from tests.plugins.toolchain.conftest import toolkit
+from tests.plugins.toolchain.test_cmake import ENTRY_POINTS, exported_names
+
+__all__ = ["toolkit"]
 
 ROOT = Path(__file__).resolve().parent.parent
 CARRIED_PLUGINS = Path("segpp_deploy/plugin_sources")
@@ -42,6 +49,9 @@ PLUGIN_FILES = {
         fiber.cpp fiber.h history.cpp history.h launch.cpp launch.h mma.cpp mma.h mma_product.h operation.h order.h
         shared.cpp shared.h site.h sync.h warp.cpp""",
 }
+
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="pip has CUDA for Linux only")
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +116,41 @@ def test_nothing_but_the_package(wheel: Path) -> None:
     assert {"report/templates/page.html.j2", "py.typed"} <= files_below(wheel / "segpp_deploy")
 
 
+def build_library(wheel: Path, cache: Path, *options: str, **variables: str) -> dict[str, Any]:
+    """Build with the package of the wheel, and once more with this one, for which it must be the same library."""
+    answers = []
+    for package in (wheel, ROOT):
+        command = [sys.executable, "-m", "segpp_deploy", "plugins", "build", *options, "--json", "--quiet"]
+        environment = {**os.environ, "PYTHONPATH": str(package), "SEGPP_CACHE": str(cache), **variables}
+        done = subprocess.run(command, cwd=cache, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        answers.append(json.loads(done.stdout))
+    built, found = answers
+    assert (built["reused"], found["reused"]) == (False, True)
+    assert found["path"] == built["path"]
+    assert [path.name for path in (cache / "plugins").iterdir()] == [Path(built["path"]).parent.name]
+    return built
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="pip has CUDA for Linux only")
-@pytest.mark.parametrize("what", [("--host",), ("--arch", "87")], ids=["host", "cuda"])
-def test_libraries_are_built_from_it(what: tuple[str, ...], wheel: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "segpp_deploy", "plugins", "build", *what, "--json", "--quiet"]
-    environment = {**os.environ, "PYTHONPATH": str(wheel), "SEGPP_CACHE": str(tmp_path)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert Path(json.loads(done.stdout)["path"]).is_relative_to(tmp_path)
+@on_linux
+def test_the_host_library_is_built_from_it(wheel: Path, tmp_path: Path) -> None:
+    cxx = tmp_path / "c++"  # speed is not looked at here
+    cxx.write_text(f'#!/bin/sh\nexec {find_cxx().path} "$@" -O0\n')
+    cxx.chmod(0o755)
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    assert Path(build_library(wheel, cache, "--host", CXX=str(cxx))["path"]).is_relative_to(cache)
+
+
+@pytest.mark.slow
+@on_linux
+def test_the_product_is_built_from_it(wheel: Path, tmp_path: Path, toolkit: CudaToolkit) -> None:
+    answer = build_library(wheel, tmp_path, "--arch", "8.7", CUDACXX=str(toolkit.nvcc))
+    assert (answer["architectures"], answer["ptx"], answer["cuda_version"]) == (["87"], "87", toolkit.version)
+    library = Path(answer["path"])
+    assert library.is_relative_to(tmp_path)
+    # Nothing of the static CUDA runtime may answer for the one that TensorRT uses.
+    assert exported_names(library) == ENTRY_POINTS
+    assert b"tmpxft" not in library.read_bytes(), "names that differ with every build"
+    assert "cudart" not in subprocess.run(["ldd", library], capture_output=True, text=True, check=True).stdout

@@ -18,8 +18,10 @@ from benchmarks.recording import RESULTS, ROOT, record
 from benchmarks.toolchain.kernel_compilation import (
     Compiled,
     compile_all,
+    content_key,
     count,
     find_pip_toolkit,
+    kernel_sources,
     read_instructions,
     read_resources,
 )
@@ -97,6 +99,11 @@ def read_record() -> dict[str, Any]:
     return document
 
 
+def content_keys(nvcc: str) -> dict[str, str]:
+    """Return for each source what the record was made of, compiled with that version of nvcc."""
+    return {source.name: content_key(nvcc, source) for source in kernel_sources()}
+
+
 def measure(toolkit: CudaToolkit) -> list[Row]:
     return [row for compiled in compile_all(toolkit) for row in describe(toolkit, compiled)]
 
@@ -114,7 +121,7 @@ def main() -> int:
     print("\n".join(faults) or f"{len(rows)} kernels without fault", file=sys.stderr)
     if check:
         return int(bool(faults) or rows != read_record()["rows"])
-    record(NAME, {"nvcc": toolkit.version, "rows": rows})
+    record(NAME, {"nvcc": toolkit.version, "sources": content_keys(toolkit.version), "rows": rows})
     write_text(PAGE, render_page(read_record()))
     return int(bool(faults))
 

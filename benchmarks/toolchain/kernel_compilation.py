@@ -81,7 +81,7 @@ def compile_kernel(toolkit: CudaToolkit, source: Path, architecture: str) -> Com
     Raises:
         KernelCompileError: with what nvcc said.
     """
-    key = f"{source.stem}-sm_{architecture}-{_content_key(toolkit, source)}"
+    key = f"{source.stem}-sm_{architecture}-{content_key(toolkit.version, source)}"
     cubin, log = KEPT / f"{key}.cubin", KEPT / f"{key}.log"
     if not (cubin.is_file() and log.is_file()):
         with atomic_path(cubin) as temporary:
@@ -142,8 +142,9 @@ def short_name(mangled: str) -> str:
     return re.sub(r"^void ", "", full.rpartition("(")[0] or full)
 
 
-def _content_key(toolkit: CudaToolkit, source: Path) -> str:
-    digest = hashlib.sha256("\0".join((toolkit.version, *FLAGS)).encode())
+def content_key(nvcc: str, source: Path) -> str:
+    """Return what changes with the version of nvcc, its flags, a source and the headers: the rest of a compilation."""
+    digest = hashlib.sha256("\0".join((nvcc, *FLAGS)).encode())
     headers = [
         path for name in ("kernels", "cuda") for suffix in ("h", "cuh") for path in (PLUGINS / name).glob(f"*.{suffix}")
     ]

@@ -68,6 +68,13 @@ def find_tensorrt_headers(root: Path | None = None) -> TensorRTHeaders:
     raise MissingToolError("the TensorRT headers", looked_in, _FIX)
 
 
+def pip_include_folders() -> list[Path]:
+    """Return where pip put headers, in an environment that has them."""
+    specification = importlib.util.find_spec(HEADERS_PACKAGE)
+    locations = (specification.submodule_search_locations if specification else None) or []
+    return [Path(location) / "include/tensorrt" for location in locations]
+
+
 def parse_version(header: str) -> tuple[int, int, int] | None:
     """Read the version from the text of NvInferVersion.h; None if it has none.
 
@@ -90,9 +97,7 @@ def parse_version(header: str) -> tuple[int, int, int] | None:
 def _candidates() -> Iterator[tuple[Path, str]]:
     for prefix in (_SYSTEM / "usr", _SYSTEM / "usr/local", *sorted(_SYSTEM.glob("usr/local/TensorRT*"), reverse=True)):
         yield from ((folder, "system") for folder in _include_folders(prefix))
-    specification = importlib.util.find_spec(HEADERS_PACKAGE)
-    for location in (specification.submodule_search_locations if specification else None) or []:
-        yield Path(location) / "include/tensorrt", "pip"
+    yield from ((folder, "pip") for folder in pip_include_folders())
 
 
 def _include_folders(root: Path) -> list[Path]:

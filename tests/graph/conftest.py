@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -10,19 +9,17 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Preset
 from segpp_deploy.graph.exporting.export import ExportedGraph
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import MergePlan
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from tests.support.exporting import export
+from tests.support.exporting import RAGGED, SCENE_SIZE, export
 from tests.support.random_models import random_model
 from tests.support.requirements import skip_or_fail
 
-SCENE_SIZE = Size(256, 512)
-RAGGED = Size(136, 200)  # no multiple of 32
 DynamicExport = Callable[[MergePlan], ExportedGraph]
 
 
@@ -44,11 +41,9 @@ def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[P
 
 
 @pytest.fixture(scope="session")
-def dynamic_export(tmp_path_factory: pytest.TempPathFactory) -> DynamicExport:
+def dynamic_export(shared_folder: Path) -> DynamicExport:
     """Export `random_model(Dialect.MMSEG)` under a plan: portable, logits, any batch; once for all workers."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
+    folder = shared_folder
 
     def make(plan: MergePlan) -> ExportedGraph:
         result_file = folder / f"{plan.name}.pickle"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
-from segpp_deploy.config import InputKind, OutputKind, Preset, Size
+from segpp_deploy.config import Preset, Size
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
-from tests.graph.conftest import RAGGED, DynamicExport
-from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.graph.conftest import DynamicExport
+from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
 from tests.support.requirements import needs, require
 
@@ -30,9 +30,7 @@ def model() -> SegFormer:
     "preset", [Preset.HQ, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D, Preset.DOWNSAMPLE]
 )
 def test_builds_in_tensorrt_rtx(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
-    result = export(
-        model, preset, tmp_path / "m.onnx", RAGGED, input_kind=InputKind.UINT8, output_kind=OutputKind.LABELS
-    )
+    result = export(model, preset, tmp_path / "m.onnx", RAGGED, **PICTURE_TO_LABELS)
     assert build_with_rtx(result.path).engine_bytes > 1_000_000
 
 
@@ -45,17 +43,17 @@ def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) ->
 
 @needs_rtx
 def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> None:
-    result = dynamic_export(PRESETS[Preset.FAST])
+    result = dynamic_export(PRESETS[Preset.HQ])
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 
 @pytest.mark.parametrize(
-    "preset", [Preset.ORIGINAL, Preset.HQ, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D]
+    "preset", [Preset.ORIGINAL, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D]
 )
 def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     openvino = require("openvino")
-    path = export(model, preset, tmp_path / "m.onnx", RAGGED).path
-    pictures = smooth_pictures(RAGGED).numpy()
+    path = export(model, preset, tmp_path / "m.onnx", RAGGED, batch=2).path
+    pictures = smooth_pictures(RAGGED, 2).numpy()
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""Compile the host build for tests, once for all workers of pytest-xdist.
+"""Compile the host build for tests: three trees, each once for all workers of pytest-xdist.
 
 CMake and ninja decide what is out of date; a file lock keeps two workers from building in one tree.
 """
@@ -6,6 +6,7 @@ CMake and ninja decide what is out of date; a file lock keeps two workers from b
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
 from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
+from segpp_deploy.plugin_library.tensorrt_headers import pip_include_folders
 
 REPOSITORY = Path(__file__).parents[2]
 PLUGINS = REPOSITORY / "plugins"
@@ -29,42 +31,48 @@ class HostBuild:
         sanitize: with AddressSanitizer and UndefinedBehaviorSanitizer.
         cxx_standard: 17 or 20.
         architecture: whose code paths the kernels take, 75 or 80.
-        mutation: a deliberate bug of the kernels; defines SEGPP_MUTATION_<MUTATION>.
-        tensorrt_include: holds NvInfer.h; None = without the targets that need it.
         cxx_flags: further flags of the compiler.
     """
 
     sanitize: bool = False
     cxx_standard: int = 17
     architecture: int = 80
-    mutation: str = ""
-    tensorrt_include: Path | None = None
     cxx_flags: str = ""
 
     @property
     def settings(self) -> dict[str, str]:
         """What CMake is told, tools and headers aside."""
-        settings = {
+        return {
             "SEGPP_HOST": "ON",
             "SEGPP_SANITIZE": "ON" if self.sanitize else "OFF",
             "CMAKE_CXX_STANDARD": str(self.cxx_standard),
             "SEGPP_HOST_ARCH": str(self.architecture),
-            "SEGPP_MUTATION": self.mutation,
             "CMAKE_CXX_FLAGS": self.cxx_flags,
         }
-        if self.tensorrt_include is not None:
-            settings["SEGPP_TENSORRT_INCLUDE_DIR"] = str(self.tensorrt_include)
-        return settings
 
 
-def build_host(target: str, how: HostBuild | None = None) -> Path:
+PLAIN = HostBuild()
+SANITIZED = HostBuild(sanitize=True)
+# All that may differ, at once: ucontext is what runs on processors that have no stack switch of their own.
+OTHER = HostBuild(cxx_standard=20, architecture=75, cxx_flags="-DSEGPP_SIMT_UCONTEXT=1")
+
+
+def build_host(target: str, how: HostBuild = PLAIN) -> Path:
     """Compile a target of `plugins/CMakeLists.txt` and return its program or library.
 
     Raises:
         SegppError: a compiler, a tool or headers are missing; says how to install them.
         AssertionError: it does not compile; shows the compiler's output.
     """
-    settings = {**(how or HostBuild()).settings, **_tools()}
+    folder = build_tree(how, target)
+    program = folder / target
+    return program if program.is_file() else folder / f"lib{target}.so"
+
+
+@functools.cache  # looking whether all is up to date takes half a second
+def build_tree(how: HostBuild, *targets: str) -> Path:
+    """Compile some targets, as `build_host` does, and return the folder that they lie in."""
+    settings = {**how.settings, **_tools()}
     key = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:12]
     folder = BUILDS / f"host-{key}"
     cmake = str(find_cmake().path)
@@ -72,13 +80,15 @@ def build_host(target: str, how: HostBuild | None = None) -> Path:
         if not (folder / "build.ninja").is_file():
             definitions = [f"-D{name}={value}" for name, value in settings.items()]
             _run([cmake, "-G", "Ninja", "-S", str(PLUGINS), "-B", str(folder), *definitions])
-        _run([cmake, "--build", str(folder), "--target", target])
-    program = folder / target
-    return program if program.is_file() else folder / f"lib{target}.so"
+        _run([cmake, "--build", str(folder), "--target", *targets])
+    return folder
 
 
+@functools.cache
 def _tools() -> dict[str, str]:
+    headers = pip_include_folders()  # of the version whose registry the conformance tests have
     return {
+        **({"SEGPP_TENSORRT_INCLUDE_DIR": str(headers[0])} if headers else {}),
         "CMAKE_MAKE_PROGRAM": str(find_ninja().path),
         "CMAKE_CXX_COMPILER": str(find_cxx().path),
         "SEGPP_CUDA_INCLUDE_DIR": ";".join(map(str, find_cuda_headers().include_dirs)),

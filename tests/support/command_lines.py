@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ def command_names() -> list[str]:
     return list(_program().commands)
 
 
+@functools.cache
 def _program() -> Any:
     return get_command(_make_app())
 

@@ -22,6 +22,10 @@ from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.segformer import SegFormer
 
 Array = npt.NDArray[np.generic]
+# Tests that look at any exported network take these, so that few networks are traced (see tests/support/traces.py).
+RAGGED = Size(136, 200)  # no multiple of 32, and token grids that no cell divides
+SCENE_SIZE = Size(256, 512)  # of the demo model's
+PICTURE_TO_LABELS = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
 
 
 def request(size: Size, outputs: int, **changes: object) -> GraphOptions:

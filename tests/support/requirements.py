@@ -31,7 +31,7 @@ THINGS = {
     "camvid": "the CamVid frames and the B0 weights trained on them",
     "checkout": "what lies in a checkout only, such as models/training",
     "clang": "a clang that compiles CUDA",
-    "conformance_wheels": "the wheels of constraints/conformance.txt, which the tests fetch",
+    "conformance_wheels": "pip's TensorRT headers, and the wheel of constraints/conformance.txt, which the tests fetch",
     "cuda_compilers": "pip's nvcc, and its CUDA 12.6",
     "demo_model": "the weights of the demo model",
     "gpu": "an NVIDIA GPU, TensorRT and the plugin library",

@@ -89,11 +89,12 @@ def tiny_model(metadata: ExportMetadata, body: str | None = None) -> onnx.ModelP
     if body is None:
         is_labels = metadata.output_kind is OutputKind.LABELS
         body = LABELS_BODY if is_labels else FLOAT_LOGITS_BODY if is_float else LOGITS_BODY
+        body = body.replace("logits", str(metadata.output_kind))
     ends = {
         "in": f"float[{batch}, 3, 64, 96]" if is_float else f"uint8[{batch}, 64, 96, 3]",
         "out": f"uint8[{batch}, 64, 96] labels"
         if metadata.output_kind is OutputKind.LABELS
-        else f"float[{batch}, {CLASSES}, 16, 24] logits",
+        else f"float[{batch}, {CLASSES}, 16, 24] {metadata.output_kind}",
     }
     text = (
         '<ir_version: 9, opset_import: ["" : 18, "segpp" : 1]> '

@@ -34,6 +34,7 @@ from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.calibrate import run_calibrate
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
+from tests.support.exporting import SCENE_SIZE
 from tests.support.requirements import require
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
@@ -45,7 +46,7 @@ HELD_OUT = "scenes:3"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("export") / "fast.onnx"
-    run_export(ExportOptions(path, CardSource(str(CARD)), mode=str(Preset.FAST), size=Size(256, 512)))
+    run_export(ExportOptions(path, CardSource(str(CARD)), mode=str(Preset.FAST), size=SCENE_SIZE))
     return path
 
 

@@ -38,7 +38,7 @@ from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.tuning.calibration import calibrator
 from segpp_deploy.tuning.calibration.options import CALIBRATION_IMAGES, CALIBRATION_METHOD, CalibrationOptions
 from segpp_deploy.workflows.calibrate import run_calibrate
-from tests.support.exporting import export
+from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export
 from tests.support.random_models import random_model
 from tests.support.tiny_graphs import SIZE, tiny_metadata, tiny_model
 
@@ -231,7 +231,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[Lowering, Path]:
     folder, network = tmp_path_factory.mktemp("exported"), random_model(Dialect.MMSEG)
     paths = {lowering: folder / f"{lowering}.onnx" for lowering in Lowering}
     for lowering, path in paths.items():
-        export(network, Preset.FAST, path, Size(64, 96), lowering=lowering, input_kind=InputKind.UINT8)
+        export(network, Preset.FAST, path, RAGGED, lowering=lowering, **PICTURE_TO_LABELS)
     return paths
 
 

@@ -20,9 +20,8 @@ from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import Layer, are_scores, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.ops.registry import DECLARATIONS
-from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
-from tests.support.exporting import run_onnxruntime
+from tests.support.exporting import SCENE_SIZE, run_onnxruntime
 from tests.support.requirements import needs
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16

@@ -21,9 +21,8 @@ from segpp_deploy.graph.precision.half import to_fp16
 from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import LayerKind, constant_behind, find_layers, tensor_name
 from segpp_deploy.graph.precision.qdq import DEFAULT_KINDS, quantize, quantize_weight
-from tests.graph.conftest import SCENE_SIZE
 from tests.graph.precision.conftest import GraphMaker
-from tests.support.exporting import Array, run_onnxruntime
+from tests.support.exporting import SCENE_SIZE, Array, run_onnxruntime
 from tests.support.requirements import has, needs
 
 LEAST_AGREEMENT = 0.97

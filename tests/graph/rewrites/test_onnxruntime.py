@@ -8,13 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
-from segpp_deploy.config import OutputKind, Preset, Size
+from segpp_deploy.config import OutputKind, Preset
 from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.model.dialects import Dialect
-from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.support.exporting import RAGGED, export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
-
-SIZE = Size(72, 104)
 
 
 @pytest.mark.parametrize("batch", [2, None], ids=["static", "dynamic"])
@@ -23,7 +21,7 @@ def test_labels_stay_the_same(batch: int | None, tmp_path: Path) -> None:
         random_model(Dialect.MMSEG),
         Preset.ORIGINAL,
         tmp_path / "m.onnx",
-        SIZE,
+        RAGGED,
         output_kind=OutputKind.LABELS,
         batch=batch,
     ).path
@@ -32,12 +30,12 @@ def test_labels_stay_the_same(batch: int | None, tmp_path: Path) -> None:
     assert "TopK" not in {node.op_type for node in rewritten.graph.node}
     assert [entry.key for entry in rewritten.metadata_props] == [entry.key for entry in onnx.load(path).metadata_props]
     onnx.save(rewritten, tmp_path / "rewritten.onnx")
-    pictures = smooth_pictures(SIZE, 2).numpy()
+    pictures = smooth_pictures(RAGGED, 2).numpy()
     found = run_onnxruntime(tmp_path / "rewritten.onnx", pictures)
     assert found.dtype == np.uint8
     assert (found == run_onnxruntime(path, pictures)).mean() >= 0.9999
 
 
 def test_logits_graphs_stay_untouched(tmp_path: Path) -> None:
-    model = onnx.load(export(random_model(Dialect.MMSEG), Preset.ORIGINAL, tmp_path / "m.onnx", SIZE).path)
+    model = onnx.load(export(random_model(Dialect.MMSEG), Preset.ORIGINAL, tmp_path / "m.onnx", RAGGED, batch=2).path)
     assert rewrite_for_onnxruntime(model) is model

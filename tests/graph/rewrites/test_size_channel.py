@@ -15,8 +15,7 @@ from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.graph.rewrites.size_channel import SizesAsChannel
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, MergePlan, N2d, StageSpec
-from tests.graph.conftest import RAGGED
-from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
 
 POOLED = MergePlan("pooled", (StageSpec(kv=N2d((3, 4), weighted=True)), *[StageSpec()] * 3))
@@ -44,5 +43,5 @@ def test_the_same_logits(plan: MergePlan, layers: int, batch: int, tmp_path: Pat
 
 
 def test_unweighted_scores_stay(tmp_path: Path) -> None:
-    path = export(random_model(Dialect.MMSEG), Preset.HQ, tmp_path / "m.onnx", RAGGED).path
+    path = export(random_model(Dialect.MMSEG), Preset.HQ, tmp_path / "m.onnx", RAGGED, **PICTURE_TO_LABELS).path
     assert not SizesAsChannel()(ir.load(path)).modified

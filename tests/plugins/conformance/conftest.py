@@ -7,29 +7,29 @@ from pathlib import Path
 import pytest
 
 from tests.plugins.conformance.driver import Driver
-from tests.plugins.conformance.nvidia import NvidiaFiles, require_nvidia_files
-from tests.plugins.native import HostBuild, build_host
+from tests.plugins.conformance.nvidia import require_nvidia_library
+from tests.plugins.native import build_host
 
 
 @pytest.fixture(scope="session")
-def nvidia() -> NvidiaFiles:
-    """TensorRT's headers and TensorRT-RTX's library."""
-    return require_nvidia_files()
+def nvidia_library() -> Path:
+    """TensorRT-RTX's library; TensorRT's headers are here as well."""
+    return require_nvidia_library()
 
 
 @pytest.fixture(scope="session")
-def plugins_library(nvidia: NvidiaFiles) -> Path:
+def plugins_library(nvidia_library: Path) -> Path:
     """The plugin library with the kernels compiled for the CPU."""
-    return build_host("segpp_plugins_host", HostBuild(tensorrt_include=nvidia.include_dir))
+    return build_host("segpp_plugins_host")
 
 
 @pytest.fixture(scope="session")
-def driver_program(nvidia: NvidiaFiles) -> Path:
+def driver_program(nvidia_library: Path) -> Path:
     """The compiled driver."""
-    return build_host("conformance_driver", HostBuild(tensorrt_include=nvidia.include_dir))
+    return build_host("conformance_driver")
 
 
 @pytest.fixture
-def driver(driver_program: Path, nvidia: NvidiaFiles, plugins_library: Path, tmp_path: Path) -> Driver:
+def driver(driver_program: Path, nvidia_library: Path, plugins_library: Path, tmp_path: Path) -> Driver:
     """The driver on the real registry."""
-    return Driver(driver_program, nvidia.library, plugins_library, tmp_path)
+    return Driver(driver_program, nvidia_library, plugins_library, tmp_path)

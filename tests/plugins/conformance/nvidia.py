@@ -1,4 +1,4 @@
-"""NVIDIA's headers and library for the conformance tests, fetched once and unpacked below build/."""
+"""NVIDIA's library for the conformance tests, fetched once and unpacked below build/."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_WHEEL, pip_include_folders
 from tests.plugins.native import REPOSITORY, locked
 from tests.support.requirements import skip_or_fail
 
@@ -19,23 +19,20 @@ REQUIREMENTS = REPOSITORY / "constraints" / "conformance.txt"
 UNPACKED = REPOSITORY / "build" / "conformance"
 
 
-@dataclass(frozen=True)
-class NvidiaFiles:
-    """TensorRT's headers (a folder) and TensorRT-RTX's library with the same ABI."""
+def require_nvidia_library() -> Path:
+    """Return TensorRT-RTX's library with the ABI of pip's TensorRT headers.
 
-    include_dir: Path
-    library: Path
-
-
-def require_nvidia_files() -> NvidiaFiles:
-    """Return the files; a test without them skips, or fails where they are required."""
+    A test without them skips, or fails where they are required.
+    """
+    if not pip_include_folders():
+        skip_or_fail("conformance_wheels", f"no headers: pip install --no-deps {HEADERS_WHEEL}")
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         skip_or_fail("conformance_wheels", "TensorRT-RTX has wheels for x86-64 Linux only")
     folder = UNPACKED / hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
     with locked(folder):
         if not (folder / "complete").is_file():
             _fetch(folder)
-    return NvidiaFiles(folder / "kernel_lens/include/tensorrt", folder / "tensorrt_rtx_libs/libtensorrt_rtx.so.1")
+    return folder / "tensorrt_rtx_libs/libtensorrt_rtx.so.1"
 
 
 def _fetch(folder: Path) -> None:

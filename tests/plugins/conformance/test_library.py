@@ -11,8 +11,7 @@ import pytest
 from segpp_deploy.ops.registry import DECLARATIONS
 from tests.plugins.conformance.driver import KINT32, Driver, create_command
 from tests.plugins.conformance.examples import assert_outputs, make_example
-from tests.plugins.conformance.nvidia import NvidiaFiles
-from tests.plugins.native import HostBuild, build_host
+from tests.plugins.native import SANITIZED, build_host
 
 EXPORTS = {"getCreators", "setLoggerFinder"}
 
@@ -32,26 +31,20 @@ def test_library_stands_alone(plugins_library: Path) -> None:
     assert count.value == 2 * len(DECLARATIONS)
 
 
-def test_plugins_are_clean_as_cpp20(nvidia: NvidiaFiles) -> None:
-    """Warnings are errors; the other tests compile C++17."""
-    build_host("segpp_plugins_host", HostBuild(tensorrt_include=nvidia.include_dir, cxx_standard=20))
-
-
 @pytest.fixture(scope="module")
-def sanitized(nvidia: NvidiaFiles) -> tuple[Path, Path]:
+def sanitized(nvidia_library: Path) -> tuple[Path, Path]:
     """The driver and the plugins with AddressSanitizer and UndefinedBehaviorSanitizer."""
-    how = HostBuild(tensorrt_include=nvidia.include_dir, sanitize=True)
-    return build_host("conformance_driver", how), build_host("segpp_plugins_host", how)
+    return build_host("conformance_driver", SANITIZED), build_host("segpp_plugins_host", SANITIZED)
 
 
 @pytest.mark.parametrize("op", list(DECLARATIONS))
 def test_sanitizers_find_nothing(
-    sanitized: tuple[Path, Path], nvidia: NvidiaFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str
+    sanitized: tuple[Path, Path], nvidia_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, op: str
 ) -> None:
     """In a plugin's whole life, and in what it refuses; a finding ends the process."""
     monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # NVIDIA's library keeps what it allocates
     program, plugins = sanitized
-    driver = Driver(program, nvidia.library, plugins, tmp_path)
+    driver = Driver(program, nvidia_library, plugins, tmp_path)
     example = make_example(op)
     tokens = [driver.save(f"input{index}", array) for index, array in enumerate(example.inputs)]
     life = [

@@ -12,17 +12,16 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from segpp_deploy.config import Lowering, OutputKind, Preset, Size
+from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.ops.registry import DECLARATIONS
 from tests.plugins.conformance.driver import KLINEAR, TYPES, Driver, create_command, field_tokens
 from tests.plugins.conformance.examples import TENSORRT_DTYPES
-from tests.support.exporting import export
+from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export
 from tests.support.random_models import random_model
 
-SIZE = Size(136, 200)  # ragged grids
 LOOKUP = {"plugin_version", "plugin_namespace"}
 DTYPES: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT32: "int32", TensorProto.UINT8: "uint8"}
 MERGING = {"TokenMatch": 8, "TokenMerge": 8, "TokenUnmerge": 4, "UpsampleArgmax": 1}  # B0 has two layers a stage
@@ -52,9 +51,7 @@ def test_every_preset_is_expected() -> None:
 
 @pytest.mark.parametrize("preset", list(Preset))
 def test_nodes_become_plugins(preset: Preset, model: SegFormer, driver: Driver, tmp_path: Path) -> None:
-    path = export(
-        model, preset, tmp_path / "m.onnx", SIZE, lowering=Lowering.PLUGIN, output_kind=OutputKind.LABELS
-    ).path
+    path = export(model, preset, tmp_path / "m.onnx", RAGGED, lowering=Lowering.PLUGIN, **PICTURE_TO_LABELS).path
     graph = onnx.load(path).graph
     nodes = [node for node in graph.node if node.domain == DOMAIN]
     assert Counter(node.op_type for node in nodes) == EXPECTED_NODES[preset]

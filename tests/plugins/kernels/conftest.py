@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.plugins.kernels.host_kernels import HostKernels
-from tests.plugins.native import HostBuild, build_host
+from tests.plugins.native import PLAIN, HostBuild, build_host
 
 LIBRARY_VARIABLE = "SEGPP_HOST_LIBRARY"
 """Names a library to test instead of this tree's: benchmarks/toolchain/mutations.py plants bugs in it."""
 
 
-def host_library(how: HostBuild | None = None) -> Path:
+def host_library(how: HostBuild = PLAIN) -> Path:
     """Return the library under test."""
     if given := os.environ.get(LIBRARY_VARIABLE):
         return Path(given)

@@ -10,12 +10,12 @@ from tests.plugins.kernels.conftest import host_library
 from tests.plugins.kernels.host_kernels import HostKernels
 from tests.plugins.kernels.matching import Match, assert_equal_away_from_ties
 from tests.plugins.kernels.test_token_match import exact_tokens, random_match
-from tests.plugins.native import HostBuild
+from tests.plugins.native import OTHER
 
 
 @pytest.fixture(scope="module")
 def turing_kernels() -> HostKernels:
-    return HostKernels(host_library(HostBuild(architecture=75, cxx_standard=20)))
+    return HostKernels(host_library(OTHER))
 
 
 @pytest.mark.parametrize(("grid", "channels"), [((20, 24), 96), ((9, 13), 33), ((12, 12), 160)])

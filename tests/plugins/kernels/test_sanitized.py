@@ -11,7 +11,7 @@ import pytest
 
 from segpp_deploy.plugin_library.build_tools import find_cxx
 from tests.plugins.kernels.conftest import host_library
-from tests.plugins.native import REPOSITORY, HostBuild
+from tests.plugins.native import REPOSITORY, SANITIZED
 from tests.support.requirements import skip_or_fail
 
 
@@ -26,7 +26,7 @@ def sanitizer() -> str:
 
 
 def test_kernels_touch_only_what_is_theirs(sanitizer: str) -> None:
-    library = host_library(HostBuild(sanitize=True))
+    library = host_library(SANITIZED)
     run = subprocess.run(
         [sys.executable, "-m", "tests.plugins.kernels.sanitized_cases", str(library)],
         cwd=REPOSITORY,

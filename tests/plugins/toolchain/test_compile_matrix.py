@@ -9,10 +9,11 @@ import pytest
 
 from benchmarks.toolchain import compile_matrix
 from benchmarks.toolchain.kernel_compilation import compile_kernel, count, kernel_sources, read_resources
-from segpp_deploy.plugin_library.architectures import ARCHITECTURES
+from segpp_deploy.plugin_library.architectures import ARCHITECTURES, OLDEST
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
 RECORD_AGAIN = "python -m benchmarks.toolchain.compile_matrix"
+COMPILED_HERE = (OLDEST, "87", ARCHITECTURES[-1])  # of all, the record is read
 LOG = """\
 ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function '_ZN5segpp6detail4kernI6__halfEEvPT_' for 'sm_87'
@@ -65,7 +66,13 @@ def test_instructions_are_counted_by_whole_words() -> None:
     assert count(Counter({"LDG.E.128.CONSTANT": 1, "LDG.E.U16": 1, "LDGSTS.E.128": 1}), "LDG", "128") == 1
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_record_is_of_these_sources_and_without_fault() -> None:
+    record = compile_matrix.read_record()
+    assert record["sources"] == compile_matrix.content_keys(record["nvcc"]), RECORD_AGAIN
+    assert not [row for row in record["rows"] if compile_matrix.find_faults(row)]
+
+
+@pytest.mark.parametrize("architecture", COMPILED_HERE)
 @pytest.mark.parametrize("source", kernel_sources(), ids=lambda source: source.stem)
 def test_kernels(source: Path, architecture: str, toolkit: CudaToolkit) -> None:
     rows = compile_matrix.describe(toolkit, compile_kernel(toolkit, source, architecture))
