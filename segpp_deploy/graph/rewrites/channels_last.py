@@ -7,6 +7,8 @@ every value once to make planes and once more to make pictures of them. As pictu
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import onnx_ir as ir
 
@@ -64,15 +66,15 @@ def _are_tokens_of(planes: ir.Value | None, tokens: ir.Value | None) -> bool:
 
 def _rewrite(graph: ir.Graph, first: ir.Node, second: ir.Node) -> None:
     source, result = first.inputs[0], second.outputs[0]
+    assert result.shape is not None
+    sides = cast("tuple[int, ...]", tuple(result.shape)[1:])
     write = NodeWriter(prefix=f"{result.name}.channels_last")
     if is_swap(first):
-        assert result.shape is not None
-        _, channels, height, width = result.shape
-        pictures = write.op("Reshape", source, write.constant([0, height, width, channels], np.int64))
+        channels, *grid = sides
+        pictures = write.op("Reshape", source, write.constant([0, *grid, channels], np.int64))
         changed = write.op("Transpose", pictures, perm=CHANNELS_FIRST)
     else:
-        assert result.shape is not None
         pictures = write.op("Transpose", source, perm=CHANNELS_LAST)
-        changed = write.op("Reshape", pictures, write.constant([0, *result.shape[1:]], np.int64))
+        changed = write.op("Reshape", pictures, write.constant([0, *sides], np.int64))
     write.replace(graph, second, [changed])
     graph.remove(first, safe=True)

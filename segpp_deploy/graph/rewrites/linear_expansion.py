@@ -6,6 +6,8 @@ their results are large, and takes longer than for the two apart. It joins no ma
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import onnx_ir as ir
 
@@ -53,7 +55,7 @@ def _rewrite(graph: ir.Graph, conv: ir.Node, tokens: ir.Value) -> None:
     assert hidden.shape is not None
     assert weight is not None
     assert weight.const_value is not None
-    _, channels, height, width = hidden.shape
+    channels, height, width = cast("tuple[int, int, int]", tuple(hidden.shape)[1:])  # only the batch is ever dynamic
     write = NodeWriter(prefix=f"{hidden.name}.linear")
     product = write.op("MatMul", tokens, write.constant(weight.const_value.numpy()[:, :, 0, 0].T, np.float32))
     biased = write.op("Add", product, conv.inputs[2])
