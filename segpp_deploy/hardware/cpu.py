@@ -86,6 +86,22 @@ def names_byte_products(cpu_info: str) -> bool:
     return not _BYTE_PRODUCT_FLAGS.isdisjoint(cpu_flags(cpu_info))
 
 
+def is_avx2_widest() -> bool:
+    """Whether the CPU has AVX2 and not AVX-512; unknown counts as no."""
+    return names_avx2_as_widest(_read(_CPU_INFO))
+
+
+def names_avx2_as_widest(cpu_info: str) -> bool:
+    """Whether the text of /proc/cpuinfo names AVX2 and no AVX-512 with bytes and words.
+
+    Example:
+        >>> names_avx2_as_widest("flags : avx avx2"), names_avx2_as_widest("flags : avx2 avx512f avx512bw")
+        (True, False)
+    """
+    flags = cpu_flags(cpu_info)
+    return "avx2" in flags and "avx512bw" not in flags
+
+
 def cpu_flags(cpu_info: str) -> frozenset[str]:
     """Return the instruction sets that the text of /proc/cpuinfo names."""
     match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpu_info, re.MULTILINE)

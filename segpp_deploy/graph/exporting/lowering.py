@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container
 
 import onnx_ir as ir
-from onnx_ir import convenience
 from onnx_ir.passes import common as passes
 
 from segpp_deploy.ops.declaration import DOMAIN
@@ -36,9 +35,7 @@ class LowerToPortable(ir.passes.InPlacePass):
         for node in self._nodes_to_lower(model):
             writer = NodeWriter(prefix=node.outputs[0].name or node.op_type)
             replacements = LOWERINGS[node.op_type](writer, node, matches)
-            for initializer in writer.initializers:
-                graph.register_initializer(initializer)
-            _replace(graph, node, writer, replacements)
+            writer.replace(graph, node, replacements)
             lowered += 1
         if not any(node.domain == DOMAIN for node in graph):
             model.opset_imports.pop(DOMAIN, None)
@@ -68,14 +65,3 @@ def lower_to_portable(model: ir.Model) -> ir.Model:
 def lower_without_plugin(model: ir.Model) -> ir.Model:
     """Lower, in place, the ops of `model` that no plugin computes; a model without such ops stays as it is."""
     return LowerToPortable(keep=WITH_PLUGIN)(model).model
-
-
-def _replace(graph: ir.Graph, node: ir.Node, writer: NodeWriter, replacements: tuple[ir.Value, ...]) -> None:
-    """Put the written nodes in the place of `node`; each replacement takes over the old value's name."""
-    graph.insert_after(node, writer.nodes)
-    for old, replacement in zip(node.outputs, replacements, strict=True):
-        replacement.name, old.name = old.name, None
-        replacement.type = replacement.type or old.type
-        replacement.shape = old.shape
-        convenience.replace_all_uses_with(old, replacement, replace_graph_outputs=True)
-    graph.remove(node, safe=True)

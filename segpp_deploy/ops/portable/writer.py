@@ -71,6 +71,18 @@ class NodeWriter:
         """Cast, unless the value has that type already."""
         return value if value.dtype == dtype else self.op("Cast", value, to=dtype.value)
 
+    def replace(self, graph: ir.Graph, node: ir.Node, replacements: Sequence[ir.Value]) -> None:
+        """Put what was written in the place of `node`; each replacement takes over the name of the old value."""
+        for initializer in self.initializers:
+            graph.register_initializer(initializer)
+        graph.insert_after(node, self.nodes)
+        for old, replacement in zip(node.outputs, replacements, strict=True):
+            replacement.name, old.name = old.name, None
+            replacement.type = replacement.type or old.type
+            replacement.shape = old.shape
+            ir.convenience.replace_all_uses_with(old, replacement, replace_graph_outputs=True)
+        graph.remove(node, safe=True)
+
 
 def integer_attribute(node: ir.Node, name: str) -> int:
     """Return an integer attribute of a custom node."""

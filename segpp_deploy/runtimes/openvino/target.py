@@ -5,6 +5,7 @@ from __future__ import annotations
 from segpp_deploy.config import Precision
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.hardware.cpu import is_avx2_widest
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.onnx_engine import serialize_onnx
 from segpp_deploy.runtimes.openvino.info import OPENVINO
@@ -35,7 +36,8 @@ class OpenVinoTarget:
         """Return the graph in OpenVINO's form."""
         from segpp_deploy.graph.rewrites.openvino import rewrite_for_openvino  # slow to load; only building needs it
 
-        return CompiledEngine(serialize_onnx(rewrite_for_openvino(graph.model)), self._facts, settings)
+        model = rewrite_for_openvino(graph.model, settings.precision, joins_depthwise=is_avx2_widest())
+        return CompiledEngine(serialize_onnx(model), self._facts, settings)
 
     def can_run(self, compiled: CompiledEngine) -> bool:
         """Return True: where the CPU lacks a precision, loading says so."""

@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segpp_deploy.config import Precision
 from segpp_deploy.graph.rewrites.labels_in_phases import MOST_CLASSES, LabelsInPhases, Tap, phases_of
 from segpp_deploy.graph.rewrites.openvino import rewrite_for_openvino
 
@@ -84,7 +85,7 @@ def test_the_taps_of_the_usual_enlargement() -> None:
 
 
 def test_openvinos_form_has_no_resize_of_the_labels() -> None:
-    operations = {node.op_type for node in rewrite_for_openvino(tail(3, 4, 5)).graph.node}
+    operations = {node.op_type for node in rewrite_for_openvino(tail(3, 4, 5), Precision.FP32).graph.node}
     assert "Resize" not in operations
     assert "Squeeze" not in operations, "what is not used any more is gone"
 
@@ -93,4 +94,4 @@ def test_openvinos_form_of_a_graph_without_labels_keeps_its_resize() -> None:
     model = tail(3, 4, 5)
     del model.graph.node[1:]
     model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("full", onnx.TensorProto.FLOAT, None))
-    assert [node.op_type for node in rewrite_for_openvino(model).graph.node] == ["Resize"]
+    assert [node.op_type for node in rewrite_for_openvino(model, Precision.FP32).graph.node] == ["Resize"]
