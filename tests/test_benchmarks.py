@@ -151,6 +151,8 @@ def test_modes_without_matching_get_one_try(mode: Preset, monkeypatch: pytest.Mo
         (Preset.ORIGINAL, 0.9985, 0.6, False),
         (Preset.FAST, 0.9955, 0.61, True),
         (Preset.FAST, 0.9945, 0.6, False),
+        (Preset.FAST_PLUS, 0.9955, 0.6014, True),
+        (Preset.FAST_PLUS, 0.9955, 0.6016, False),
     ],
 )
 def test_camvid_bars(
@@ -164,6 +166,32 @@ def test_camvid_bars(
     monkeypatch.setattr(camvid, "run_validate", validate)
     monkeypatch.setattr(camvid, "make_engine", lambda mode, folder: folder)
     assert camvid.measure(mode, Path(), Path(), None)["passed"] is passed
+
+
+WEIGHTED = ((Preset.HQ, Preset.HQ_PLUS), (Preset.FAST, Preset.FAST_PLUS))
+MOST_LOST_REDUCED = 0.0025
+
+
+def recorded_by(name: str, *axes: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    rows = json.loads((recording.RESULTS / f"{name}.json").read_text())["rows"]
+    return {tuple(row[axis] for axis in axes): row for row in rows}
+
+
+@pytest.mark.parametrize(("plain", "plus"), WEIGHTED)
+def test_weighted_keys_label_as_original_does(plain: Preset, plus: Preset) -> None:
+    rows = recorded_by("camvid", "mode")
+    assert rows[plus,]["passed"]
+    assert rows[plus,]["agreement_with_original"] > rows[plain,]["agreement_with_original"]
+
+
+@pytest.mark.parametrize("plus", [plus for _, plus in WEIGHTED])
+def test_weighted_keys_lose_little_in_reduced_precision(plus: Preset) -> None:
+    rows = recorded_by("precision_accuracy", "data", "mode", "target", "precision")
+    judged = [row for (_, mode, _, _), row in rows.items() if mode == plus]
+    assert {row["data"] for row in judged} == {"camvid", "scenes"}
+    for row in judged:
+        original = rows[row["data"], str(Preset.ORIGINAL), row["target"], row["precision"]]["miou_fp32"]
+        assert row["miou"] >= original - MOST_LOST_REDUCED, row
 
 
 def test_a_refused_graph_fails(monkeypatch: pytest.MonkeyPatch) -> None:
