@@ -66,11 +66,14 @@ class SegFormer(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """[B, 3, H, W] -> [B, K, h, w]."""
-        height, width = backbone_size(self.plan, (int(image.shape[2]), int(image.shape[3])))
-        if self.plan.downsample:
-            image = image[:, :, : 2 * height : 2, : 2 * width : 2]  # nearest resize by one half
-        out: torch.Tensor = self.head(self.encoder(image, self.plan))
+        out: torch.Tensor = self.head(self.encoder(shrink_image(image, self.plan), self.plan))
         return out
+
+
+def shrink_image(image: torch.Tensor, plan: MergePlan) -> torch.Tensor:
+    """Return what the backbone sees of [B, 3, H, W]: with `downsample` the nearest resize by one half."""
+    height, width = backbone_size(plan, (int(image.shape[2]), int(image.shape[3])))
+    return image[:, :, : 2 * height : 2, : 2 * width : 2] if plan.downsample else image
 
 
 def take_rgb(model: SegFormer, order: ChannelOrder) -> None:

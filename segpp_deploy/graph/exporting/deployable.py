@@ -42,12 +42,8 @@ class Deployable(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Contract input -> contract output."""
-        logits = self.logits(image)
-        if self.output_kind is not OutputKind.LABELS:
-            return logits
         height, width = image.shape[1:3] if self.input_kind is InputKind.UINT8 else image.shape[2:]
-        labels: torch.Tensor = upsample_argmax(logits, int(height), int(width))
-        return labels
+        return finish(self.logits(image), self.output_kind, (int(height), int(width)))
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """Contract input -> logits or heatmaps [B, K, h, w]."""
@@ -62,3 +58,11 @@ class Deployable(nn.Module):
         if self.input_kind is InputKind.UINT8:
             return torch.zeros(batch, *size_hw, 3, dtype=torch.uint8)
         return torch.zeros(batch, 3, *size_hw)
+
+
+def finish(logits: torch.Tensor, output_kind: OutputKind, size_hw: tuple[int, int]) -> torch.Tensor:
+    """Logits or heatmaps [B, K, h, w], and the picture's size -> contract output."""
+    if output_kind is not OutputKind.LABELS:
+        return logits
+    labels: torch.Tensor = upsample_argmax(logits, *size_hw)
+    return labels

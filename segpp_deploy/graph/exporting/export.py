@@ -27,8 +27,8 @@ from segpp_deploy.graph.exporting.tracing import trace
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.rewrites.plugin import rewrite_for_plugins
 from segpp_deploy.model.folding import fold_model
-from segpp_deploy.model.plan import count_tokens, explain_plan
-from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.plan import MergePlan, count_tokens, explain_plan
+from segpp_deploy.model.segformer import ModelSpec, SegFormer
 from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.ops.upsample_argmax import MAX_CLASSES
 
@@ -113,25 +113,39 @@ def build_graph(model: SegFormer, request: GraphOptions) -> tuple[ir.Model, Expo
     Raises:
         SegppError: the size is too small for the plan.
     """
-    metadata = _describe(model, request)  # first: it finds out whether the plan fits the size
+    metadata = describe_graph(model.spec, model.plan, request)  # first: it finds out whether the plan fits the size
+    graph = trace(make_deployable(model, request), request.size.hw, request.batch)
+    return lower_graph(graph, request.lowering), metadata
+
+
+def make_deployable(model: SegFormer, request: GraphOptions) -> Deployable:
+    """Return what is traced: the model, folded where it is to be, between the contract's ends."""
     deployed = fold_model(model) if request.fold else model
-    module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization, request.threshold)
-    graph = trace(module, request.size.hw, request.batch)
-    if request.lowering is Lowering.PORTABLE:
+    return Deployable(deployed, request.input_kind, request.output_kind, request.normalization, request.threshold)
+
+
+def lower_graph(graph: ir.Model, lowering: Lowering) -> ir.Model:
+    """Bring a traced graph into a lowering; it says who wrote it and nothing else."""
+    if lowering is Lowering.PORTABLE:
         graph = lower_to_portable(graph)
     else:
         graph = rewrite_for_plugins(lower_without_plugin(graph))
     passes.ClearMetadataAndDocStringPass()(graph)
     graph.producer_name, graph.producer_version = "segpp-deploy", __version__
-    return graph, metadata
+    return graph
 
 
-def _describe(model: SegFormer, request: GraphOptions) -> ExportMetadata:
+def describe_graph(spec: ModelSpec, plan: MergePlan, request: GraphOptions) -> ExportMetadata:
+    """Return the metadata of a graph.
+
+    Raises:
+        SegppError: the size is too small for the plan.
+    """
     return ExportMetadata(
-        arch=model.spec.arch,
-        task=model.spec.task,
-        plan=model.plan,
-        tokens=tuple(count_tokens(model.plan, request.size.hw)),
+        arch=spec.arch,
+        task=spec.task,
+        plan=plan,
+        tokens=tuple(count_tokens(plan, request.size.hw)),
         size=request.size,
         batch=request.batch,
         input_kind=request.input_kind,

@@ -6,12 +6,13 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import onnx_ir as ir
 import torch
 from onnxscript.values import Opset
+from torch import nn
 
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.exporting.schemas import PLUGIN_LOOKUP, register_schemas
@@ -33,19 +34,33 @@ def trace(module: Deployable, size_hw: tuple[int, int], batch: int | None) -> ir
     Returns:
         A model with input `image`, output named after its kind, standard ops and custom nodes only.
     """
-    register_schemas()
     dynamic_shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
     # Two images, because tracing takes a dimension of one for a constant.
     example = module.example_input(batch or 2, size_hw)
+    return trace_module(module, {"image": example}, str(module.output_kind), dynamic_shapes)
+
+
+def trace_module(
+    module: nn.Module, examples: Mapping[str, torch.Tensor], output: str, dynamic_shapes: Any = None
+) -> ir.Model:
+    """Trace any module of ours.
+
+    Args:
+        module: what to trace.
+        examples: an example of each input, by name and in order.
+        output: name of the one output.
+        dynamic_shapes: of the inputs, as `torch.onnx.export` takes them; None: all are fixed.
+    """
+    register_schemas()
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
             module.eval(),
-            (example,),
+            tuple(examples.values()),
             dynamo=True,
             opset_version=ONNX_OPSET,
             custom_translation_table=_translations(),
-            input_names=["image"],
-            output_names=[str(module.output_kind)],
+            input_names=list(examples),
+            output_names=[output],
             dynamic_shapes=dynamic_shapes,
             verbose=False,
         )
