@@ -58,7 +58,7 @@ def tune(
     images: Annotated[
         int | None, typer.Option(metavar="N", help=f"Judge on so many pictures; {IMAGES}, or what there is time for.")
     ] = None,
-    minutes: Annotated[float, typer.Option(metavar="N", help="About how long to search.")] = MINUTES,
+    minutes: Annotated[float, typer.Option(metavar="N", help="How long everything may take.")] = MINUTES,
     trials: Annotated[int | None, typer.Option(metavar="N", help="Search no further after so many candidates.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the plans that are tried.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the search in the directory.")] = False,

@@ -15,7 +15,7 @@ class Deployable(nn.Module):
     """Adds normalisation before the model (uint8 input) and upsampling with argmax after it (labels output).
 
     Args:
-        model: folded or not.
+        model: folded or not; or what stands in its place, where there is no threshold.
         input_kind: uint8 [B, H, W, 3] RGB, or float [B, 3, H, W] already normalised.
         output_kind: labels [B, H, W] uint8, or the model's own logits or heatmaps.
         normalization: what the model was trained with.
@@ -27,14 +27,17 @@ class Deployable(nn.Module):
 
     def __init__(
         self,
-        model: SegFormer,
+        model: nn.Module,
         input_kind: InputKind,
         output_kind: OutputKind,
         normalization: Normalization,
         threshold: float | None = None,
     ) -> None:
         super().__init__()
-        self.model = model if threshold is None else with_background(model, threshold)
+        if threshold is not None:
+            assert isinstance(model, SegFormer)
+            model = with_background(model, threshold)
+        self.model = model
         self.input_kind = input_kind
         self.output_kind = output_kind
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1))

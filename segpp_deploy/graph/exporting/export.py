@@ -114,14 +114,10 @@ def build_graph(model: SegFormer, request: GraphOptions) -> tuple[ir.Model, Expo
         SegppError: the size is too small for the plan.
     """
     metadata = describe_graph(model.spec, model.plan, request)  # first: it finds out whether the plan fits the size
-    graph = trace(make_deployable(model, request), request.size.hw, request.batch)
-    return lower_graph(graph, request.lowering), metadata
-
-
-def make_deployable(model: SegFormer, request: GraphOptions) -> Deployable:
-    """Return what is traced: the model, folded where it is to be, between the contract's ends."""
     deployed = fold_model(model) if request.fold else model
-    return Deployable(deployed, request.input_kind, request.output_kind, request.normalization, request.threshold)
+    module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization, request.threshold)
+    graph = trace(module, request.size.hw, request.batch)
+    return lower_graph(graph, request.lowering), metadata
 
 
 def lower_graph(graph: ir.Model, lowering: Lowering) -> ir.Model:

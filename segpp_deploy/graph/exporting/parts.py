@@ -18,10 +18,12 @@ from torch import nn
 
 from segpp_deploy.config import Lowering, OutputKind, Size
 from segpp_deploy.graph.exporting.deployable import Deployable, finish
-from segpp_deploy.graph.exporting.export import GraphOptions, describe_graph, lower_graph, make_deployable
+from segpp_deploy.graph.exporting.export import GraphOptions, describe_graph, lower_graph
 from segpp_deploy.graph.exporting.tracing import trace_module
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, stage_grids
+from segpp_deploy.model.binary_head import with_background
+from segpp_deploy.model.folding import fold_model
 from segpp_deploy.model.plan import MergePlan, backbone_size, resolve_stage
 from segpp_deploy.model.segformer import SegFormer, shrink_image
 
@@ -32,13 +34,17 @@ class GraphAssembler:
     Args:
         model: unfolded, float32, in eval mode.
         request: what to export it as; size and lowering are each graph's own.
+        kept_bytes: parts of so many bytes stay in memory, those used last.
     """
 
-    def __init__(self, model: SegFormer, request: GraphOptions) -> None:
+    def __init__(self, model: SegFormer, request: GraphOptions, kept_bytes: int) -> None:
         self._spec = model.spec
         self._request = request
-        self._whole = make_deployable(model, request)
+        folded = fold_model(model) if request.fold else model
+        self._model = folded if request.threshold is None else with_background(folded, request.threshold)
+        self._kept_bytes = kept_bytes
         self._parts: dict[Hashable, onnx.ModelProto] = {}
+        self._count = 0
 
     def assemble(self, plan: MergePlan, size: Size, lowering: Lowering) -> GraphFile:
         """Return the graph of a plan; what of it was part of an earlier one is not traced again.
@@ -55,34 +61,34 @@ class GraphAssembler:
             f"stage {number}": torch.zeros(batch, width, *grid)
             for number, (width, grid) in enumerate(zip(widths, grids, strict=True), start=1)
         }
-        given: dict[str, torch.Tensor] = {"image": self._whole.example_input(batch, size.hw)}
         parts = []
+        given: dict[str, torch.Tensor] = {}
         for index, (output, feature) in enumerate(features.items()):
             merge = resolve_stage(plan.stages[index], grids[index], SPATIAL_REDUCTION[index])
             key = index, size, seen_hw, merge, lowering
-            parts.append(self._part(key, lowering, self._stage(plan, index), given, output))
+            module: nn.Module = _Stage(self._model.encoder.stages[index], plan, index)
+            if index == 0:
+                module = Deployable(module, request.input_kind, OutputKind.LOGITS, request.normalization)
+                given = {"image": module.example_input(batch, size.hw)}
+            parts.append(self._part(key, lowering, module, given, output))
             given = {output: feature}
-        head = _Head(self._whole.model.head, request)
+        head = _Head(self._model.head, request)
         parts.append(self._part((size, seen_hw, lowering), lowering, head, features, str(request.output_kind)))
         return GraphFile(Path(f"{plan.name}.onnx"), _join(parts), metadata, "")
-
-    def _stage(self, plan: MergePlan, index: int) -> nn.Module:
-        stage = _Stage(self._whole.model.encoder.stages[index], plan, index)
-        request = self._request
-        if index > 0:
-            return stage
-        return Deployable(stage, request.input_kind, OutputKind.LOGITS, request.normalization)
 
     def _part(
         self, key: Hashable, lowering: Lowering, module: nn.Module, examples: Mapping[str, torch.Tensor], output: str
     ) -> onnx.ModelProto:
-        if key not in self._parts:
-            graph = lower_graph(trace_module(module, examples, output), lowering)
-            part = ir.to_proto(graph)
-            prefix = f"part {len(self._parts)}/"
+        part = self._parts.pop(key, None)
+        if part is None:
+            part = ir.to_proto(lower_graph(trace_module(module, examples, output), lowering))
+            prefix = f"part {self._count}/"
             compose.add_prefix_graph(part.graph, prefix, rename_inputs=False, rename_outputs=False, inplace=True)
-            self._parts[key] = part
-        return self._parts[key]
+            self._count += 1
+        self._parts[key] = part  # the last one used is the last to go
+        while len(self._parts) > 1 and sum(one.ByteSize() for one in self._parts.values()) > self._kept_bytes:
+            del self._parts[next(iter(self._parts))]
+        return part
 
 
 class _Stage(nn.Module):

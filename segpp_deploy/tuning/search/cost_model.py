@@ -42,6 +42,7 @@ class CostModel:
         self._peaks = peaks
         self._lowering = lowering
         self._measured: dict[EngineKind, list[tuple[Vector, float]]] = defaultdict(list)
+        self._factors: dict[EngineKind, Vector] = {}  # until more is learnt
         self._errors: list[float] = []
 
     def roofline_ms(self, candidate: Candidate) -> float:
@@ -54,6 +55,11 @@ class CostModel:
 
     def factors(self, engine: EngineKind) -> Vector:
         """Return the factor of each `Part`; all 1 where nothing was measured."""
+        if engine not in self._factors:
+            self._factors[engine] = self._fit_factors(engine)
+        return self._factors[engine]
+
+    def _fit_factors(self, engine: EngineKind) -> Vector:
         measured = self._measured[engine]
         if not measured:
             return np.ones(len(Part))
@@ -66,6 +72,7 @@ class CostModel:
         if self._measured[candidate.engine]:
             self._errors.append(abs(self.predict_ms(candidate) / milliseconds - 1))
         self._measured[candidate.engine].append((self._parts(candidate), milliseconds))
+        self._factors.pop(candidate.engine, None)
 
     @property
     def error(self) -> float:

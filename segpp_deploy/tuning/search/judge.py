@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,15 +16,20 @@ from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.session import Session
 from segpp_deploy.tasks.protocol.evaluation import Evaluation
+from segpp_deploy.tuning.search.limits import Now
 
-SHARES = (16, 4, 1)
-"""Candidates are judged on a sixteenth of the pictures, on a quarter, on all of them."""
+SHARES = (8, 3, 1)
+"""Candidates are judged on an eighth of the pictures, on a third, on all of them."""
 
 LEAST_PICTURES = 4
 FIRST_SLACK = 1.0
 """By so many points the first pictures may mislead, until it is known how far they do."""
 
 LEAST_SLACK = 0.05
+MARGINS = (0.25, 0.5)
+"""Held-out pictures may judge otherwise by so many points, at least and at most: a model that was trained on the
+pictures that candidates are judged on is flattered there, and what it loses is too large."""
+
 _KNOWN_AFTER = 4  # candidates that were judged on all pictures
 _PERCENT = 80
 
@@ -38,6 +44,7 @@ class Judge:
         step: what this is called while the reference predicts.
         progress: told about that.
         shares: what part of the pictures a rung has: one of so many.
+        now: the clock.
 
     Raises:
         SegppError: a picture cannot be read, the labels do not fit the model, or nothing counts.
@@ -51,12 +58,17 @@ class Judge:
         step: str,
         progress: Progress,
         shares: Sequence[int] = SHARES,
+        now: Now = time.monotonic,
     ) -> None:
         shuffled = list(dataset.samples)
         random.Random(seed).shuffle(shuffled)
         self._progress = progress
+        began = now()
         evaluator = Evaluator[Any, Any](replace(dataset, samples=tuple(shuffled)), self._tell)
         whole = evaluator.keep(Predictor(reference), step)
+        self.seconds_per_picture = (now() - began) / len(shuffled)
+        """How long one picture takes: reading it for the first time, and the reference."""
+
         self._progress = no_progress  # what follows is a small part of longer work
         counts = sorted({max(LEAST_PICTURES, len(shuffled) // share) for share in shares[:-1]})
         parts = [whole.first(count) for count in counts if count < len(shuffled)]
@@ -77,6 +89,11 @@ class Judge:
     def rungs(self) -> tuple[int, ...]:
         """On how many pictures candidates are judged, one after the other."""
         return tuple(len(rung.dataset) for rung in self._rungs)
+
+    @property
+    def margin(self) -> float:
+        """By how many points other pictures may judge otherwise: as all of these do from a part of them."""
+        return float(np.clip(self.slack(max(len(self._rungs) - 2, 0)), *MARGINS))
 
     def judge(self, session: Session, may_win: Callable[[float], bool]) -> tuple[tuple[float, ...], float]:
         """Return the points lost on each rung, and the agreement with the reference on the last.

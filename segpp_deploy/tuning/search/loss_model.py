@@ -13,15 +13,21 @@ NOISE = 0.05
 
 NOISE_OF_A_PART = 0.3
 COEFFICIENT = 1.0
-"""Points that leaving everything out of one side, or half of the pixels, may cost: what is believed before trials."""
+"""By so many points what leaving out costs may differ from what is believed before trials."""
+
+_NUM_SIDES = 8  # queries and keys/values of four stages
+_POOLED, _MOSTLY_POOLED, _MATCHED, _MOSTLY_MATCHED, _WEIGHTED, _MOSTLY_WEIGHTED = 0.0, 0.5, 0.0, 0.3, 0.0, 0.0
+_PIXELS, _PIXELS_SQUARED = 4.0, 4.0
+"""Points that leaving everything out of one side, or all pixels, is believed to cost before trials."""
 
 Vector = NDArray[np.float64]
 
 
 class LossModel:
-    """Predicts points lost; of what no trial has shown yet it expects nothing bad, so that it will be shown.
+    """Predicts points lost; of merging that no trial has shown yet it expects little bad, so that it will be shown.
 
-    Least squares near 0, known as ridge regression, with one coefficient for each stage, side and way of merging.
+    Least squares near what is believed before, known as ridge regression; one coefficient for each stage, side and way
+    of merging.
 
     Args:
         pixels: of the full input.
@@ -33,21 +39,23 @@ class LossModel:
         self._engines = engines
         self._rows: list[Vector] = []
         self._losses: list[float] = []
+        sides = _NUM_SIDES * (_POOLED, _MOSTLY_POOLED, _MATCHED, _MOSTLY_MATCHED, _WEIGHTED, _MOSTLY_WEIGHTED)
+        self._believed = np.array([*sides, _PIXELS, _PIXELS_SQUARED, *(0.0 for _ in engines)])
+        self._coefficients = self._believed
 
     def learn(self, candidate: Candidate, loss: float, *, is_complete: bool) -> None:
         """Take note of a loss, on all pictures or on a part of them."""
         noise = NOISE if is_complete else NOISE_OF_A_PART
         self._rows.append(self._features(candidate) / noise)
         self._losses.append(loss / noise)
+        rows = np.array(self._rows)
+        matrix = rows.T @ rows + np.eye(rows.shape[1]) / COEFFICIENT**2
+        unexplained = np.array(self._losses) - rows @ self._believed
+        self._coefficients = self._believed + np.linalg.solve(matrix, rows.T @ unexplained)
 
     def predict(self, candidate: Candidate) -> float:
         """Return the points that a candidate is expected to lose."""
-        features = self._features(candidate)
-        if not self._rows:
-            return 0.0
-        rows = np.array(self._rows)
-        matrix = rows.T @ rows + np.eye(rows.shape[1]) / COEFFICIENT**2
-        return float(features @ np.linalg.solve(matrix, rows.T @ np.array(self._losses)))
+        return float(self._features(candidate) @ self._coefficients)
 
     def _features(self, candidate: Candidate) -> Vector:
         """Return the share of tokens left out by stage, side and way, of pixels left out, and which engine it is."""
@@ -60,7 +68,8 @@ class LossModel:
 def _shares(side: SideMerge) -> tuple[float, ...]:
     """Return the share of tokens that a side leaves out, in the place of its way of merging, and zeros elsewhere.
 
-    Matching has two places: it costs little at first, for it begins with the most similar tokens.
+    Each way has two places: matching costs little at first, for it begins with the most similar tokens, and averages
+    over small cells cost little too.
     """
     pooled, plain, weighted = 0.0, 0.0, 0.0
     if side is not None:
@@ -71,4 +80,4 @@ def _shares(side: SideMerge) -> tuple[float, ...]:
             weighted = share
         else:
             plain = share
-    return pooled, plain, plain**4, weighted, weighted**4
+    return pooled, pooled**8, plain, plain**4, weighted, weighted**4

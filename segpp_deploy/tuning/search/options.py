@@ -47,6 +47,10 @@ class LossGoal:
         """Return by how many points a candidate misses the goal."""
         return max(loss - self.points, 0)
 
+    def relaxed(self, points: float) -> Goal:
+        """Return the goal of candidates that other pictures may find better by so many points."""
+        return LossGoal(self.points + points)
+
     def __str__(self) -> str:
         return f"the fastest that loses at most {self.points:g} points"
 
@@ -87,6 +91,10 @@ class LatencyGoal:
     def excess(self, latency_ms: float, loss: float) -> float:
         """Return by which part a candidate misses the goal."""
         return max(latency_ms / self.milliseconds - 1, 0)
+
+    def relaxed(self, points: float) -> Goal:
+        """Return the same: other pictures take no other time."""
+        return self
 
     def __str__(self) -> str:
         return f"the most accurate that takes at most {self.milliseconds:g} ms"

@@ -1,11 +1,11 @@
-"""The search: presets first, then what the sampler makes of those that did well, until the time is over."""
+"""The search: one candidate after the other, always the one that the models think best of, until the time is over."""
 
 from __future__ import annotations
 
-import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from segpp_deploy.config import Preset
 from segpp_deploy.errors import SegppError, one_line
@@ -16,6 +16,7 @@ from segpp_deploy.tuning.search.choice import best_of
 from segpp_deploy.tuning.search.clock import Clock
 from segpp_deploy.tuning.search.cost_model import CostModel
 from segpp_deploy.tuning.search.judge import Judge
+from segpp_deploy.tuning.search.limits import Limits
 from segpp_deploy.tuning.search.loss_model import LossModel
 from segpp_deploy.tuning.search.options import Goal
 from segpp_deploy.tuning.search.sampler import PlanSampler, Proposal
@@ -36,30 +37,10 @@ POOL = 16
 PATIENCE = 400
 """After so many proposals of which none is worth trying there is nothing left to find."""
 
+RIVALS = (Preset.FAST, Preset.FAST_PLUS)
+"""Presets that are always timed: what is chosen is to be no slower."""
 
-@dataclass(frozen=True)
-class Limits:
-    """When a search ends.
-
-    Args:
-        seconds: it takes no candidate up after so many.
-        trials: nor after so many candidates; None: any number.
-        start: when the clock began, of `time.monotonic`.
-    """
-
-    seconds: float
-    trials: int | None = None
-    start: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds_left(self) -> float:
-        """How much of the time there still is."""
-        return self.seconds - (time.monotonic() - self.start)
-
-    def part_done(self, trials: int) -> float:
-        """Return how much of the search is over; 1 or more is its end."""
-        in_time = 1 - self.seconds_left / self.seconds
-        return in_time if self.trials is None else max(in_time, trials / self.trials)
+_REMEMBERED = 6  # the longest of so many trials is how long the next may take
 
 
 @dataclass(frozen=True)
@@ -93,6 +74,15 @@ class Tools:
         return [one for one in self.store.trials if one.speedups and self.judge.is_complete(one.losses)]
 
 
+@dataclass(frozen=True)
+class _Idea:
+    """A candidate that may be tried, its point in the space, and what proposed it, if the sampler did."""
+
+    candidate: Candidate
+    params: Mapping[str, str]
+    proposal: Proposal | None = None
+
+
 class Search:
     """Tries candidates; what is known is in the store after each.
 
@@ -118,6 +108,9 @@ class Search:
         self._opened = ExitStack()
         self._step = "Searching"
         self._shown: Candidate | None = None
+        self._aim = goal
+        self._beginnings = [_Idea(tools.space.candidate(params), params) for params in tools.space.beginnings()]
+        self._last_seconds: deque[float] = deque(maxlen=_REMEMBERED)
         self.is_exhausted = False
         for trial in tools.store.trials:
             if trial.candidate != tools.baseline:
@@ -132,60 +125,74 @@ class Search:
     def run(self, limits: Limits) -> None:
         """Try candidates until the limits are reached; Ctrl-C is not caught."""
         with self._opened:
-            self._try_presets(limits)
-            self._try_proposals(limits)
+            self._try_rivals(limits)
+            self._try_best_ideas(limits)
 
-    def _try_presets(self, limits: Limits) -> None:
-        """Try every preset on every engine; on all but the first only those that may win."""
+    def _try_rivals(self, limits: Limits) -> None:
+        """Try the presets that others are compared with, on the fastest engine."""
         space, baseline = self._tools.space, self._tools.baseline
         if baseline.engine in space.engines and baseline.key not in self._known:  # the reference itself
             losses = (0.0,) * len(self._tools.judge.rungs)
             params = space.params(Preset.ORIGINAL, baseline.engine)
             self._keep(Trial(baseline, params=params, speedups=(1.0,), losses=losses, agreement=1.0))
-        for rank, engine in enumerate(space.engines):
-            points = [space.params(preset, engine) for preset in space.presets()]
-            for params in points:
-                candidate = space.candidate(params)
-                is_worth_it = rank == 0 or self._is_promising(candidate)
-                if candidate.key not in self._known and is_worth_it and not self._is_over(limits):
-                    self._keep(self._try(candidate, params, thorough=rank == 0))
+        self._aim = self._goal.relaxed(self._tools.judge.margin)
+        for preset in RIVALS:
+            params = space.params(preset, space.engines[0])
+            candidate = space.candidate(params)
+            if candidate.key not in self._known and not self._is_over(limits):
+                self._keep(self._try(candidate, params, limits))
 
-    def _try_proposals(self, limits: Limits) -> None:
-        """Let the sampler propose a few points at a time, and try the one of them that the models think best of."""
-        round_number = 1 + max((trial.proposal for trial in self._tools.store.trials), default=-1)
-        while not self._is_over(limits):
-            pool = self._fill_pool(round_number)
-            if not pool:
-                self.is_exhausted = True
+    def _try_best_ideas(self, limits: Limits) -> None:
+        """Try the one of many ideas that the models think best of, a round each.
+
+        Every second round may lose more than the goal allows: held-out pictures may judge otherwise.
+        """
+        round_number = 1 + max((trial.proposal for trial in self._tools.store.trials), default=UNASKED)
+        dry_rounds = 0
+        while dry_rounds < 2:
+            if self._is_over(limits):
                 return
-            chosen = min(pool, key=lambda one: self._rank(one[1]))
-            for proposal, _ in pool:
-                if proposal is not chosen[0]:
-                    self._sampler.reject(proposal)
-            self._keep(self._try(chosen[1], chosen[0].params, round_number), chosen[0])
+            self._aim = self._goal.relaxed(self._tools.judge.margin) if round_number % 2 else self._goal
+            ideas = self._known_ideas() + self._proposed_ideas(round_number)
+            if ideas:
+                chosen = min(ideas, key=lambda idea: self._rank(idea.candidate))
+                for idea in ideas:
+                    if idea.proposal is not None and idea is not chosen:
+                        self._sampler.reject(idea.proposal)
+                candidate = chosen.candidate
+                if candidate.plan.name not in list(Preset):
+                    candidate = candidate.named(f"tuned-{round_number}")
+                self._keep(self._try(candidate, chosen.params, limits, round_number), chosen.proposal)
+            dry_rounds = 0 if ideas else dry_rounds + 1
             round_number += 1
+        self.is_exhausted = True
 
-    def _fill_pool(self, round_number: int) -> list[tuple[Proposal, Candidate]]:
-        """Return new candidates that the cost model leaves a chance; fewer than `POOL` where they are hard to find."""
+    def _known_ideas(self) -> list[_Idea]:
+        """Return the beginnings that were not tried and may win."""
+        self._beginnings = [idea for idea in self._beginnings if self._is_new(idea.candidate)]
+        return [idea for idea in self._beginnings if self._is_promising(idea.candidate)]
+
+    def _proposed_ideas(self, round_number: int) -> list[_Idea]:
+        """Return what the sampler proposes and may win; fewer than `POOL` where such are hard to find."""
         self._sampler.begin_round(round_number)
-        pool: list[tuple[Proposal, Candidate]] = []
+        ideas: list[_Idea] = []
         for _ in range(PATIENCE):
             proposal = self._sampler.propose()
-            candidate = self._tools.space.candidate(proposal.params).named(f"tuned-{round_number}")
-            others = (one.key for _, one in pool)
+            candidate = self._tools.space.candidate(proposal.params)
+            others = (one.candidate.key for one in ideas)
             if self._is_new(candidate) and candidate.key not in others and self._is_promising(candidate):
-                pool.append((proposal, candidate))
+                ideas.append(_Idea(candidate, proposal.params, proposal))
             else:
                 self._sampler.reject(proposal)
-            if len(pool) == POOL:
+            if len(ideas) == POOL:
                 break
-        return pool
+        return ideas
 
     def _rank(self, candidate: Candidate) -> tuple[bool, float]:
         """Return what makes a candidate worth trying: that it may meet the goal, and then its merit."""
         latency_ms, loss = self._tools.model.predict_ms(candidate), self._losses.predict(candidate)
-        is_met = self._goal.is_met(latency_ms, loss)
-        return not is_met, self._goal.merit(latency_ms, loss) if is_met else self._goal.excess(latency_ms, loss)
+        is_met = self._aim.is_met(latency_ms, loss)
+        return not is_met, self._aim.merit(latency_ms, loss) if is_met else self._aim.excess(latency_ms, loss)
 
     def _is_new(self, candidate: Candidate) -> bool:
         try:
@@ -199,26 +206,28 @@ class Search:
         return self._may_win(model.predict_ms(candidate) * (1 - model.error))
 
     def _may_win(self, latency_ms: float, loss: float = 0.0) -> bool:
-        best = self.best
+        best = best_of(self._tools.complete(), self._aim, self._tools.clock.baseline_ms)
         known = None if best is None else (self._tools.latency_ms(best), best.loss)
-        return self._goal.could_win(latency_ms * (1 - TIMING_NOISE), loss, known)
+        return self._aim.could_win(latency_ms * (1 - TIMING_NOISE), loss, known)
 
     def _try(
-        self, candidate: Candidate, params: Mapping[str, str], round_number: int = UNASKED, thorough: bool = False
+        self, candidate: Candidate, params: Mapping[str, str], limits: Limits, round_number: int = UNASKED
     ) -> Trial:
-        """Find out about a candidate; a thorough trial ends early for no reason."""
+        """Find out about a candidate, as long as it may win and there is time."""
+        began = limits.now()
         trial = Trial(candidate, round_number, params, self._tools.model.predict_ms(candidate))
         try:
             with self._tools.bench.open(candidate) as session:
                 trial = self._time(trial, session)
                 latency_ms = self._tools.latency_ms(trial)
-                if thorough or self._may_win(latency_ms):
+                if round_number == UNASKED or self._may_win(latency_ms):
                     losses, agreement = self._tools.judge.judge(
-                        session, lambda loss: thorough or self._may_win(latency_ms, loss)
+                        session, lambda loss: limits.seconds_left > 0 and self._may_win(latency_ms, loss)
                     )
                     trial = replace(trial, losses=losses, agreement=agreement)
         except SegppError as error:
             trial = replace(trial, error=one_line(error.what))
+        self._last_seconds.append(limits.now() - began)
         return trial
 
     def _time(self, trial: Trial, session: Session) -> Trial:
@@ -272,4 +281,4 @@ class Search:
             self._shown = best.candidate
             self._step = f"Searching; best so far: {best.candidate}, {best.speedup:.2f}x, {best.loss:.2f} points lost"
         self._progress(self._step, min(int(PERCENT * part), PERCENT), PERCENT)
-        return part >= 1
+        return part >= 1 or limits.seconds_left < max(self._last_seconds, default=0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
@@ -20,6 +21,9 @@ SCALES = (7 / 8, 3 / 4, 5 / 8, 1 / 2)
 _SIZE_STEP_PX = 32  # the encoder's last stride
 _RATIOS = {(2, 2): (0.4, 0.6, 0.7), (4, 4): (0.6, 0.8, 0.9), (8, 8): (0.9, 0.95)}
 _POOLS = (N2d((2, 2)), N2d((1, 2)), N2d((2, 1)), N2d((4, 4)), N1d(2))
+_FEW, _CELLS, _PAIRS = Bsm(0.9, (4, 4)), N2d((2, 2)), N2d((1, 2))
+_EARLY = tuple(product((None, _CELLS, _PAIRS), (None, _FEW, Bsm(0.6, (2, 2)), _CELLS, N2d((4, 4)))))
+_LATE = ((None, None), (_CELLS, None), (_PAIRS, None), (_CELLS, _CELLS))
 _DOWNSAMPLE, _INPUT, _ENGINE = "downsample", "input", "engine"
 _NO, _YES = "no", "yes"
 
@@ -95,6 +99,20 @@ class SearchSpace:
             is_weighted = stage.kv is not None and stage.kv.weighted
             params[_axis(number, "weighted")] = _YES if is_weighted else _NO
         return params | {_INPUT: _DOWNSAMPLE if plan.downsample else str(self.size), _ENGINE: str(engine)}
+
+    def beginnings(self) -> Iterator[dict[str, str]]:
+        """Yield points worth a look before anything is known: presets, and plans of averages and weighted matches.
+
+        What queries average over cells costs little accuracy, and keys that are weighted hardly any.
+        """
+        for engine in self.engines:
+            yield from (self.params(preset, engine) for preset in self.presets())
+            for early, late in product(_EARLY, _LATE):
+                params: dict[str, str] = {}
+                for number, (q, kv) in enumerate((early, early, late, late), start=1):
+                    params |= {_axis(number, "q"): _name_side(q), _axis(number, "kv"): _name_side(kv)}
+                    params |= {_axis(number, "match once"): _NO, _axis(number, "weighted"): _YES if kv else _NO}
+                yield params | {_INPUT: str(self.size), _ENGINE: str(engine)}
 
     def presets(self) -> tuple[Preset, ...]:
         """Return the presets that the size allows, `original` first."""

@@ -1,10 +1,11 @@
-"""Candidates made in memory: exported, compiled and loaded without a file."""
+"""Candidates made in memory: assembled or exported, compiled and loaded without a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import onnx_ir as ir
@@ -12,6 +13,7 @@ import onnx_ir as ir
 from segpp_deploy.config import Lowering, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting.export import GraphOptions, build_graph
+from segpp_deploy.graph.exporting.parts import GraphAssembler
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.model.plan import MergePlan
@@ -24,7 +26,7 @@ from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
 
 KEPT_BYTES = 512 << 20
-"""Graphs of so many bytes stay in memory: the best candidates are opened again."""
+"""Graphs, and parts of graphs, of so many bytes each stay in memory: candidates have much in common."""
 
 _GraphKey = tuple[MergePlan, Size, Lowering]
 
@@ -48,7 +50,7 @@ class Workbench:
         self._graphs: dict[_GraphKey, GraphFile] = {}
 
     def graph(self, candidate: Candidate) -> GraphFile:
-        """Return a candidate's float32 graph.
+        """Return a candidate's float32 graph as `export` writes it.
 
         Raises:
             SegppError: the size is too small for the plan.
@@ -75,13 +77,23 @@ class Workbench:
 
         Args:
             candidate: what to open.
-            recipe: of int8; else the engine's own.
+            recipe: of int8, which names tensors as exports do; None: the engine's own, of an assembled graph.
 
         Raises:
             SegppError: it cannot be exported, compiled or loaded.
         """
-        with self.bench(candidate).open(recipe or self._engine(candidate).recipe) as session:
+        engine = self._engine(candidate)
+        if recipe is None:
+            graph = self._assembler.assemble(candidate.plan, candidate.size, lowering_for(engine.target))
+            bench = CandidateBench(graph, engine.target, self._threads, is_here=True)
+        else:
+            bench = self.bench(candidate)
+        with bench.open(recipe or engine.recipe) as session:
             yield session
+
+    @cached_property
+    def _assembler(self) -> GraphAssembler:
+        return GraphAssembler(self._model, self._request, KEPT_BYTES)
 
     def _engine(self, candidate: Candidate) -> EngineKind:
         return self.stand_in or candidate.engine

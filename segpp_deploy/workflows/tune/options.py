@@ -38,7 +38,7 @@ class TuneOptions:
         targets: runtimes to choose from; () for all that work here.
         precisions: number formats to choose from; () for all that the targets compute in here.
         gpu: rank by the cost model of a GPU that is not here; nothing is timed.
-        minutes: about how long the search may take.
+        minutes: how long everything may take.
         trials: end it after so many candidates were tried; None: when the time is over.
         seed: of the sampled plans.
         threads: CPU threads of the engines; None = one per physical core.

@@ -85,6 +85,8 @@ class TuneResult:
             notes.append("The search ended early: nothing is left that the cost model leaves a chance.")
         if choice.rejected:
             notes.append(f"{choice.rejected} faster candidates lost too much on held-out pictures.")
+        if choice.unasked:
+            notes.append(self._explain_unasked())
         if not choice.meets_goal:
             latency = f"{self.latency_ms(choice.trial):.2f} ms"
             notes.append(f"Nothing found is {options.goal}: this is the fastest that was found, {latency}.")
@@ -157,9 +159,13 @@ class TuneResult:
         }
 
     def tables(self) -> tuple[Table, ...]:
-        """Return the Pareto front, and the presets and the choice beside it."""
+        """Return the Pareto front, and the presets beside it; of those that cannot win it is known about what they lose."""
         front = self.front
-        presets = [trial for trial in self.complete if trial.candidate.plan.name in list(Preset) and trial not in front]
+        presets = [
+            trial
+            for trial in self.trials
+            if trial.candidate.plan.name in list(Preset) and trial.speedups and trial.losses and trial not in front
+        ]
         tables = [Table("Pareto front", self._columns(), self._rows(front))]
         if presets:
             presets.sort(key=lambda trial: -trial.speedup)
@@ -193,7 +199,7 @@ class TuneResult:
                 str(trial.candidate.engine.precision),
                 f"{self.latency_ms(trial):.1f}",
                 f"{trial.speedup:.2f}x",
-                f"{trial.loss:.2f}",
+                f"{trial.loss:.2f}" if trial in self.complete else f"about {trial.loss:.2f}",
                 format_percent(math.nan if trial.agreement is None else trial.agreement),
                 "" if trial.confirmed_loss is None else f"{trial.confirmed_loss:.2f}",
                 "chosen" if trial.candidate == self.choice.trial.candidate else "",
@@ -222,6 +228,11 @@ class TuneResult:
 
     def _explain_int8(self, trial: Trial) -> str:
         return f"{self.latency_ms(trial):.1f} ms" if trial.speedups else trial.error.rstrip(".")
+
+    def _explain_unasked(self) -> str:
+        if self.choice.trial.confirmed_loss is None:
+            return "There was no time to confirm the choice on held-out pictures: allow more minutes."
+        return f"There was no time to confirm {self.choice.unasked} candidates that may be faster: allow more minutes."
 
     def _resume(self) -> str:
         return "Go on with the same command and " + commands.option("resume") + "."

@@ -26,26 +26,31 @@ from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind, usable_engines
 from segpp_deploy.tuning.search.clock import Clock, MeasuringClock, ModellingClock
 from segpp_deploy.tuning.search.cost_model import CostModel
-from segpp_deploy.tuning.search.finals import Finals
+from segpp_deploy.tuning.search.finals import CONFIRMATIONS, Finals, seconds_for_finals
 from segpp_deploy.tuning.search.judge import Judge, split_pictures
+from segpp_deploy.tuning.search.limits import Limits
 from segpp_deploy.tuning.search.peaks import find_gpu
 from segpp_deploy.tuning.search.sampler import require_optuna
-from segpp_deploy.tuning.search.search import Limits, Search, Tools
+from segpp_deploy.tuning.search.search import Search, Tools
 from segpp_deploy.tuning.search.space import SearchSpace
 from segpp_deploy.tuning.search.store import TrialStore
+from segpp_deploy.tuning.search.trial import Trial
 from segpp_deploy.tuning.search.workbench import Workbench, lowering_for
 from segpp_deploy.workflows.tune.options import IMAGES, TuneOptions
 from segpp_deploy.workflows.tune.report import write_report
 from segpp_deploy.workflows.tune.result import TuneResult
 
 STATE_NAME = "trials.json"
-SEARCH_SHARE = 0.75
-"""Of the time; int8, timing the best once more and confirming take the rest."""
+JUDGING_SHARE, CONFIRMING_SHARE = 0.02, 0.05
+"""Of the time; so long the original may take for all pictures to judge on, and for the held-out ones."""
 
-JUDGING_SHARE = 0.05
-"""Of the time; so long the original may take for all pictures that candidates are judged on."""
+INT8_SHARE = 0.1
+"""Of the time; int8 is tried unasked where it takes no more."""
 
 LEAST_IMAGES = 16
+HELD_OUT_SHARES = (4, 1)
+"""What loses far too much on a quarter of the held-out pictures is not shown the others."""
+
 _EVERY_PICTURE = 1 << 31
 
 INT8_RUNS, INT8_SECONDS = 400, 30.0
@@ -81,9 +86,10 @@ def run_tune(
     """
     require_optuna()
     require_writable(options.out / STATE_NAME)
+    limits = Limits.begin(60 * options.minutes)
     source = load_source(options.source, tell)
     with collect_findings() as findings:
-        tuning = _Tuning(options, source, progress)
+        tuning = _Tuning(options, source, limits, progress)
         result = tuning.run()
     result = replace(result, further=(*source.notes, *findings.notes()))
     missing = write_report(result, options.out)
@@ -93,7 +99,7 @@ def run_tune(
 class _Tuning:
     """One run of the workflow."""
 
-    def __init__(self, options: TuneOptions, source: SourceModel, progress: Progress) -> None:
+    def __init__(self, options: TuneOptions, source: SourceModel, limits: Limits, progress: Progress) -> None:
         self._options = options
         self._source = source
         self._progress = progress
@@ -119,28 +125,34 @@ class _Tuning:
             threshold=source.threshold,
         )
         self._bench = Workbench(source.model, request, options.threads)
-        self._limits = Limits(60 * options.minutes)
+        self._limits = limits
+        self._held_out = 0
 
     def run(self) -> TuneResult:
         """Search, and choose."""
         options = self._options
         engines, exact = self._rank_engines()
         with self._bench.open(self._original(exact)) as reference:
-            images = self._count_images(MeasuringClock(reference).baseline_ms)
+            baseline_ms = MeasuringClock(reference).baseline_ms
+            images = self._count_images(baseline_ms)
             self._store.ask(self._question(images))
             dataset = self._pictures.judged.spread(images)
             judge = Judge(dataset, reference, options.seed, _REFERENCE, self._progress)
             tools = self._make_tools(engines, exact, reference, judge)
             search = Search(tools, options.goal, options.seed, self._progress)
-            finals = Finals(tools, options.goal, self._progress)
+            finals = Finals(tools, options.goal, self._limits, self._progress)
+            held_out = self._count_held_out(baseline_ms)
+            kept = seconds_for_finals(self._limits, held_out * judge.seconds_per_picture)
+            int8_seconds = self._int8_seconds(baseline_ms)
             is_interrupted = False
             try:
-                seconds = SEARCH_SHARE * self._limits.seconds
-                search.run(replace(self._limits, seconds=seconds, trials=options.trials))
-                self._try_int8(search, finals, tools.clock.baseline_ms)
+                limits = replace(self._limits, trials=options.trials)
+                search.run(replace(limits, kept_seconds=kept + int8_seconds))
+                if search.best is not None and 0 < int8_seconds < self._limits.seconds_left - kept:
+                    self._try_int8(search.best, finals)
                 if self._gpu is None:
                     finals.time_again()
-                choice = finals.choose(lambda: self._open_held_out(reference, images))
+                choice = finals.choose(lambda seconds: self._open_held_out(reference, judge, held_out, seconds))
             except BaseException as error:
                 if not _is_interrupt(error) or search.best is None:
                     raise
@@ -155,7 +167,7 @@ class _Tuning:
                 baseline=tools.baseline,
                 baseline_ms=tools.clock.baseline_ms,
                 reference=judge.evaluation,
-                held_out=min(images, len(self._pictures.held_out)),
+                held_out=self._held_out,
                 lowering=Lowering.PLUGIN if self._gpu else lowering_for(choice.trial.candidate.engine.target),
                 environment=describe_environment(),
                 is_interrupted=is_interrupted,
@@ -191,6 +203,12 @@ class _Tuning:
         affordable = JUDGING_SHARE * self._limits.seconds / (baseline_ms / 1000)
         return int(min(max(affordable, LEAST_IMAGES), IMAGES))
 
+    def _count_held_out(self, baseline_ms: float) -> int:
+        """Return on how many pictures the choice is confirmed, if time allows."""
+        most = self._options.images or IMAGES
+        affordable = int(CONFIRMING_SHARE * self._limits.seconds / (baseline_ms / 1000))
+        return min(max(affordable, LEAST_IMAGES), most, len(self._pictures.held_out))
+
     def _make_tools(
         self, engines: tuple[EngineKind, ...], exact: EngineKind, reference: Session, judge: Judge
     ) -> Tools:
@@ -224,19 +242,32 @@ class _Tuning:
             "seed": options.seed,
         }
 
-    def _try_int8(self, search: Search, finals: Finals, baseline_ms: float) -> None:
-        """Try int8 where it was asked for, or where there is time for it."""
+    def _int8_seconds(self, baseline_ms: float) -> float:
+        """Return how long int8 takes where it was asked for, or where there is time for it; 0 where it is left out."""
         options = self._options
-        targets = [kind.target for kind in self._usable if kind.precision is Precision.INT8]
         needed = INT8_SECONDS + INT8_RUNS * baseline_ms / 1000
-        is_wanted = Precision.INT8 in options.precisions or needed < self._limits.seconds_left
-        if self._gpu is None and search.best is not None and isinstance(options.data, str) and is_wanted:
-            calibration = CalibrationOptions(options.data, threads=options.threads)
-            finals.try_int8(search.best, targets, calibration, options.out)
+        is_wanted = Precision.INT8 in options.precisions or needed < INT8_SHARE * self._limits.seconds
+        is_possible = self._gpu is None and self._int8_targets and isinstance(options.data, str)
+        return needed if is_wanted and is_possible else 0.0
 
-    def _open_held_out(self, reference: Session, images: int) -> Judge:
-        dataset = self._pictures.held_out.spread(images)
-        return Judge(dataset, reference, self._options.seed, _HELD_OUT, self._progress, shares=(1,))
+    @property
+    def _int8_targets(self) -> list[TargetName]:
+        return [kind.target for kind in self._usable if kind.precision is Precision.INT8]
+
+    def _try_int8(self, trial: Trial, finals: Finals) -> None:
+        assert isinstance(self._options.data, str)
+        calibration = CalibrationOptions(self._options.data, threads=self._options.threads)
+        finals.try_int8(trial, self._int8_targets, calibration, self._options.out)
+
+    def _open_held_out(self, reference: Session, judge: Judge, images: int, seconds: float) -> Judge | None:
+        """Open the held-out pictures, fewer where there is little time; None where it is not enough for the fewest."""
+        affordable = int(seconds / (CONFIRMATIONS * judge.seconds_per_picture))
+        count = min(images, affordable)
+        if count < min(images, LEAST_IMAGES):
+            return None
+        dataset = self._pictures.held_out.spread(count)
+        self._held_out = count
+        return Judge(dataset, reference, self._options.seed, _HELD_OUT, self._progress, HELD_OUT_SHARES)
 
 
 def _select(options: TuneOptions, source: SourceModel) -> Pictures:

