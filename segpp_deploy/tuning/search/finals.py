@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice, zip_longest
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.config import Int8Layers, Precision
 from segpp_deploy.errors import SegppError, one_line, some_names
 from segpp_deploy.graph.precision.ranges import write_ranges
@@ -86,7 +87,12 @@ class Finals:
         self._timed_again: frozenset[Candidate] = frozenset()
 
     def try_int8(
-        self, trial: Trial, targets: Iterable[TargetName], calibration: CalibrationOptions, folder: Path
+        self,
+        trial: Trial,
+        targets: Iterable[TargetName],
+        calibration: CalibrationOptions,
+        folder: Path,
+        seconds: float,
     ) -> None:
         """Try a candidate in int8 on every target that has it; layers are chosen only where it may be faster.
 
@@ -95,25 +101,29 @@ class Finals:
             targets: which.
             calibration: pictures to find the ranges on.
             folder: where the ranges are written.
+            seconds: it is given up, and that is told, after so many.
         """
+        progress = self._give_up_after(seconds)
         for target in targets:
             candidate = replace(trial.candidate, engine=EngineKind(target, Precision.INT8))
             if all(known.candidate.key != candidate.key for known in self._tools.store.trials):
                 path = folder / f"{target}-int8.ranges.yaml"
                 tried = Trial(candidate, ranges=str(path))
                 try:
-                    tried = self._try_int8(tried, trial, calibration, path)
+                    tried = self._try_int8(tried, trial, calibration, path, progress)
                 except SegppError as error:
                     tried = replace(tried, error=one_line(error.what))
                 self._tools.store.add(tried)
 
-    def _try_int8(self, tried: Trial, rival: Trial, calibration: CalibrationOptions, path: Path) -> Trial:
+    def _try_int8(
+        self, tried: Trial, rival: Trial, calibration: CalibrationOptions, path: Path, progress: Progress
+    ) -> Trial:
         tools, candidate = self._tools, tried.candidate
         bench = tools.bench.bench(candidate)
         graph = tools.bench.graph(candidate)
-        write_ranges(path, calibrate_graph(graph, calibration, self._progress).ranges)
+        write_ranges(path, calibrate_graph(graph, calibration, progress).ranges)
         for layers in (Int8Layers.ALL, Int8Layers.FASTER):
-            choice = choose_recipe(graph, Precision.INT8, RangesFile(path), layers, bench, self._progress)
+            choice = choose_recipe(graph, Precision.INT8, RangesFile(path), layers, bench, progress)
             with bench.open(choice.recipe) as session:
                 speedup = tools.clock.speedups({candidate: session}, TIMING_SECONDS / 4)[candidate]
                 tried = replace(tried, speedups=(speedup,))
@@ -124,6 +134,17 @@ class Finals:
                     losses, agreement = tools.judge.judge(session, lambda _loss: True)
                     tried = replace(tried, losses=losses, agreement=agreement)
         return tried
+
+    def _give_up_after(self, seconds: float) -> Progress:
+        """Return what tells progress until so much time is over, and then raises an error."""
+        end = self._limits.now() + seconds
+
+        def tell(step: str, done: int, total: int) -> None:
+            if self._limits.now() > end:
+                raise SegppError("There was no time for it.", "more time.", commands.option("minutes", "N"))
+            self._progress(step, done, total)
+
+        return tell
 
     def time_again(self) -> None:
         """Time the best, and the presets that they are to beat, in turns with each other, for longer than before.

@@ -159,7 +159,7 @@ class TuneResult:
         }
 
     def tables(self) -> tuple[Table, ...]:
-        """Return the Pareto front, and the presets beside it; of those that cannot win it is known about what they lose."""
+        """Return the Pareto front, and the presets beside it, some of which were judged on a few pictures only."""
         front = self.front
         presets = [
             trial

@@ -148,8 +148,9 @@ class _Tuning:
             try:
                 limits = replace(self._limits, trials=options.trials)
                 search.run(replace(limits, kept_seconds=kept + int8_seconds))
-                if search.best is not None and 0 < int8_seconds < self._limits.seconds_left - kept:
-                    self._try_int8(search.best, finals)
+                left = self._limits.seconds_left - kept
+                if search.best is not None and 0 < int8_seconds <= left:
+                    self._try_int8(search.best, finals, left)
                 if self._gpu is None:
                     finals.time_again()
                 choice = finals.choose(lambda seconds: self._open_held_out(reference, judge, held_out, seconds))
@@ -254,10 +255,10 @@ class _Tuning:
     def _int8_targets(self) -> list[TargetName]:
         return [kind.target for kind in self._usable if kind.precision is Precision.INT8]
 
-    def _try_int8(self, trial: Trial, finals: Finals) -> None:
+    def _try_int8(self, trial: Trial, finals: Finals, seconds: float) -> None:
         assert isinstance(self._options.data, str)
         calibration = CalibrationOptions(self._options.data, threads=self._options.threads)
-        finals.try_int8(trial, self._int8_targets, calibration, self._options.out)
+        finals.try_int8(trial, self._int8_targets, calibration, self._options.out, seconds)
 
     def _open_held_out(self, reference: Session, judge: Judge, images: int, seconds: float) -> Judge | None:
         """Open the held-out pictures, fewer where there is little time; None where it is not enough for the fewest."""

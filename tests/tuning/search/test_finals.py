@@ -12,7 +12,10 @@ import pytest
 from segpp_deploy.config import Preset
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.plan import PRESETS
-from segpp_deploy.progress import no_progress
+from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.tuning.calibration.options import CalibrationOptions
+from segpp_deploy.tuning.search import finals as finals_module
 from segpp_deploy.tuning.search.candidate import Candidate
 from segpp_deploy.tuning.search.finals import Finals, seconds_for_finals
 from segpp_deploy.tuning.search.limits import Limits
@@ -142,3 +145,19 @@ def test_search_and_finals_together_keep_the_time(seconds: float, tmp_path: Path
     choice = ending.choose(lambda _seconds: held_out)  # type: ignore[arg-type,return-value]
     assert choice.trial.candidate == ORIGINAL or choice.unasked
     assert 0.5 * seconds < search.time.seconds - 100 <= seconds
+
+
+def test_int8_is_given_up_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search, ending = finals(tmp_path)
+
+    def calibrate(_graph: object, _options: object, progress: Progress) -> None:
+        for done in range(100):
+            search.time.work(4.0)
+            progress("Counting values", done, 100)
+
+    monkeypatch.setattr(finals_module, "calibrate_graph", calibrate)
+    monkeypatch.setattr(search.bench, "bench", lambda _candidate: None, raising=False)
+    monkeypatch.setattr(search.bench, "graph", lambda _candidate: None, raising=False)
+    ending.try_int8(search.store.trials[1], [TargetName.CPU], CalibrationOptions("scenes:2"), tmp_path, seconds=30)
+    assert search.store.trials[-1].error == "There was no time for it."
+    assert search.time.seconds - 100 < 30 + 2 * 4
