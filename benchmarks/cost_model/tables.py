@@ -13,7 +13,16 @@ from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S
 
 ARCHS = (Arch.B0, Arch.B5)
 SIZES = (Size(1024, 1024), Size(1024, 2048))
-MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.POOL_2X2)
+MODES = (
+    Preset.ORIGINAL,
+    Preset.HQ,
+    Preset.FAST,
+    Preset.HQ_REUSE,
+    Preset.FAST_REUSE,
+    Preset.HQ_PLUS,
+    Preset.FAST_PLUS,
+    Preset.POOL_2X2,
+)
 MERGED_MODES = MODES[1:]
 OVERHEAD_US = f"{LAUNCH_OVERHEAD_S * 1e6:.0f} µs"
 

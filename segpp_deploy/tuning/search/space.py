@@ -23,7 +23,7 @@ _RATIOS = {(2, 2): (0.4, 0.6, 0.7), (4, 4): (0.6, 0.8, 0.9), (8, 8): (0.9, 0.95)
 _POOLS = (N2d((2, 2)), N2d((1, 2)), N2d((2, 1)), N2d((4, 4)), N1d(2))
 _FEW, _CELLS, _PAIRS = Bsm(0.9, (4, 4)), N2d((2, 2)), N2d((1, 2))
 _EARLY = tuple(product((None, _CELLS, _PAIRS), (None, _FEW, Bsm(0.6, (2, 2)), _CELLS, N2d((4, 4)))))
-_LATE = ((None, None), (_CELLS, None), (_PAIRS, None), (_CELLS, _CELLS))
+_LATE = ((None, None), (_CELLS, None), (_PAIRS, None), (_CELLS, _CELLS), (_FEW, None))
 _DOWNSAMPLE, _INPUT, _ENGINE = "downsample", "input", "engine"
 _NO, _YES = "no", "yes"
 
@@ -103,7 +103,8 @@ class SearchSpace:
     def beginnings(self) -> Iterator[dict[str, str]]:
         """Yield points worth a look before anything is known: presets, and plans of averages and weighted matches.
 
-        What queries average over cells costs little accuracy, and keys that are weighted hardly any.
+        What queries average over cells costs little accuracy, and keys that are weighted hardly any. Queries are
+        matched once per stage, which costs nothing; keys in every layer.
         """
         for engine in self.engines:
             yield from (self.params(preset, engine) for preset in self.presets())
@@ -111,7 +112,8 @@ class SearchSpace:
                 params: dict[str, str] = {}
                 for number, (q, kv) in enumerate((early, early, late, late), start=1):
                     params |= {_axis(number, "q"): _name_side(q), _axis(number, "kv"): _name_side(kv)}
-                    params |= {_axis(number, "match once"): _NO, _axis(number, "weighted"): _YES if kv else _NO}
+                    params[_axis(number, "match once")] = _YES if isinstance(q, Bsm) else _NO
+                    params[_axis(number, "weighted")] = _YES if kv else _NO
                 yield params | {_INPUT: str(self.size), _ENGINE: str(engine)}
 
     def presets(self) -> tuple[Preset, ...]:
