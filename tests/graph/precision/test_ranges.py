@@ -112,7 +112,7 @@ def test_ranges_serve_both_lowerings(lowering: Lowering, ranges: CalibrationRang
 def test_another_size_is_noted(ranges: CalibrationRanges, make_graph: GraphMaker) -> None:
     metadata = replace(metadata_of(Preset.FAST), size=Size(640, 480))
     (note,) = check_ranges(ranges, make_graph(Preset.FAST), metadata, "fast.yaml")
-    assert note == "fast.yaml was calibrated at 72x104, the model takes 640x480: ranges may differ."
+    assert note == f"fast.yaml was calibrated at {SIZE}, the model takes 640x480: ranges may differ."
 
 
 def test_ranges_of_another_mode(ranges: CalibrationRanges, make_graph: GraphMaker) -> None:
