@@ -119,7 +119,8 @@ def test_what_nobody_said_is_assumed_and_kept(
     size: Size | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
-        return ExportedGraph(target, graph_export.describe_graph(model.spec, model.plan, request), "", ("a note of the plan",))
+        metadata = graph_export.describe_graph(model.spec, model.plan, request)
+        return ExportedGraph(target, metadata, "", ("a note of the plan",))
 
     monkeypatch.setattr(run, "export_graph", export_graph)
     save_file(to_dialect(random_model(Dialect.MMSEG), Dialect.MMSEG), tmp_path / "w.safetensors")
@@ -147,7 +148,8 @@ def described(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
         graph_export._check_request(model, request)
-        return ExportedGraph(target, graph_export.describe_graph(model.spec, model.plan, request), "", ("from the plan",))
+        metadata = graph_export.describe_graph(model.spec, model.plan, request)
+        return ExportedGraph(target, metadata, "", ("from the plan",))
 
     monkeypatch.setattr(run, "export_graph", export_graph)
 
