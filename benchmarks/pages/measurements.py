@@ -17,7 +17,9 @@ from benchmarks.measure import (
     int8_speed,
     large_pictures,
     memory,
+    openvino_forms,
     parity,
+    peers,
     portability,
     precision_accuracy,
     precision_portability,
@@ -38,7 +40,9 @@ INTRODUCTION = """\
 Recorded by the scripts in [benchmarks](../benchmarks), which also hold the bars and fail where one is missed. They are
 for the machine and the versions named; measure on yours."""
 BENCHMARKS: tuple[Benchmark, ...] = (
+    peers,
     cpu_ratios,
+    openvino_forms,
     camvid,
     parity,
     portability,
