@@ -10,6 +10,7 @@ from benchmarks.cost_model import page as cost_model
 from benchmarks.cost_model.bodies import count_bodies, read_bodies
 from benchmarks.cost_model.conclusions import all_cases, conclude
 from benchmarks.cost_model.stages import StageCase, stage_cases
+from benchmarks.cost_model.tables import ARCHS, MERGED_MODES, SIZES
 from segpp_deploy.config import Arch, Preset, Size
 from segpp_deploy.model.plan import BsmMerge, PoolMerge, StageMerge
 from segpp_deploy.model.work import (
@@ -117,7 +118,8 @@ def test_the_original_gains_nothing() -> None:
 
 
 def test_every_merged_stage_is_judged() -> None:
-    assert len(all_cases()) == 2 * 2 * 5 * 4
+    assert len(all_cases()) == len(ARCHS) * len(SIZES) * len(MERGED_MODES) * 4
+    assert set(MERGED_MODES) >= {Preset.HQ, Preset.FAST, Preset.HQ_PLUS, Preset.FAST_PLUS}
     text = " ".join(conclude(read_bodies()))
     assert "it pays in" in text
     assert all(gpu.name in text for gpu in GPUS)

@@ -204,7 +204,8 @@ SECTION = Section(
     "accuracy control was asked for. int8 was calibrated on {calibration_images} frames of CamVid, ours in every "
     "layer of the recipe. tomesd's matching stands around transformers' attention as the mode `fast` says. GFLOP "
     "count products and convolutions, two per multiply-accumulate, of what each computes; the peak is that of a large "
-    "matrix product in the same minutes.",
+    "matrix product in the same minutes. Where OpenVINO joins the products of attention with what is between them, "
+    "its profile counts their time as element by element, and the share of the peak says too much.",
     make_tables,
     ("torch", "onnxruntime", "openvino"),
     names_cpu_features=True,

@@ -22,8 +22,16 @@ _SIZE_STEP_PX = 32  # the encoder's last stride
 _RATIOS = {(2, 2): (0.4, 0.6, 0.7), (4, 4): (0.6, 0.8, 0.9), (8, 8): (0.9, 0.95)}
 _POOLS = (N2d((2, 2)), N2d((1, 2)), N2d((2, 1)), N2d((4, 4)), N1d(2))
 _FEW, _CELLS, _PAIRS = Bsm(0.9, (4, 4)), N2d((2, 2)), N2d((1, 2))
-_EARLY = tuple(product((None, _CELLS, _PAIRS), (None, _FEW, Bsm(0.6, (2, 2)), _CELLS, N2d((4, 4)))))
-_LATE = ((None, None), (_CELLS, None), (_PAIRS, None), (_CELLS, _CELLS), (_FEW, None))
+_EARLY: tuple[tuple[SideSpec, SideSpec], ...] = tuple(
+    product((None, _CELLS, _PAIRS), (None, _FEW, Bsm(0.6, (2, 2)), _CELLS, N2d((4, 4))))
+)
+_LATE: tuple[tuple[SideSpec, SideSpec], ...] = (
+    (None, None),
+    (_CELLS, None),
+    (_PAIRS, None),
+    (_CELLS, _CELLS),
+    (_FEW, None),
+)
 _DOWNSAMPLE, _INPUT, _ENGINE = "downsample", "input", "engine"
 _NO, _YES = "no", "yes"
 
