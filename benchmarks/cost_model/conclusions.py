@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.cost_model.bodies import Body
 from benchmarks.cost_model.stages import StageCase, encoder_seconds, stage_cases
-from benchmarks.cost_model.tables import ARCHS, MERGED_MODES, MODES, SIZES
+from benchmarks.cost_model.tables import ARCHS, MERGED_MODES, SIZES
+from benchmarks.modes import COMPARED_MODES
 from segpp_deploy.config import Arch, Preset
 from segpp_deploy.model.work import MERGING_PARTS, Part
 from segpp_deploy.report.tables import Column, Table
@@ -172,7 +173,7 @@ def _whole_encoder() -> str:
             / encoder_seconds(arch, size, preset, gpu)
             for arch in ARCHS
             for size in SIZES
-            for preset in MODES
+            for preset in COMPARED_MODES
         }
         (arch, size, preset), value = max(speedups.items(), key=lambda item: item[1])
         best.append(f"{value:.2f}x on {gpu.name} ({arch.value.upper()}, {size}, `{preset.value}`)")

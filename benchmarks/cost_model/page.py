@@ -17,7 +17,6 @@ from benchmarks.cost_model.conclusions import conclude, pays_table
 from benchmarks.cost_model.stages import stage_cases
 from benchmarks.cost_model.tables import (
     ARCHS,
-    MODES,
     SIZES,
     encoder_table,
     gpu_table,
@@ -26,6 +25,7 @@ from benchmarks.cost_model.tables import (
     time_table,
     work_table,
 )
+from benchmarks.modes import COMPARED_MODES
 from benchmarks.recording import ROOT
 from segpp_deploy.files import write_text
 from segpp_deploy.model.work import SOFTMAX_OPERATIONS, Part
@@ -111,7 +111,7 @@ def encoder_parts() -> dict[str, dict[str, dict[str, float]]]:
                 part.value: 1e3 * sum(case.seconds(DRAWN_GPU, [part]) for case in stage_cases(arch, DRAWN_SIZE, mode))
                 for part in Part
             }
-            for mode in MODES
+            for mode in COMPARED_MODES
         }
         for arch in ARCHS
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.cost_model.bodies import Body
 from benchmarks.cost_model.stages import BLOCK, StageCase, encoder_seconds, stage_cases
+from benchmarks.modes import COMPARED_MODES
 from segpp_deploy.config import Arch, Preset, Size
 from segpp_deploy.model.work import FLOAT, Kernel, Part
 from segpp_deploy.report.tables import Column, Table
@@ -13,17 +14,7 @@ from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S
 
 ARCHS = (Arch.B0, Arch.B5)
 SIZES = (Size(1024, 1024), Size(1024, 2048))
-MODES = (
-    Preset.ORIGINAL,
-    Preset.HQ,
-    Preset.FAST,
-    Preset.HQ_REUSE,
-    Preset.FAST_REUSE,
-    Preset.HQ_PLUS,
-    Preset.FAST_PLUS,
-    Preset.POOL_2X2,
-)
-MERGED_MODES = MODES[1:]
+MERGED_MODES = COMPARED_MODES[1:]
 OVERHEAD_US = f"{LAUNCH_OVERHEAD_S * 1e6:.0f} µs"
 
 
@@ -56,7 +47,7 @@ def work_table(arch: Arch, size: Size) -> Table:
         Column("attention GFLOP, before"),
         Column("after"),
     )
-    rows = [_work_row(case) for preset in MODES for case in stage_cases(arch, size, preset)]
+    rows = [_work_row(case) for preset in COMPARED_MODES for case in stage_cases(arch, size, preset)]
     return Table("", columns, tuple(rows))
 
 
@@ -71,7 +62,7 @@ def time_table(arch: Arch, size: Size) -> Table:
             Column("breaks even"),
         ]
     columns += [Column(f"{GPUS[0].name}: gain unfused")]
-    rows = [_time_row(case) for preset in MODES for case in stage_cases(arch, size, preset)]
+    rows = [_time_row(case) for preset in COMPARED_MODES for case in stage_cases(arch, size, preset)]
     return Table("", tuple(columns), tuple(rows))
 
 
@@ -132,7 +123,7 @@ def encoder_table() -> Table:
     rows = []
     for arch in ARCHS:
         for size in SIZES:
-            for preset in MODES:
+            for preset in COMPARED_MODES:
                 cells = [arch.value.upper(), str(size), preset.value]
                 for gpu in GPUS:
                     plain, counted = (

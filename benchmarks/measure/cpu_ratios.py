@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from benchmarks.arguments import make_parser
+from benchmarks.modes import COMPARED_MODES
 from benchmarks.peers.transformers_model import CLASSES, Transformers
 from benchmarks.recording import Row, record
 from benchmarks.section import Section, number_columns, text_columns
@@ -36,16 +37,6 @@ from segpp_deploy.report.tables import Table
 
 SIZE = Size(1024, 1024)
 BASELINE = "plain export"
-MODES = (
-    Preset.ORIGINAL,
-    Preset.HQ,
-    Preset.FAST,
-    Preset.HQ_REUSE,
-    Preset.FAST_REUSE,
-    Preset.HQ_PLUS,
-    Preset.FAST_PLUS,
-    Preset.POOL_2X2,
-)
 
 
 @dataclass(frozen=True)
@@ -130,7 +121,7 @@ def export_all(group: Group, folder: Path) -> dict[str, Path]:
     model = build_segformer(group.spec)
     paths = {BASELINE: folder / "plain.onnx"}
     export_plainly(group.plain(model), paths[BASELINE])
-    for mode in MODES:
+    for mode in COMPARED_MODES:
         model.plan = PRESETS[mode]
         paths[str(mode)] = export_graph(model, request(), folder / f"{mode}.onnx").path
     return paths

@@ -20,7 +20,7 @@ import cv2
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, InputKind, Int8Layers, OutputKind, Precision, Preset, Size
+from segpp_deploy.config import Arch, Int8Layers, Precision, Preset, Size
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.evaluation.latency import measure_interleaved
@@ -32,7 +32,7 @@ from segpp_deploy.runtimes.registry import open_target
 from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
-from tests.support.exporting import export
+from tests.support.exporting import PICTURE_TO_LABELS, export
 from tests.support.random_models import random_model
 
 SIZE = Size(1024, 1024)
@@ -75,8 +75,7 @@ def measure(arch: Arch, mode: Preset, rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as name, ExitStack() as opened:
         folder = Path(name)
         model = random_model(Dialect.MMSEG, arch, CLASSES)
-        kinds = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
-        engines = build_all(export(model, mode, folder / "model.onnx", SIZE, **kinds).path, folder)
+        engines = build_all(export(model, mode, folder / "model.onnx", SIZE, **PICTURE_TO_LABELS).path, folder)
         sessions = {key: opened.enter_context(closing(open_session(path))) for key, path in engines.items()}
         images = noise_images(next(iter(sessions.values())).metadata)
         runs = {name_of(*key): partial(session.run, images) for key, session in sessions.items()}

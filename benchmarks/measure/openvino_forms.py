@@ -24,7 +24,7 @@ from onnx_ir.passes import common as passes
 from benchmarks.arguments import add_parts, make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, InputKind, OutputKind, Precision, Preset, Size
+from segpp_deploy.config import Arch, Precision, Preset, Size
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.evaluation.latency import measure_interleaved
 from segpp_deploy.graph.rewrites.channels_last import GridsChannelsLast
@@ -36,7 +36,7 @@ from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
 from segpp_deploy.runtimes.openvino.target import OpenVinoTarget
 from segpp_deploy.runtimes.target import EngineSettings
-from tests.support.exporting import export
+from tests.support.exporting import PICTURE_TO_LABELS, export
 from tests.support.random_models import random_model
 
 SIZE = Size(1024, 1024)
@@ -70,8 +70,7 @@ def main() -> int:
         model = random_model(Dialect.MMSEG, arch, CLASSES)
         for mode in map(Preset, arguments.mode):
             with tempfile.TemporaryDirectory() as folder:
-                kinds = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
-                graph = onnx.load(export(model, mode, Path(folder) / "model.onnx", SIZE, **kinds).path)
+                graph = onnx.load(export(model, mode, Path(folder) / "model.onnx", SIZE, **PICTURE_TO_LABELS).path)
             for precision in (precision for precision in PRECISIONS if precision in usable):
                 print(arch, mode, precision, file=sys.stderr)
                 named = {"arch": str(arch), "mode": str(mode), "precision": str(precision)}

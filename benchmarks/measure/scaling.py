@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.arguments import parse_parts
 from benchmarks.recording import RESULTS, ROOT, Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, InputKind, OutputKind, Preset, Size, parse_size
+from segpp_deploy.config import Arch, Preset, Size, parse_size
 from segpp_deploy.files import write_text
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
@@ -38,7 +38,7 @@ from segpp_deploy.workflows.bench.run import run_bench
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.measured_gains import GAINS_FILE
-from tests.support.exporting import export
+from tests.support.exporting import PICTURE_TO_LABELS, export
 from tests.support.random_models import random_model
 
 ARCHS = {Arch.B0: 256, Arch.B5: 768}
@@ -109,8 +109,7 @@ def measure(model: SegFormer, cell: Cell, folder: Path) -> list[Row]:
     engines = []
     for mode in cell.modes:
         graph = folder / f"{mode}.onnx"
-        kinds = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
-        export(model, mode, graph, cell.size, batch=cell.batch, **kinds)
+        export(model, mode, graph, cell.size, batch=cell.batch, **PICTURE_TO_LABELS)
         engines.append(run_build(graph, graph.with_suffix(".engine"), BuildOptions(target=cell.target)).path)
     once = run_bench(BenchOptions(tuple(engines), iterations=1, warmup=1))
     seconds = sum(timing.latency_ms.median for timing in once.engines) / 1e3

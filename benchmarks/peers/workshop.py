@@ -20,7 +20,7 @@ from benchmarks.peers.pixels import finish, prepare
 from benchmarks.peers.transformers_model import Transformers, published_form
 from benchmarks.peers.variants import LEAST_AGREEMENT
 from benchmarks.recording import ROOT
-from segpp_deploy.config import Arch, InputKind, Int8Layers, OutputKind, Precision, Preset, Size
+from segpp_deploy.config import Arch, Int8Layers, Precision, Preset, Size
 from segpp_deploy.data.images import read_image
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.files import atomic_path
@@ -30,7 +30,7 @@ from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support import camvid_data
-from tests.support.exporting import export
+from tests.support.exporting import PICTURE_TO_LABELS, export
 
 LabelledFrame = tuple[NDArray[np.float32], NDArray[np.uint8]]
 
@@ -153,6 +153,5 @@ class Workshop:
     def _our_export(self, mode: Preset) -> Path:
         path = self.folder / f"{mode}.onnx"
         if not path.exists():
-            kinds = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
-            export(published_form(self.arch), mode, path, self.size, **kinds)
+            export(published_form(self.arch), mode, path, self.size, **PICTURE_TO_LABELS)
         return path
