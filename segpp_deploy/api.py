@@ -222,6 +222,7 @@ def evaluate(
     data: str | AnyDataset,
     *,
     limit: int | None = None,
+    boxes: AnyPath | None = None,
     inference: Inference | str = Inference.WHOLE,
     against: AnyPath | None = None,
     checkpoint: AnyPath | None = None,
@@ -234,7 +235,8 @@ def evaluate(
         engine: the engine file.
         data: a data set (KIND:PATH), or your own `Dataset`.
         limit: use the first so many samples.
-        inference: resize each picture whole, or average overlapping windows.
+        boxes: a file with a detector's boxes, for data sets of persons; None for the annotated ones.
+        inference: look at each picture or person whole, average overlapping windows, or a person and the mirror image.
         against: "torch" for the float32 PyTorch model of the same mode, or another engine; None for no reference.
         checkpoint: the PyTorch weights, where the recorded place has changed.
         max_failures: go on without so many pictures that cannot be read; the result lists them.
@@ -246,6 +248,7 @@ def evaluate(
         engine=Path(engine),
         data=data,
         limit=limit,
+        boxes=None if boxes is None else Path(boxes),
         inference=_member(Inference, inference),
         against=Against.NONE if against is None else parse_against(str(against)),
         checkpoint=None if checkpoint is None else Path(checkpoint),

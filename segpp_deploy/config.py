@@ -64,11 +64,15 @@ class InputKind(Choice):
 
 
 class OutputKind(Choice):
-    """The graph's output: uint8 labels [B, H, W], or float32 logits or heatmaps [B, K, H/4, W/4]."""
+    """The graph's output: uint8 labels [B, H, W]; float32 logits or heatmaps [B, K, H/4, W/4], or keypoints [B, K, 3].
+
+    Keypoints are x and y in pixels of the input, and a score.
+    """
 
     LABELS = "labels"
     LOGITS = "logits"
     HEATMAPS = "heatmaps"
+    KEYPOINTS = "keypoints"
 
 
 class ChannelOrder(Choice):
@@ -117,10 +121,11 @@ class Int8Layers(Choice):
 
 
 class Inference(Choice):
-    """How an image larger than the engine's input is treated: resized whole, or cut into windows."""
+    """What an engine is shown: a picture or person whole, windows of a picture, or a person and the mirror image."""
 
     WHOLE = "whole"
     SLIDE = "slide"
+    FLIP = "flip"
 
 
 C = TypeVar("C", bound=Choice)
@@ -266,10 +271,34 @@ class KeypointRelations:
     Args:
         flip_pairs: the keypoints that change places in a mirrored picture, each pair once.
         sigmas: how far annotators differ by keypoint, of COCO's OKS; empty where it is not said.
+        skeleton: the keypoints that a drawing joins by a line, each pair once.
     """
 
     flip_pairs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
+
+    def or_else(self, other: KeypointRelations | None) -> KeypointRelations:
+        """Return these relations, completed by what only the other ones say.
+
+        Example:
+            >>> KeypointRelations(((0, 1),)).or_else(KeypointRelations(((1, 2),), skeleton=((0, 2),)))
+            KeypointRelations(flip_pairs=((0, 1),), sigmas=(), skeleton=((0, 2),))
+        """
+        said = {name: value for name, value in vars(self).items() if value}
+        return KeypointRelations(**{**vars(other or KeypointRelations()), **said})
+
+    def mirrored(self, count: int) -> list[int]:
+        """Return which keypoint of a mirrored picture each of `count` keypoints is.
+
+        Example:
+            >>> KeypointRelations(((1, 2),)).mirrored(3)
+            [0, 2, 1]
+        """
+        order = list(range(count))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return order
 
 
 def default_class_table(count: int) -> ClassTable:

@@ -70,13 +70,14 @@ EDGES: dict[str, str] = {
     "workflows/doctor": "evaluation graph graph/precision hardware model/weights plugin_library report runtimes tuning "
     "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
+    "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
     "tasks/protocol tuning/calibration tuning/search",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
-    "workflows/build_engine workflows/demo workflows/doctor workflows/export workflows/inspect workflows/selftest "
-    "workflows/tune",
+    "workflows/build_engine workflows/demo workflows/doctor workflows/export workflows/inspect workflows/predict "
+    "workflows/selftest workflows/tune",
     "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
     "workflows/bench workflows/build_engine workflows/export workflows/tune",
     "__main__": "cli",

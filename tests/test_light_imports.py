@@ -14,7 +14,7 @@ CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.o
 @pytest.mark.parametrize(
     ("modules", "needed"),
     [
-        (("segpp_deploy.workflows.predict", *CPU_SESSION), {"cv2"}),
+        (("segpp_deploy.workflows.predict.run", *CPU_SESSION), {"cv2"}),
         (("segpp_deploy.workflows.bench.run", *CPU_SESSION), set()),
         (("segpp_deploy.workflows.validate", *CPU_SESSION), {"cv2"}),
         (("segpp_deploy.workflows.export.options",), set()),

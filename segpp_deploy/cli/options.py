@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from segpp_deploy.config import Choice
+from segpp_deploy.config import Choice, Inference, parse_choice
 
 
 def names(*choices: type[Choice]) -> str:
     """Return what an option takes, as its help shows it.
 
     Example:
-        >>> from segpp_deploy.config import Inference
         >>> names(Inference)
         'whole|slide'
     """
@@ -41,3 +40,24 @@ CheckpointOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="CPU threads; one per physical core if absent.")
 ]
+InferenceOption = Annotated[
+    str,
+    typer.Option(
+        "--inference",
+        metavar=names(Inference),
+        help="Look at each image or person whole, at overlapping windows, or at a person and the mirror image.",
+    ),
+]
+BoxesOption = Annotated[
+    Path | None,
+    typer.Option("--boxes", metavar="FILE", help="Boxes of persons (JSON, as COCO's detection results have them)."),
+]
+
+
+def parse_inference(name: str) -> Inference:
+    """Return the way of inference called `name`.
+
+    Raises:
+        SegppError: there is none.
+    """
+    return parse_choice(Inference, name, "way of inference")

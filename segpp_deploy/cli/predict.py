@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from segpp_deploy.cli.console import Output
-from segpp_deploy.cli.options import EngineArgument, JsonFlag, QuietFlag
+from segpp_deploy.cli.options import BoxesOption, EngineArgument, InferenceOption, JsonFlag, QuietFlag, parse_inference
 
 
 def predict(
@@ -21,6 +21,11 @@ def predict(
         bool, typer.Option("--overlay", help="Write what was found, drawn over the picture (default).")
     ] = False,
     labels_png: Annotated[bool, typer.Option("--labels-png", help="Write the class index of every pixel.")] = False,
+    keypoints: Annotated[
+        bool, typer.Option("--keypoints", help="Write what a pose model found as COCO results (JSON).")
+    ] = False,
+    boxes: BoxesOption = None,
+    inference: InferenceOption = "whole",
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End at the first picture of a directory that cannot be read.")
     ] = False,
@@ -37,9 +42,20 @@ def predict(
 
     Example: segpp-deploy predict fast.engine street.jpg -o street_overlay.png
     """
-    from segpp_deploy.workflows.predict import PredictOptions, run_predict
+    from segpp_deploy.workflows.predict.options import PredictOptions
+    from segpp_deploy.workflows.predict.run import run_predict
 
-    options = PredictOptions(engine, source, out, overlay or not labels_png, labels_png, fail_fast)
+    options = PredictOptions(
+        engine=engine,
+        source=source,
+        out=out,
+        overlay=overlay or not (labels_png or keypoints),
+        labels_png=labels_png,
+        keypoints=keypoints,
+        boxes=boxes,
+        inference=parse_inference(inference),
+        fail_fast=fail_fast,
+    )
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_predict(options, progress)

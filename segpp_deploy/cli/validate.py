@@ -7,17 +7,26 @@ from typing import Annotated
 import typer
 
 from segpp_deploy.cli.console import Output
-from segpp_deploy.cli.options import CheckpointOption, DataOption, EngineArgument, JsonFlag, LimitOption, QuietFlag
-from segpp_deploy.config import MAX_FAILURES, Inference, parse_choice
+from segpp_deploy.cli.options import (
+    BoxesOption,
+    CheckpointOption,
+    DataOption,
+    EngineArgument,
+    InferenceOption,
+    JsonFlag,
+    LimitOption,
+    QuietFlag,
+    parse_inference,
+)
+from segpp_deploy.config import MAX_FAILURES
 
 
 def validate(
     engine: EngineArgument,
     data: DataOption,
     limit: LimitOption = None,
-    inference: Annotated[
-        str, typer.Option(metavar="whole|slide", help="Resize each image whole, or average overlapping windows.")
-    ] = "whole",
+    inference: InferenceOption = "whole",
+    boxes: BoxesOption = None,
     against: Annotated[
         str, typer.Option(metavar="torch|none|ENGINE", help="What to compare with, on the same images.")
     ] = "torch",
@@ -38,7 +47,8 @@ def validate(
         engine=engine,
         data=data,
         limit=limit,
-        inference=parse_choice(Inference, inference, "way of inference"),
+        boxes=boxes,
+        inference=parse_inference(inference),
         against=parse_against(against),
         checkpoint=checkpoint,
         max_failures=max_failures,

@@ -39,6 +39,12 @@ class Orientation(IntEnum):
         """Whether height and width change places."""
         return self >= Orientation.TRANSPOSE
 
+    @property
+    def back(self) -> Orientation:
+        """The one that undoes it."""
+        turns = {Orientation.TURN_RIGHT: Orientation.TURN_LEFT, Orientation.TURN_LEFT: Orientation.TURN_RIGHT}
+        return turns.get(self, self)
+
     def turn(self, stored: NDArray[Scalar]) -> NDArray[Scalar]:
         """Return [H, W, ...] as it stands upright.
 

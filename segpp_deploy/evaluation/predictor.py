@@ -10,12 +10,11 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import Inference
+from segpp_deploy.config import Inference, KeypointRelations
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.session import Session, SessionOptions
 from segpp_deploy.tasks.protocol.task import Task
 from segpp_deploy.tasks.registry import TASKS
@@ -31,23 +30,34 @@ class Predictor(Generic[P]):
     Args:
         session: an open session; it is closed with the predictor.
         inference: WHOLE resizes the picture to the session's size; SLIDE averages the logits of windows of that
-            size, each three quarters of a window from the last, as the published Cityscapes evaluation does.
+            size, each three quarters of a window from the last, as the published Cityscapes evaluation does; FLIP
+            averages the heatmaps of a person and the mirror image.
+        keypoints: what a data set says of the keypoints; it stands where the model's own metadata says nothing.
 
     Raises:
-        SegppError: SLIDE with a session whose output cannot be averaged.
+        SegppError: the session's output cannot be averaged as asked.
 
     Example:
         `with Predictor.open(Path("fast.engine")) as predictor: labels = predictor.predict([image])[0].labels`
     """
 
-    def __init__(self, session: Session, inference: Inference = Inference.WHOLE) -> None:
+    def __init__(
+        self, session: Session, inference: Inference = Inference.WHOLE, keypoints: KeypointRelations | None = None
+    ) -> None:
         self.session = session
         self.inference = inference
-        self.task = cast("Task[P, Any]", TASKS[session.metadata.task])
-        self.task.require_inference(inference, session.metadata)
+        self.metadata = session.metadata.with_keypoints(keypoints)
+        self.task = cast("Task[P, Any]", TASKS[self.metadata.task])
+        self.task.require_inference(inference, self.metadata)
 
     @classmethod
-    def open(cls, engine: Path, inference: Inference = Inference.WHOLE, threads: int | None = None) -> Predictor[Any]:
+    def open(
+        cls,
+        engine: Path,
+        inference: Inference = Inference.WHOLE,
+        threads: int | None = None,
+        keypoints: KeypointRelations | None = None,
+    ) -> Predictor[Any]:
         """Load an engine file; close the predictor to give its memory back, best with `with`.
 
         Raises:
@@ -55,15 +65,10 @@ class Predictor(Generic[P]):
         """
         session = open_session(Path(engine), SessionOptions(threads))
         try:
-            return cls(session, inference)
+            return cls(session, inference, keypoints)
         except BaseException:
             session.close()
             raise
-
-    @property
-    def metadata(self) -> ExportMetadata:
-        """What the model is."""
-        return self.session.metadata
 
     @property
     def batch(self) -> int:

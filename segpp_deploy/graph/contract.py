@@ -54,14 +54,15 @@ def input_spec(metadata: ExportMetadata) -> TensorSpec:
 
 
 def output_spec(metadata: ExportMetadata) -> TensorSpec:
-    """Return the graph's output: labels uint8 [B, H, W], or logits or heatmaps float32 [B, K, h, w].
+    """Return the graph's output: labels uint8 [B, H, W], logits or heatmaps float32 [B, K, h, w], keypoints [B, K, 3].
 
     h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode).
     """
     name = str(metadata.output_kind)
     if metadata.output_kind is OutputKind.LABELS:
         return TensorSpec(name, "uint8", (metadata.batch, *metadata.size.hw))
-    return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *metadata.tokens[0].grid))
+    grid = (3,) if metadata.output_kind is OutputKind.KEYPOINTS else metadata.tokens[0].grid
+    return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *grid))
 
 
 def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:

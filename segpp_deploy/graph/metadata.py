@@ -13,6 +13,7 @@ from segpp_deploy.config import (
     Arch,
     ClassTable,
     InputKind,
+    KeypointRelations,
     Lowering,
     Normalization,
     OutputKind,
@@ -27,6 +28,9 @@ from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
 from segpp_deploy.model.training_facts import TrainingFacts
 
 PREFIX = "segpp."
+
+OUTPUT_STRIDES = (4, 8)
+"""Image pixels per output pixel of logits or heatmaps, without downsampling of the input and with it."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class ExportMetadata:
     @property
     def output_stride(self) -> int:
         """Image pixels per output pixel of logits or heatmaps."""
-        return 8 if self.plan.downsample else 4
+        return OUTPUT_STRIDES[bool(self.plan.downsample)]
 
     @property
     def images_per_call(self) -> int:
@@ -97,6 +101,13 @@ class ExportMetadata:
     def with_precision(self, precision: Precision) -> ExportMetadata:
         """Return a copy with another precision."""
         return replace(self, precision=precision)
+
+    def with_keypoints(self, relations: KeypointRelations | None) -> ExportMetadata:
+        """Return a copy that says of a pose model's keypoints what it did not say before."""
+        if relations is None:
+            return self
+        known = (self.training.keypoints or KeypointRelations()).or_else(relations)
+        return replace(self, training=replace(self.training, keypoints=known))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as manifests and `inspect --json` show them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ class TrainingFacts:
         channel_order: in which the network was trained; the graph takes RGB all the same.
         weights: which of the checkpoint's weights were asked for; None for what is taken by default.
         reduce_labels: label files were numbered from 1, and 0 did not count; None where nobody said.
-        keypoints: flip pairs and sigmas of a pose model; None where nobody said.
+        keypoints: flip pairs, sigmas and skeleton of a pose model; None where nobody said.
         assumed: what nobody said, in words.
     """
 
@@ -40,6 +40,7 @@ class TrainingFacts:
             "reduce_labels": self.reduce_labels,
             "flip_pairs": [list(pair) for pair in self.keypoints.flip_pairs] if self.keypoints else None,
             "sigmas": list(self.keypoints.sigmas) if self.keypoints else None,
+            "skeleton": [list(pair) for pair in self.keypoints.skeleton] if self.keypoints else None,
             "assumed": list(self.assumed) or None,
         }
         return {name: value for name, value in values.items() if value is not None}
@@ -49,8 +50,9 @@ class TrainingFacts:
         """Read what `to_dict` wrote; raises KeyError, TypeError or ValueError."""
         keypoints = None
         if "flip_pairs" in values:
-            pairs = tuple((int(first), int(second)) for first, second in values["flip_pairs"])
-            keypoints = KeypointRelations(pairs, tuple(map(float, values["sigmas"])))
+            keypoints = KeypointRelations(
+                _pairs(values["flip_pairs"]), tuple(map(float, values["sigmas"])), _pairs(values.get("skeleton", ()))
+            )
         return cls(
             channel_order=ChannelOrder(values.get("channel_order", ChannelOrder.RGB)),
             weights=values.get("weights"),
@@ -58,3 +60,7 @@ class TrainingFacts:
             keypoints=keypoints,
             assumed=tuple(values.get("assumed", ())),
         )
+
+
+def _pairs(values: Iterable[Any]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(first), int(second)) for first, second in values)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp_deploy import commands
-from segpp_deploy.config import MAX_FAILURES, Choice, Inference
+from segpp_deploy.config import MAX_FAILURES, Choice, Inference, KeypointRelations
 from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
 from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.findings import collect_findings
@@ -48,7 +48,9 @@ class ValidateOptions:
         engine: the file to judge.
         data: KIND:PATH, or a data set.
         limit: use the first so many samples; None for all.
-        inference: whole pictures, or windows (needs an engine that gives logits).
+        boxes: a file with a detector's boxes, for data sets of persons; None for the annotated ones.
+        inference: whole pictures or persons, windows (needs an engine that gives logits), or persons and their mirror
+            images (needs heatmaps).
         against: the fp32 PyTorch model of the same mode, nothing, or another engine.
         checkpoint: the weights of the PyTorch model, where the engine's record of them no longer holds.
         max_failures: go on without pictures or labels that cannot be read until there are more of them.
@@ -60,6 +62,7 @@ class ValidateOptions:
     engine: Path
     data: str | AnyDataset
     limit: int | None = None
+    boxes: Path | None = None
     inference: Inference = Inference.WHOLE
     against: Against | Path = Against.TORCH
     checkpoint: Path | None = None
@@ -173,12 +176,13 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
         failures = Failures(options.max_failures, commands.option("max-failures", "N"))
         evaluator = Evaluator[Any, Any](dataset, progress, failures)
         step = f"Validating on {dataset.name}"
-        predictor = opened.enter_context(Predictor.open(options.engine, options.inference))
+        keypoints = dataset.keypoints
+        predictor = opened.enter_context(Predictor.open(options.engine, options.inference, keypoints=keypoints))
         metadata = predictor.metadata
         require_task(dataset, metadata.task)
         require_class_count(dataset, len(metadata.classes))
         evaluator.survey(metadata)  # before the reference is loaded, which takes its time
-        reference = _open_reference(options, metadata)
+        reference = _open_reference(options, metadata, keypoints)
         comparison = None
         if reference is None:
             evaluation = evaluator.evaluate(predictor, step)
@@ -187,25 +191,27 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
             found = evaluator.compare(predictor, reference, step)
             evaluation = found.evaluation
             comparison = ReferenceComparison(str(options.against), found.reference.headline, found.agreement)
-        return ValidateResult(
-            options.engine, metadata.mode, dataset.name, evaluation, comparison, findings.notes(), failures
-        )
+        notes = (*predictor.task.conditions(options.inference), *findings.notes())
+        return ValidateResult(options.engine, metadata.mode, dataset.name, evaluation, comparison, notes, failures)
 
 
 def _open_dataset(options: ValidateOptions) -> AnyDataset:
     if isinstance(options.data, str):
-        return parse_dataset(options.data, options.limit)
+        return parse_dataset(options.data, options.limit, boxes=options.boxes)
     return options.data.first(options.limit)
 
 
-def _open_reference(options: ValidateOptions, metadata: ExportMetadata) -> Predictor[Any] | None:
+def _open_reference(
+    options: ValidateOptions, metadata: ExportMetadata, keypoints: KeypointRelations | None
+) -> Predictor[Any] | None:
     if options.against is Against.NONE:
         return None
     if options.against is Against.TORCH:
         from segpp_deploy.runtimes.torch.reference import open_reference  # PyTorch is slow to load
 
-        return Predictor(open_reference(metadata, options.checkpoint, options.engine), options.inference)
-    reference = Predictor.open(Path(options.against), options.inference)
+        session = open_reference(metadata, options.checkpoint, options.engine)
+        return Predictor(session, options.inference, keypoints)
+    reference = Predictor.open(Path(options.against), options.inference, keypoints=keypoints)
     expected, got = len(metadata.classes), len(reference.metadata.classes)
     if got != expected or reference.metadata.task is not metadata.task:
         reference.close()

@@ -22,6 +22,7 @@ MODULES = {
     "optuna": "optuna",
     "pillow_heif": "pillow_heif",
     "polygraphy": "polygraphy",
+    "pycocotools": "pycocotools.cocoeval",
     "tensorrt_rtx": "tensorrt_rtx",
     "transformers": "transformers",
 }

@@ -1,20 +1,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segpp_deploy.config import OutputKind, Size, TaskName
-from segpp_deploy.data.images import read_labels, write_image
+from segpp_deploy.config import Inference, KeypointRelations, OutputKind, Size, TaskName
+from segpp_deploy.data.images import read_image, read_labels, write_image
 from segpp_deploy.data.video import FrameCount, probe_video
 from segpp_deploy.data.video_reader import open_video
 from segpp_deploy.data.video_writer import open_video_writer
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
-from segpp_deploy.workflows.predict import PredictOptions, run_predict
+from segpp_deploy.workflows.predict.options import PredictOptions
+from segpp_deploy.workflows.predict.run import run_predict
 from tests.support.video_files import cut, damage_packet, encode, flat_frames
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
@@ -31,8 +33,8 @@ def make_picture(path: Path, value: int = 255) -> Path:
     return path
 
 
-def run(tmp_path: Path, source: Path, out: str, overlay: bool = True, labels_png: bool = False):
-    return run_predict(PredictOptions(Path("e.engine"), source, tmp_path / out, overlay, labels_png))
+def run(tmp_path: Path, source: Path, out: str, **options: object):
+    return run_predict(PredictOptions(Path("e.engine"), source, tmp_path / out, **options))
 
 
 def test_one_picture_to_one_file(tmp_path: Path, session: BrightnessSession) -> None:
@@ -197,3 +199,84 @@ def test_a_pose_model_draws_keypoints_and_says_what_it_assumed(tmp_path: Path, m
     with pytest.raises(SegppError, match="pose model gives no label"):
         run(tmp_path, source, "labels.png", overlay=False, labels_png=True)
     assert not (tmp_path / "labels.png").exists()
+
+
+@pytest.fixture
+def pose_session(monkeypatch: pytest.MonkeyPatch) -> BrightnessSession:
+    metadata = make_metadata(OutputKind.HEATMAPS, batch=2, size=Size(64, 64), task=TaskName.POSE)
+    relations = KeypointRelations(flip_pairs=((0, 1),), skeleton=((0, 1),))
+    fake = BrightnessSession(replace(metadata, training=replace(metadata.training, keypoints=relations)))
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: fake)
+    return fake
+
+
+def spot(path: Path, *places_xy: tuple[int, int]) -> Path:
+    """A dark picture with bright spots."""
+    rgb = np.zeros((120, 200, 3), np.uint8)
+    for x, y in places_xy:
+        rgb[y - 4 : y + 5, x - 4 : x + 5] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, rgb)
+    return path
+
+
+def test_persons_in_boxes(tmp_path: Path, pose_session: BrightnessSession) -> None:
+    spot(tmp_path / "in/7.png", (50, 60), (150, 50))
+    spot(tmp_path / "in/b.png")
+    boxes = tmp_path / "boxes.json"
+    found = [
+        {"image_id": 7, "bbox": [30, 30, 50, 60], "score": 0.5},
+        {"file_name": "7.png", "bbox": [120, 20, 60, 60]},
+    ]
+    boxes.write_text(json.dumps(found))
+    result = run(tmp_path, tmp_path / "in", "out", boxes=boxes, keypoints=True)
+    assert result.notes == ("Pictures without a box, in which nobody was looked for: 1.",)
+    assert result.keypoints == tmp_path / "out/in_keypoints.json"
+    assert [shape[0] for shape in pose_session.shapes] == [2], "both persons share a batch of two"
+    first, second = json.loads(result.keypoints.read_text())
+    assert (first["image_id"], first["file_name"], first["category_id"]) == (7, "7.png", 1)
+    assert np.abs(np.array(first["keypoints"][3:5]) - (50, 60)).max() < 4
+    assert np.abs(np.array(second["keypoints"][3:5]) - (150, 50)).max() < 4
+    assert (first["bbox"], second["bbox"]) == ([30, 30, 50, 60], [120, 20, 60, 60])
+    assert first["score"] == pytest.approx(0.5 * first["keypoints"][5], rel=1e-3)
+    drawn = read_image(tmp_path / "out/7_overlay.png")
+    assert (drawn != read_image(tmp_path / "in/7.png")).any()
+    np.testing.assert_array_equal(read_image(tmp_path / "out/b_overlay.png"), read_image(tmp_path / "in/b.png"))
+
+
+def test_persons_in_frames(tmp_path: Path, pose_session: BrightnessSession) -> None:
+    video = tmp_path / "run.avi"
+    with open_video_writer(video, 10.0, Size(120, 200)) as writer:
+        for x in (40, 80, 120):
+            writer.write(read_image(spot(tmp_path / "frame.png", (x, 60))))
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"frame": n, "bbox": [20 + 40 * (n - 1), 30, 40, 60]} for n in (1, 3)]))
+    result = run(tmp_path, video, "found.json", boxes=boxes, keypoints=True, overlay=False)
+    entries = json.loads((tmp_path / "found.json").read_text())
+    assert [entry["image_id"] for entry in entries] == [1, 3]
+    for entry, x in zip(entries, (40, 120), strict=True):
+        assert np.abs(np.array(entry["keypoints"][3:5]) - (x, 60)).max() < 5
+    assert result.images == 3
+
+
+def test_the_flip_test_looks_twice(tmp_path: Path, pose_session: BrightnessSession) -> None:
+    run(tmp_path, spot(tmp_path / "a.png", (100, 60)), "out.png", inference=Inference.FLIP)
+    assert sum(shape[0] for shape in pose_session.shapes) == 2
+
+
+@pytest.mark.parametrize("asked", [{"keypoints": True}, {"boxes": Path("boxes.json")}])
+def test_segmentation_knows_no_persons(tmp_path: Path, session: BrightnessSession, asked: dict[str, object]) -> None:
+    with pytest.raises(SegppError, match="finds no keypoints") as caught:
+        run(tmp_path, make_picture(tmp_path / "a.png"), "out", **asked)
+    assert f"--{next(iter(asked))}" in caught.value.fix
+
+
+def test_sliding_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = BrightnessSession(make_metadata(OutputKind.LOGITS))
+    monkeypatch.setattr(predictor, "open_session", lambda engine, options: fake)
+    source = spot(tmp_path / "a.png", (100, 60))
+    run(tmp_path, source, "out.png", overlay=False, labels_png=True, inference=Inference.SLIDE)
+    assert len(fake.shapes) > 1
+    labels = read_labels(tmp_path / "out.png")
+    assert labels.shape == (120, 200)
+    assert labels[60, 100] == 1

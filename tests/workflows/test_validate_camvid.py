@@ -14,7 +14,8 @@ from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from segpp_deploy.workflows.predict import PredictOptions, run_predict
+from segpp_deploy.workflows.predict.options import PredictOptions
+from segpp_deploy.workflows.predict.run import run_predict
 from segpp_deploy.workflows.validate import ValidateOptions, run_validate
 
 pytestmark = [pytest.mark.camvid, pytest.mark.slow]

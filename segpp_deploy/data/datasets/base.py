@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from segpp_deploy import commands
-from segpp_deploy.config import ClassTable, TaskName
+from segpp_deploy.config import ClassTable, KeypointRelations, TaskName
 from segpp_deploy.data.datasets.label_options import AS_STORED, LabelOptions
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
@@ -30,6 +30,7 @@ class DatasetSpec:
         split: the part of it; None leaves it to the kind.
         options: how label files are to be read.
         needs_labels: pictures without labels are an error; else they are pictures without labels.
+        boxes: a file with the boxes of persons that a detector found; None for those of the annotations.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class DatasetSpec:
     split: str | None = None
     options: LabelOptions = AS_STORED
     needs_labels: bool = True
+    boxes: Path | None = None
 
     @property
     def name(self) -> str:
@@ -127,6 +129,7 @@ class Dataset(Generic[T]):
         samples: in a fixed order, each with a name of its own.
         task: whose predictions its targets judge.
         classes: names of the classes or keypoints its targets speak of; None where the data set does not say.
+        keypoints: how the keypoints belong together; None where the data set does not say.
         spec: what it was opened by; None where it was made in Python.
         notes: what the user should know about the way it was read.
 
@@ -138,6 +141,7 @@ class Dataset(Generic[T]):
     samples: tuple[Sample[T], ...]
     task: TaskName = TaskName.SEG
     classes: ClassTable | None = None
+    keypoints: KeypointRelations | None = None
     spec: DatasetSpec | None = None
     notes: tuple[str, ...] = ()
 
@@ -218,11 +222,9 @@ def require_task(dataset: AnyDataset, task: TaskName) -> None:
         )
 
 
-# No kind of data set that a command line names holds keypoints: advice to choose another one would lead in a circle.
 _OTHER_DATA = {
     TaskName.SEG: "Choose a data set with label maps; docs/commands/validate.md lists the kinds.",
-    TaskName.POSE: "Evaluate in Python, with a data set of your own: docs/adding-a-dataset.md shows one of keypoints. "
-    "Pictures without labels serve for calibration and for the accuracy gate.",
+    TaskName.POSE: "Choose a data set with keypoints, such as " + commands.option("data", "coco-pose:PATH"),
 }
 
 

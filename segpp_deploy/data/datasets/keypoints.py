@@ -7,8 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy.data.datasets.coco_json import CocoFile
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.errors import SegppError
+
+
+@dataclass(frozen=True)
+class PersonEntry:
+    """Which entry of an annotation file a person is, for metrics that look at whole pictures.
+
+    Args:
+        image_id: the picture's number.
+        box_score: how sure the detector was of the box; 1 for a box that was annotated.
+        truth: the file.
+    """
+
+    image_id: int
+    box_score: float
+    truth: CocoFile
 
 
 @dataclass(frozen=True)
@@ -20,11 +36,13 @@ class Keypoints:
         is_labelled: bool [K]; keypoints without a label do not count.
         person_px: the longer side of the person's box, unpadded and clipped to the picture: what distances are
             measured by.
+        entry: where the person stands in an annotation file; None without one.
     """
 
     points: NDArray[np.float32]
     is_labelled: NDArray[np.bool_]
     person_px: float
+    entry: PersonEntry | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`KIND:PATH` to data set: a line here is the kind, `open_KIND` in the module of that name opens it."""
+"""`KIND:PATH` to data set: a line here is the kind, `open_KIND` in the module of that name (with _ for -) opens it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,29 @@ KINDS = (
     "ade20k",
     "camvid",
     "cityscapes",
+    "coco-pose",
     "folder",
+    "jbd",
     "scenes",
 )
+WITH_BOXES = ("coco-pose", "jbd")
+"""Kinds whose persons a detector may have found."""
 
 
-def parse_dataset(text: str, limit: int | None = None, *, needs_labels: bool = True) -> AnyDataset:
+def parse_dataset(
+    text: str, limit: int | None = None, *, needs_labels: bool = True, boxes: Path | None = None
+) -> AnyDataset:
     """Open the data set that `KIND:PATH`, `KIND:PATH#SPLIT?OPTION&OPTION` or `scenes[:N]` names.
 
     Args:
         text: as on the command line, e.g. "camvid:data/camvid#train"; `label_options` says which options there are.
         limit: keep the first so many samples.
         needs_labels: pictures without labels are an error; else they are samples without a target.
+        boxes: a detector's boxes, for kinds of persons; None for the annotated ones.
 
     Raises:
         SegppError: unknown kind or option, missing or empty directory, pictures and labels that do not match, limit
-            below 1.
+            below 1, boxes for a kind that has none.
 
     Example:
         >>> len(parse_dataset("scenes:7", limit=3))
@@ -40,7 +47,14 @@ def parse_dataset(text: str, limit: int | None = None, *, needs_labels: bool = T
     """
     if limit is not None and limit < 1:
         raise SegppError(f"--limit {limit} leaves no sample.", "a number of at least 1.", commands.option("limit", 10))
-    return _open(replace(parse_spec(text), needs_labels=needs_labels)).first(limit)
+    spec = replace(parse_spec(text), needs_labels=needs_labels, boxes=boxes)
+    if boxes is not None and spec.kind not in WITH_BOXES:
+        raise SegppError(
+            f"{spec.name} takes no boxes from {boxes}.",
+            f"a data set of persons in annotation files: {', '.join(WITH_BOXES)}.",
+            "Leave " + commands.option("boxes") + " out.",
+        )
+    return _open(spec).first(limit)
 
 
 def parse_spec(text: str) -> DatasetSpec:
@@ -61,7 +75,7 @@ def parse_spec(text: str) -> DatasetSpec:
     if kind not in KINDS:
         raise unknown_name_error("data set kind", kind, KINDS, commands.option("data", text))
     readings = sorted(_readings(rest), key=lambda one: (len(one[0]), one[2] is None))
-    existing = [one for one in readings if one[0] and Path(one[0]).expanduser().is_dir()]
+    existing = [one for one in readings if one[0] and Path(one[0]).expanduser().exists()]
     longest = max((len(one[0]) for one in existing), default=len(readings[0][0]))
     path, split, options = next(one for one in existing or readings if len(one[0]) == longest)
     label_options = AS_STORED if options is None else parse_label_options(options, repr(text))
@@ -86,8 +100,9 @@ def _readings(rest: str) -> Iterator[tuple[str, str, str | None]]:
 
 def _open(spec: DatasetSpec) -> AnyDataset:
     """Load the module of a kind, and no other's, and open the data set."""
-    module = importlib.import_module(f"segpp_deploy.data.datasets.{spec.kind}")
-    dataset: AnyDataset = getattr(module, f"open_{spec.kind}")(spec)
+    name = spec.kind.replace("-", "_")
+    module = importlib.import_module(f"segpp_deploy.data.datasets.{name}")
+    dataset: AnyDataset = getattr(module, f"open_{name}")(spec)
     if dataset.spec is None:
         dataset = replace(dataset, spec=spec)
     if spec.options == AS_STORED:

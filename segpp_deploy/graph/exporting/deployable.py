@@ -6,18 +6,20 @@ import torch
 from torch import nn
 
 from segpp_deploy.config import InputKind, Normalization, OutputKind
+from segpp_deploy.graph.exporting.keypoint_decoding import decode_keypoints
+from segpp_deploy.graph.metadata import OUTPUT_STRIDES
 from segpp_deploy.model.binary_head import with_background
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
 
 
 class Deployable(nn.Module):
-    """Adds normalisation before the model (uint8 input) and upsampling with argmax after it (labels output).
+    """Adds normalisation before the model (uint8 input), and what makes labels or keypoints of its output after it.
 
     Args:
         model: folded or not; or what stands in its place, where there is no threshold.
         input_kind: uint8 [B, H, W, 3] RGB, or float [B, 3, H, W] already normalised.
-        output_kind: labels [B, H, W] uint8, or the model's own logits or heatmaps.
+        output_kind: labels [B, H, W] uint8, keypoints [B, K, 3], or the model's own logits or heatmaps.
         normalization: what the model was trained with.
         threshold: of a segmentation model with one output, which has two here; see `with_background`.
     """
@@ -65,7 +67,10 @@ class Deployable(nn.Module):
 
 def finish(logits: torch.Tensor, output_kind: OutputKind, size_hw: tuple[int, int]) -> torch.Tensor:
     """Logits or heatmaps [B, K, h, w], and the picture's size -> contract output."""
-    if output_kind is not OutputKind.LABELS:
-        return logits
-    labels: torch.Tensor = upsample_argmax(logits, *size_hw)
-    return labels
+    if output_kind is OutputKind.LABELS:
+        labels: torch.Tensor = upsample_argmax(logits, *size_hw)
+        return labels
+    if output_kind is OutputKind.KEYPOINTS:
+        rows = int(logits.shape[2])
+        return decode_keypoints(logits, min(OUTPUT_STRIDES, key=lambda stride: abs(size_hw[0] / stride - rows)))
+    return logits

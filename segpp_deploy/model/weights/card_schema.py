@@ -16,7 +16,16 @@ from pydantic import (
     model_validator,
 )
 
-from segpp_deploy.config import Arch, ChannelOrder, ClassTable, Normalization, Size, TaskName, parse_size
+from segpp_deploy.config import (
+    Arch,
+    ChannelOrder,
+    ClassTable,
+    KeypointRelations,
+    Normalization,
+    Size,
+    TaskName,
+    parse_size,
+)
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Color = tuple[Channel, Channel, Channel]
@@ -36,6 +45,14 @@ class CardClass(_Strict):
 
     name: Annotated[str, Field(min_length=1)]
     color: Color | None = None
+
+
+class CardKeypoints(_Strict):
+    """How the keypoints, numbered from 0, belong together; see `KeypointRelations`."""
+
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
+    skeleton: tuple[tuple[int, int], ...] = ()
 
 
 class CardNormalization(_Strict):
@@ -104,6 +121,7 @@ class ModelCard(_Strict):
         arch: backbone.
         task: segmentation or pose.
         classes: classes or keypoints in the order of the outputs.
+        keypoints: of a pose model, how its keypoints belong together.
         input_size: HEIGHTxWIDTH in pixels the model is meant for.
         normalization: what the network was trained with; left out, its checkpoint may say it.
         threshold: of a head with one output, the probability from which a pixel belongs to the class.
@@ -120,6 +138,7 @@ class ModelCard(_Strict):
     arch: Arch
     task: TaskName
     classes: Annotated[tuple[CardClass, ...], Field(min_length=1)]
+    keypoints: CardKeypoints | None = None
     input_size: SizeText
     normalization: CardNormalization | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -140,6 +159,16 @@ class ModelCard(_Strict):
             raise ValueError(f"classes repeat the name {repeated[0]!r}")
         return self
 
+    @model_validator(mode="after")
+    def _keypoints_exist(self) -> ModelCard:
+        said = self.keypoints or CardKeypoints()
+        lost = [pair for pair in (*said.flip_pairs, *said.skeleton) if not all(0 <= i < self.num_outputs for i in pair)]
+        if lost:
+            raise ValueError(f"keypoints {lost[0]} do not exist: there are {self.num_outputs}, counted from 0")
+        if said.sigmas and (len(said.sigmas) != self.num_outputs or min(said.sigmas) <= 0):
+            raise ValueError(f"sigmas must be {self.num_outputs} numbers above 0, one for each keypoint")
+        return self
+
     @property
     def folder(self) -> Path:
         """The folder of the card's file; a checkpoint `file` lies there."""
@@ -149,6 +178,10 @@ class ModelCard(_Strict):
     def num_outputs(self) -> int:
         """Number of classes or keypoints."""
         return len(self.classes)
+
+    def keypoint_relations(self) -> KeypointRelations | None:
+        """Return how the keypoints belong together; None where the card does not say it."""
+        return None if self.keypoints is None else KeypointRelations(**dict(self.keypoints))
 
     def class_table(self) -> ClassTable:
         """Return names and colours; classes without a colour get evenly spread hues."""

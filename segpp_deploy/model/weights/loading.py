@@ -107,6 +107,7 @@ def _card_record(card: ModelCard) -> TrainingRecord:
         size=card.input_size,
         threshold=card.threshold,
         reduce_labels=card.reduce_labels,
+        keypoints=card.keypoint_relations(),
     )
     if statistics is None:
         return described

@@ -42,13 +42,17 @@ def _read_dataset(meta: Mapping[str, Any]) -> TrainingRecord:
 
 
 def _relations(found: Mapping[str, Any], count: int) -> KeypointRelations:
-    pairs = {
-        (min(pair), max(pair))
-        for pair in _lists_of(found.get("flip_pairs"), 2)
-        if all(isinstance(index, int) and 0 <= index < count for index in pair)
-    }
     sigmas = _numbers(found.get("sigmas"))
-    return KeypointRelations(tuple(sorted(pairs)), tuple(sigmas) if len(sigmas) == count else ())
+    return KeypointRelations(
+        flip_pairs=_pairs(found.get("flip_pairs"), count),
+        sigmas=tuple(sigmas) if len(sigmas) == count else (),
+        skeleton=_pairs(found.get("skeleton_links"), count),
+    )
+
+
+def _pairs(value: Any, count: int) -> tuple[tuple[int, int], ...]:
+    pairs = (pair for pair in _lists_of(value, 2) if all(isinstance(i, int) and 0 <= i < count for i in pair))
+    return tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
 
 
 def _read_config(config: Mapping[str, Any]) -> TrainingRecord:

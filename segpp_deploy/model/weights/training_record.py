@@ -44,7 +44,7 @@ class TrainingRecord:
         threshold: of a head with one output, the probability above which a pixel is foreground.
         reduce_labels: label files were numbered from 1, and 0 did not count.
         align_corners: how the head resizes.
-        keypoints: flip pairs and sigmas.
+        keypoints: flip pairs, sigmas and skeleton.
     """
 
     classes: tuple[str, ...] | None = None

@@ -1,6 +1,8 @@
-"""Keypoints drawn over their picture."""
+"""A person's bones and keypoints drawn over the picture."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -10,29 +12,44 @@ from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.lettering import draw_text
 from segpp_deploy.tasks.pose.prediction import Pose
 
+SHOWN = 0.05
+"""Keypoints with a larger score are drawn."""
+
 _OUTLINE_RGB = (20, 22, 26)
 
 
-def draw_keypoints(image: ByteImage, pose: Pose, classes: ClassTable, *, names: bool = True) -> ByteImage:
-    """Draw a disc in its keypoint's colour for each keypoint that was found, with its name beside it.
+def draw_pose(
+    image: ByteImage,
+    pose: Pose,
+    classes: ClassTable,
+    skeleton: Iterable[tuple[int, int]] = (),
+    *,
+    names: bool = True,
+) -> ByteImage:
+    """Draw a line for each bone and a disc for each keypoint that was found, in the keypoints' colours.
 
     Args:
         image: uint8 [H, W, 3], RGB.
         pose: keypoints in pixels of that picture.
         classes: names and colours of the keypoints.
-        names: whether to write them.
+        skeleton: pairs of keypoints that a bone joins; it has the colour of the second.
+        names: whether to write the keypoints' names beside them.
 
     Returns:
         uint8 [H, W, 3], RGB; a new array.
     """
     drawn: ByteImage = np.ascontiguousarray(image).copy()
     radius = max(2, round(min(image.shape[:2]) / 90))
-    for point, score, name, colour in zip(pose.points, pose.scores, classes.names, classes.palette, strict=True):
-        if score <= 0:
-            continue
-        x, y = (round(float(value)) for value in point)
+    places = [(round(float(x)), round(float(y))) for x, y in pose.points]
+    is_shown = pose.scores > SHOWN
+    for start, end in skeleton:
+        if is_shown[start] and is_shown[end]:
+            cv2.line(drawn, places[start], places[end], _OUTLINE_RGB, radius + 2, cv2.LINE_AA)
+            cv2.line(drawn, places[start], places[end], classes.palette[end], radius, cv2.LINE_AA)
+    for index in np.flatnonzero(is_shown):
+        (x, y), colour = places[index], classes.palette[index]
         cv2.circle(drawn, (x, y), radius + 1, _OUTLINE_RGB, cv2.FILLED, cv2.LINE_AA)
         cv2.circle(drawn, (x, y), radius, colour, cv2.FILLED, cv2.LINE_AA)
         if names:
-            draw_text(drawn, name, (x + radius + 2, y), radius / 8, colour)
+            draw_text(drawn, classes.names[index], (x + radius + 2, y), radius / 8, colour)
     return drawn

@@ -1,6 +1,8 @@
-"""PCK: the share of keypoints found within a fraction of the person's size."""
+"""What a pose model is judged by: PCK where keypoints are labelled, and COCO's AP where a file allows it."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.datasets.keypoints import Keypoints
 from segpp_deploy.errors import some_names
+from segpp_deploy.tasks.pose.average_precision import INSTALL, AveragePrecision, has_library, require_library
 from segpp_deploy.tasks.pose.prediction import Pose
 from segpp_deploy.tasks.protocol.chance import NEAR_CHANCE, kappa
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
@@ -17,6 +20,37 @@ THRESHOLDS = (0.1, 0.05)
 
 ENOUGH_LABELS = 20
 """Of fewer labelled keypoints nobody can tell whether they are found by chance."""
+
+
+class PoseMetric:
+    """PCK, which is the headline, and AP; of a detector's boxes, whose persons have no labels, AP alone."""
+
+    def __init__(self, classes: ClassTable) -> None:
+        self._pck = PckMetric(classes)
+        self._precision = AveragePrecision()
+
+    def update(self, prediction: Pose, target: Keypoints) -> None:
+        """Add one person.
+
+        Raises:
+            SegppError: only AP can judge it, and pycocotools is not installed.
+        """
+        if target.entry is not None:
+            if not target.is_labelled.any():
+                require_library()
+            self._precision.update(prediction, target.entry)
+        self._pck.update(prediction, target)
+
+    def evaluate(self) -> Evaluation:
+        """Return all scores; PCK@0.1 is the headline where anything is labelled."""
+        pck = self._pck.evaluate()
+        if pck.headline.is_number and not has_library():
+            note = (f"No AP: pycocotools is not installed ({INSTALL}).",) if self._precision.is_possible else ()
+            return replace(pck, notes=(*pck.notes, *note))
+        precision, notes = self._precision.scores(), (*pck.notes, *self._precision.notes())
+        if precision and not pck.headline.is_number:
+            return replace(pck, headline=precision[0], further=precision[1:], notes=notes)
+        return replace(pck, further=(*pck.further, *precision), notes=notes)
 
 
 class PckMetric:

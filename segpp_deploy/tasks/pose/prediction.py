@@ -1,7 +1,4 @@
-"""From the crop around one person to heatmaps, and from heatmaps to keypoints in the picture.
-
-Decoding follows mmpose's MSRA heatmaps: the largest value, moved by a quarter of a cell towards its larger neighbour.
-"""
+"""From the crop around one person to heatmaps or keypoints, and from those to keypoints in the picture."""
 
 from __future__ import annotations
 
@@ -12,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy.config import Inference, KeypointRelations, OutputKind
 from segpp_deploy.data.geometry.crop import Box, Crop
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.tasks.pose.decoding import NOT_FOUND, average_with_mirrored, decode_heatmaps
 
 Array = NDArray[Any]
 
-_SHIFT = 0.25  # cells
-_NOT_FOUND = -1.0
+SURE = 0.2
+"""Keypoints with a larger score say how sure a pose is; COCO's results count no others."""
 
 
 @dataclass(frozen=True)
@@ -27,61 +26,66 @@ class Pose:
     """One person's keypoints.
 
     Args:
-        points: float32 [K, 2], x and y in pixels of the picture.
+        points: float32 [K, 2], x and y in pixels of the picture; (-1, -1) where nothing was found.
         scores: float32 [K], the heatmaps' maxima; 0 or less where nothing was found.
-        outputs: the session's heatmaps [K, h, w] they were read from.
+        outputs: the session's heatmaps [K, h, w] or keypoints [K, 3] they were read from.
+        crop_px: pixels of the picture, and beyond it, that the model was shown.
     """
 
     points: NDArray[np.float32]
     scores: NDArray[np.float32]
     outputs: tuple[Array, ...] = ()
+    crop_px: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """How sure the model is of the person: the mean score of the keypoints above `SURE`, 0 without any."""
+        sure = self.scores[self.scores > SURE]
+        return float(sure.mean()) if sure.size else 0.0
 
 
 class PersonCrop:
-    """The part of a picture around one person."""
+    """The part of a picture around one person, and where asked its mirror image.
 
-    count = 1
+    Args:
+        image: uint8 [H, W, 3].
+        box: the person's; None takes all of the picture for one.
+        inference: WHOLE, or FLIP for the crop and its mirror image.
+        metadata: of the model; FLIP needs its flip pairs.
+    """
 
-    def __init__(self, image: ByteImage, box: Box | None, metadata: ExportMetadata) -> None:
+    def __init__(self, image: ByteImage, box: Box | None, inference: Inference, metadata: ExportMetadata) -> None:
         self._image = image
         self._crop = Crop.around(box or Box.of_picture(image), metadata.size)
-        self._stride = metadata.output_stride
+        self._metadata = metadata
+        self._mirrored = inference is Inference.FLIP
+
+    @property
+    def count(self) -> int:
+        """The crop, and its mirror image where asked."""
+        return 2 if self._mirrored else 1
 
     def inputs(self) -> Iterator[ByteImage]:
-        """Yield the crop."""
-        yield self._crop.cut(self._image)
+        """Yield the crop, then its mirror image."""
+        crop = self._crop.cut(self._image)
+        yield crop
+        if self._mirrored:
+            yield np.ascontiguousarray(crop[:, ::-1])
 
     def finish(self, outputs: Sequence[Array]) -> Pose:
         """Return the keypoints in the picture."""
-        cells, scores = decode_heatmaps(outputs[0])
-        points = self._crop.to_picture(cells * np.float32(self._stride))
-        points[scores <= 0] = _NOT_FOUND
-        return Pose(points, scores, tuple(outputs))
+        if self._metadata.output_kind is OutputKind.KEYPOINTS:
+            in_crop, scores = outputs[0][:, :2].copy(), outputs[0][:, 2].copy()
+        else:
+            cells, scores = decode_heatmaps(self._heatmaps(outputs))
+            in_crop = cells * np.float32(self._metadata.output_stride)
+        points = self._crop.to_picture(in_crop)
+        points[scores <= 0] = NOT_FOUND
+        width, height = self._crop.extent_xy
+        return Pose(points, scores, tuple(outputs), width * height)
 
-
-def decode_heatmaps(heatmaps: NDArray[np.generic]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the place of each keypoint in cells, float32 [K, 2] (x, y), and its score, float32 [K].
-
-    Args:
-        heatmaps: [K, h, w]; a keypoint whose heatmap has no value above 0 is at (-1, -1).
-
-    Example:
-        >>> heatmaps = np.zeros((1, 8, 8), np.float32)
-        >>> heatmaps[0, 3, 4], heatmaps[0, 3, 5] = 1.0, 0.5
-        >>> decode_heatmaps(heatmaps)[0].tolist()
-        [[4.25, 3.0]]
-    """
-    maps = heatmaps.astype(np.float32, copy=False)
-    count, height, width = maps.shape
-    flat = maps.reshape(count, -1)
-    best = flat.argmax(axis=1)
-    scores: NDArray[np.float32] = flat[np.arange(count), best]
-    cells = np.stack([best % width, best // width], axis=1).astype(np.float32)
-    cells[scores <= 0] = _NOT_FOUND
-    for keypoint, (x, y) in enumerate(cells.astype(int)):
-        heatmap = maps[keypoint]
-        if 1 < x < width - 1 and 0 < y < height:
-            cells[keypoint, 0] += _SHIFT * np.sign(heatmap[y, x + 1] - heatmap[y, x - 1])
-        if 1 < y < height - 1 and 0 < x < width:
-            cells[keypoint, 1] += _SHIFT * np.sign(heatmap[y + 1, x] - heatmap[y - 1, x])
-    return cells, scores
+    def _heatmaps(self, outputs: Sequence[Array]) -> Array:
+        if not self._mirrored:
+            return outputs[0]
+        relations = self._metadata.training.keypoints or KeypointRelations()
+        return average_with_mirrored(outputs[0], outputs[1], relations.mirrored(len(self._metadata.classes)))

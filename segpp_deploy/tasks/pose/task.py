@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from segpp_deploy import commands
-from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
+from segpp_deploy.config import ClassTable, Inference, KeypointRelations, OutputKind, Size, TaskName
 from segpp_deploy.data.datasets.keypoints import Keypoints
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
@@ -13,8 +16,8 @@ from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.pose.agreement import PoseAgreement
-from segpp_deploy.tasks.pose.drawing import draw_keypoints
-from segpp_deploy.tasks.pose.metric import PckMetric
+from segpp_deploy.tasks.pose.drawing import draw_pose
+from segpp_deploy.tasks.pose.metric import PoseMetric
 from segpp_deploy.tasks.pose.prediction import PersonCrop, Pose
 from segpp_deploy.tasks.protocol.outputs import are_comparable
 
@@ -23,20 +26,21 @@ class PoseTask:
     """Implements `Task`: predictions are `Pose`, targets are `Keypoints`; without a box the whole picture is one."""
 
     name = TaskName.POSE
-    outputs = (OutputKind.HEATMAPS,)
+    outputs = (OutputKind.HEATMAPS, OutputKind.KEYPOINTS)
     default_size = Size(384, 288)
     counted = "keypoints"
     assumptions: tuple[str, ...] = ("Assumed: each picture shows one person, who fills it.",)
 
     def default_output(self, num_outputs: int) -> OutputKind:
-        """Return heatmaps, which are all there is."""
+        """Return heatmaps, which leave open how they are decoded."""
         return OutputKind.HEATMAPS
 
     def require_inference(self, inference: Inference, metadata: ExportMetadata) -> None:
-        """Check that the person is looked at whole.
+        """Check that the person is looked at whole, and mirrored only where that can be undone.
 
         Raises:
-            SegppError: windows, which would cut persons apart.
+            SegppError: windows, which would cut persons apart; or a mirror image whose keypoints cannot be told, or are
+                finished.
         """
         if inference is Inference.SLIDE:
             raise SegppError(
@@ -44,14 +48,27 @@ class PoseTask:
                 "boxes of whole persons.",
                 commands.option("inference", Inference.WHOLE),
             )
+        if inference is Inference.FLIP and metadata.output_kind is not OutputKind.HEATMAPS:
+            raise SegppError(
+                f"The flip test averages heatmaps; this engine puts out {metadata.output_kind}.",
+                "an engine whose output is heatmaps.",
+                commands.export(output=OutputKind.HEATMAPS) + ", then " + commands.build_engine(),
+            )
+        if inference is Inference.FLIP and not (metadata.training.keypoints or KeypointRelations()).flip_pairs:
+            raise SegppError(
+                "Nobody says which keypoints change places in a mirror image.",
+                "flip pairs, in the checkpoint, a model card or the data set.",
+                "Export from a card that has keypoints.flip_pairs, or leave the mirror image out: "
+                + commands.option("inference", Inference.WHOLE),
+            )
 
     def views(self, image: ByteImage, box: Box | None, inference: Inference, metadata: ExportMetadata) -> PersonCrop:
-        """Show the crop around the box."""
-        return PersonCrop(image, box, metadata)
+        """Show the crop around the box, and where asked its mirror image."""
+        return PersonCrop(image, box, inference, metadata)
 
-    def metric(self, classes: ClassTable) -> PckMetric:
-        """Return a new count of keypoints found."""
-        return PckMetric(classes)
+    def metric(self, classes: ClassTable) -> PoseMetric:
+        """Return a new count of keypoints found, and COCO's AP where there can be one."""
+        return PoseMetric(classes)
 
     def agreement(self, reference: ExportMetadata, other: ExportMetadata) -> PoseAgreement:
         """Return a new comparison of keypoints, and of heatmaps where they have the same grid."""
@@ -69,11 +86,17 @@ class PoseTask:
 
     def without_outputs(self, prediction: Pose) -> Pose:
         """Return the keypoints alone."""
-        return Pose(prediction.points, prediction.scores)
+        return replace(prediction, outputs=())
 
     def classes_in(self, target: Keypoints) -> frozenset[int]:
         """Return the keypoints that are labelled."""
         return frozenset(np.flatnonzero(target.is_labelled).tolist())
+
+    def conditions(self, inference: Inference) -> tuple[str, ...]:
+        """Say whether the flip test was on: published figures have it, and it takes twice the time."""
+        if inference is Inference.FLIP:
+            return ("Flip test: on, as published figures have it; every person is looked at twice.",)
+        return (f"Flip test: off; published figures have it on ({commands.option('inference', Inference.FLIP)}).",)
 
     def require_label_maps(self) -> None:
         """Refuse: keypoints are no labels of pixels.
@@ -87,9 +110,18 @@ class PoseTask:
         """Refuse, as `require_label_maps`."""
         raise _no_label_maps()
 
-    def draw(self, image: ByteImage, prediction: Pose, classes: ClassTable, *, legend: bool = True) -> ByteImage:
-        """Draw the keypoints, with their names where a legend is wanted."""
-        return draw_keypoints(image, prediction, classes, names=legend)
+    def require_keypoints(self, option: str) -> None:
+        """Do nothing: keypoints are all there is."""
+
+    def coco_result(self, prediction: Pose) -> dict[str, Any]:
+        """Return x, y and score of each keypoint, and how sure the model is of the person."""
+        rows = np.column_stack([prediction.points, prediction.scores]).astype(float)
+        return {"keypoints": [round(value, 3) for value in rows.ravel().tolist()], "score": prediction.score}
+
+    def draw(self, image: ByteImage, prediction: Pose, metadata: ExportMetadata, *, legend: bool = True) -> ByteImage:
+        """Draw the person's bones and keypoints, with their names where a legend is wanted."""
+        skeleton = (metadata.training.keypoints or KeypointRelations()).skeleton
+        return draw_pose(image, prediction, metadata.classes, skeleton, names=legend)
 
 
 def _no_label_maps() -> SegppError:

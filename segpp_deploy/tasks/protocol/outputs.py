@@ -61,7 +61,8 @@ class OutputAgreement:
 def are_comparable(one: ExportMetadata, other: ExportMetadata) -> bool:
     """Whether two engines put out the same kind of floats on the same grid."""
     same_grid = (one.size, one.output_stride) == (other.size, other.output_stride)
-    return same_grid and one.output_kind is other.output_kind is not OutputKind.LABELS
+    are_maps = one.output_kind in (OutputKind.LOGITS, OutputKind.HEATMAPS)
+    return same_grid and one.output_kind is other.output_kind and are_maps
 
 
 def require_same_shape(reference: NDArray[np.generic], other: NDArray[np.generic]) -> None:

@@ -116,6 +116,9 @@ class Task(Protocol[P, T]):
     def assumptions(self) -> tuple[str, ...]:
         """What is taken for granted where pictures come without boxes, in sentences for the user."""
 
+    def conditions(self, inference: Inference) -> tuple[str, ...]:
+        """What has to be known of the way of inference to compare scores with others', in sentences for the user."""
+
     def require_label_maps(self) -> None:
         """Check that a prediction is a class for every pixel, which a file can hold.
 
@@ -126,8 +129,18 @@ class Task(Protocol[P, T]):
     def label_map(self, prediction: P) -> LabelMap:
         """Return the class of every pixel; raises what `require_label_maps` raises."""
 
-    def draw(self, image: ByteImage, prediction: P, classes: ClassTable, *, legend: bool = True) -> ByteImage:
-        """Draw a prediction over its picture; returns a new picture."""
+    def require_keypoints(self, option: str) -> None:
+        """Check that a prediction is keypoints, which the option of that name is about.
+
+        Raises:
+            SegppError: it is not.
+        """
+
+    def coco_result(self, prediction: P) -> dict[str, Any]:
+        """Return `keypoints` and `score` of COCO's result format; raises what `require_keypoints` raises."""
+
+    def draw(self, image: ByteImage, prediction: P, metadata: ExportMetadata, *, legend: bool = True) -> ByteImage:
+        """Draw a model's prediction over its picture; returns a new picture."""
 
 
 AnyTask = Task[Any, Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from segpp_deploy import commands
@@ -45,8 +47,14 @@ class SegmentationTask:
         """Check that windows can be averaged.
 
         Raises:
-            SegppError: they cannot: overlapping windows need logits, not finished labels.
+            SegppError: they cannot: overlapping windows need logits, not finished labels; or FLIP is asked for.
         """
+        if inference is Inference.FLIP:
+            raise SegppError(
+                "The mirror image is not looked at in segmentation, nor is it behind published figures.",
+                f"{Inference.WHOLE} or {Inference.SLIDE}.",
+                commands.option("inference", Inference.WHOLE),
+            )
         if inference is Inference.SLIDE and metadata.output_kind is not OutputKind.LOGITS:
             raise SegppError(
                 f"Sliding-window inference cannot use an engine that puts out {metadata.output_kind}.",
@@ -86,6 +94,10 @@ class SegmentationTask:
         present = np.flatnonzero(np.bincount(target.ravel()))
         return frozenset(present.tolist()) - {ignored_label(target)}
 
+    def conditions(self, inference: Inference) -> tuple[str, ...]:
+        """Return none: the way of inference is what it is called."""
+        return ()
+
     def require_label_maps(self) -> None:
         """Do nothing: labels are all there is."""
 
@@ -93,8 +105,26 @@ class SegmentationTask:
         """Return the labels."""
         return prediction.labels
 
+    def require_keypoints(self, option: str) -> None:
+        """Refuse: labels of pixels are no keypoints.
+
+        Raises:
+            SegppError: always.
+        """
+        raise _no_keypoints(option)
+
+    def coco_result(self, prediction: Segmentation) -> dict[str, Any]:
+        """Refuse, as `require_keypoints`."""
+        raise _no_keypoints("keypoints")
+
     def draw(
-        self, image: ByteImage, prediction: Segmentation, classes: ClassTable, *, legend: bool = True
+        self, image: ByteImage, prediction: Segmentation, metadata: ExportMetadata, *, legend: bool = True
     ) -> ByteImage:
         """Tint each pixel with its class."""
-        return draw_overlay(image, prediction.labels, classes, legend=legend)
+        return draw_overlay(image, prediction.labels, metadata.classes, legend=legend)
+
+
+def _no_keypoints(option: str) -> SegppError:
+    return SegppError(
+        "A segmentation model finds no keypoints.", "a pose model.", "Leave " + commands.option(option) + " out."
+    )

@@ -35,8 +35,8 @@ TIMING_SHARE = 0.02
 OPENING_SECONDS = 4.0
 """So long it may take to open a candidate that was open before."""
 
-CONFIRMATIONS = 3
-"""For so many candidates there is to be time, the reference among them."""
+CONFIRMATIONS = 6
+"""For so many candidates there is to be time, the reference among them: what seems to lose nothing often loses more."""
 
 MOST_KEPT = 0.4
 """No more than this part of the time is kept for the end."""

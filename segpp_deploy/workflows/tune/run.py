@@ -258,7 +258,8 @@ class _Tuning:
     def _try_int8(self, trial: Trial, finals: Finals, seconds: float) -> None:
         assert isinstance(self._options.data, str)
         calibration = CalibrationOptions(self._options.data, threads=self._options.threads)
-        finals.try_int8(trial, self._int8_targets, calibration, self._options.out, seconds)
+        targets = sorted(self._int8_targets, key=lambda target: target is not trial.candidate.engine.target)
+        finals.try_int8(trial, targets, calibration, self._options.out, seconds)
 
     def _open_held_out(self, reference: Session, judge: Judge, images: int, seconds: float) -> Judge | None:
         """Open the held-out pictures, fewer where there is little time; None where it is not enough for the fewest."""

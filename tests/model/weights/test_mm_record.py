@@ -68,13 +68,14 @@ def test_keypoints_keep_names_pairs_and_sigmas() -> None:
         "keypoint_id2name": {0: "nose", 1: "left_eye", 2: "right_eye"},
         "flip_pairs": [(2, 1), (1, 2)],
         "sigmas": [0.026, 0.025, 0.025],
+        "skeleton_links": [[1, 0], [0, 2], [2, 3]],
         "keypoint_colors": [[51, 153, 255], [0, 1, 2], None],
     }
     cfg = "model = dict(type='TopdownPoseEstimator')\ncodec = dict(input_size=(192, 256))"
     found = read_mm_record({"meta": {"dataset_meta": described, "cfg": cfg}})
     assert found.classes == ("nose", "left_eye", "right_eye")
     assert found.palette == ((51, 153, 255), (0, 1, 2), None)
-    assert found.keypoints == KeypointRelations(((1, 2),), (0.026, 0.025, 0.025))
+    assert found.keypoints == KeypointRelations(((1, 2),), (0.026, 0.025, 0.025), ((0, 1), (0, 2)))
     assert (found.task, found.size) == (TaskName.POSE, Size(256, 192))
 
 

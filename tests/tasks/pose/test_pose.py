@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segpp_deploy.config import ClassTable, Size, default_class_table
+from segpp_deploy.config import ClassTable, OutputKind, Size, TaskName, default_class_table
 from segpp_deploy.data.datasets.keypoints import Keypoints
 from segpp_deploy.data.geometry.crop import Box, Crop
+from segpp_deploy.tasks.pose.decoding import decode_heatmaps
 from segpp_deploy.tasks.pose.metric import PckMetric
-from segpp_deploy.tasks.pose.prediction import Pose, decode_heatmaps
+from segpp_deploy.tasks.pose.prediction import Pose
 from segpp_deploy.tasks.pose.task import PoseTask
+from tests.workflows.fake_session import make_metadata
 
 SIZE = Size(384, 288)
 
@@ -164,9 +166,10 @@ def test_a_prediction_as_the_truth() -> None:
 def test_drawing() -> None:
     image = np.zeros((90, 120, 3), np.uint8)
     pose = Pose(np.array([[60, 45], [20, 20]], np.float32), np.array([1, 0], np.float32))
-    classes = default_class_table(2)
-    drawn = PoseTask().draw(image, pose, classes, legend=False)
+    metadata = make_metadata(OutputKind.HEATMAPS, task=TaskName.POSE)
+    classes = metadata.classes
+    drawn = PoseTask().draw(image, pose, metadata, legend=False)
     assert image.max() == 0
     assert drawn[45, 60].tolist() == list(classes.palette[0])
     assert drawn[20, 20].max() == 0, "what was not found is not drawn"
-    assert (PoseTask().draw(image, pose, classes) > 0).sum() > (drawn > 0).sum(), "its name stands beside it"
+    assert (PoseTask().draw(image, pose, metadata) > 0).sum() > (drawn > 0).sum(), "its name stands beside it"
