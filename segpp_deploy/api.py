@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from segpp_deploy.workflows.calibrate import CalibrateResult
     from segpp_deploy.workflows.export.result import ExportResult
     from segpp_deploy.workflows.tune.result import TuneResult
-    from segpp_deploy.workflows.validate import ValidateResult
+    from segpp_deploy.workflows.validate.options import RecordOptions
+    from segpp_deploy.workflows.validate.result import ValidateResult
 
 C = TypeVar("C", bound=Choice)
 AnyPath = str | Path
@@ -227,6 +228,8 @@ def evaluate(
     against: AnyPath | None = None,
     checkpoint: AnyPath | None = None,
     max_failures: int = MAX_FAILURES,
+    boundary_px: int = 0,
+    records: RecordOptions | None = None,
     progress: Progress = no_progress,
 ) -> ValidateResult:
     """Measure an engine's accuracy, and how closely it follows a reference.
@@ -240,9 +243,12 @@ def evaluate(
         against: "torch" for the float32 PyTorch model of the same mode, or another engine; None for no reference.
         checkpoint: the PyTorch weights, where the recorded place has changed.
         max_failures: go on without so many pictures that cannot be read; the result lists them.
+        boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
+        records: files about single samples.
         progress: told about each batch.
     """
-    from segpp_deploy.workflows.validate import Against, ValidateOptions, parse_against, run_validate
+    from segpp_deploy.workflows.validate.options import NO_RECORDS, Against, ValidateOptions, parse_against
+    from segpp_deploy.workflows.validate.run import run_validate
 
     options = ValidateOptions(
         engine=Path(engine),
@@ -253,6 +259,8 @@ def evaluate(
         against=Against.NONE if against is None else parse_against(str(against)),
         checkpoint=None if checkpoint is None else Path(checkpoint),
         max_failures=max_failures,
+        boundary_px=boundary_px,
+        records=records or NO_RECORDS,
     )
     return run_validate(options, progress)
 

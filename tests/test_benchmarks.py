@@ -23,7 +23,8 @@ from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
-from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions
+from segpp_deploy.workflows.validate.options import ValidateOptions
+from segpp_deploy.workflows.validate.result import ReferenceComparison
 from tests.support.requirements import require
 from tests.support.tensorrt_graphs import write_graph
 

@@ -59,8 +59,7 @@ EDGES: dict[str, str] = {
     "tasks/protocol tuning tuning/calibration",
     # what users see
     "report": "model tasks/protocol",
-    "workflows": "data data/datasets engine evaluation graph graph/precision report runtimes/torch tasks/protocol "
-    "tuning/calibration",
+    "workflows": "engine graph graph/precision report tuning/calibration",
     "workflows/bench": "engine evaluation hardware report runtimes",
     "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
     "tuning/calibration workflows",
@@ -73,13 +72,14 @@ EDGES: dict[str, str] = {
     "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
     "tasks/protocol tuning/calibration tuning/search",
+    "workflows/validate": "data data/datasets evaluation graph report runtimes/torch tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
     "workflows/build_engine workflows/demo workflows/doctor workflows/export workflows/inspect workflows/predict "
-    "workflows/selftest workflows/tune",
+    "workflows/selftest workflows/tune workflows/validate",
     "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
-    "workflows/bench workflows/build_engine workflows/export workflows/tune",
+    "workflows/bench workflows/build_engine workflows/export workflows/tune workflows/validate",
     "__main__": "cli",
 }
 LIGHT = {"typer", "rich"}

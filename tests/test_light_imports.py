@@ -16,7 +16,7 @@ CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.o
     [
         (("segpp_deploy.workflows.predict.run", *CPU_SESSION), {"cv2"}),
         (("segpp_deploy.workflows.bench.run", *CPU_SESSION), set()),
-        (("segpp_deploy.workflows.validate", *CPU_SESSION), {"cv2"}),
+        (("segpp_deploy.workflows.validate.run", *CPU_SESSION), {"cv2"}),
         (("segpp_deploy.workflows.export.options",), set()),
         (("segpp_deploy.workflows.calibrate",), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.build_engine.run", *CPU_SESSION), {"cv2", "onnx_ir"}),

@@ -24,7 +24,9 @@ from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from segpp_deploy.workflows.validate import ReferenceComparison, ValidateOptions, run_validate
+from segpp_deploy.workflows.validate.options import ValidateOptions
+from segpp_deploy.workflows.validate.result import ReferenceComparison
+from segpp_deploy.workflows.validate.run import run_validate
 from tests.support import camvid_data
 
 SIZE = Size(360, 480)

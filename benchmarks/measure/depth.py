@@ -35,7 +35,8 @@ from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
-from segpp_deploy.workflows.validate import ValidateOptions, run_validate
+from segpp_deploy.workflows.validate.options import ValidateOptions
+from segpp_deploy.workflows.validate.run import run_validate
 from tests.support import camvid_data
 
 JUDGED, TIMED = Size(360, 480), Size(1024, 1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,6 +35,22 @@ def validate(
     max_failures: Annotated[
         int, typer.Option("--max-failures", metavar="N", help="Go on without at most N pictures that cannot be read.")
     ] = MAX_FAILURES,
+    per_image: Annotated[
+        Path | None, typer.Option("--per-image", metavar="FILE", help="Write the scores of each sample (JSON lines).")
+    ] = None,
+    worst: Annotated[
+        int, typer.Option("--worst", metavar="N", help="Draw the N samples with the lowest scores, beside --per-image.")
+    ] = 0,
+    confusion: Annotated[
+        Path | None, typer.Option("--confusion", metavar="FILE", help="Write what was taken for what (CSV).")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="DIR", help="Write predicted label maps, in the values of the data set's."),
+    ] = None,
+    boundary: Annotated[
+        int, typer.Option("--boundary", metavar="PX", help="Tell the IoU of what lies so near to edges of regions too.")
+    ] = 0,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -41,7 +58,8 @@ def validate(
 
     Example: segpp-deploy validate fast.engine --data camvid:data/camvid --limit 20
     """
-    from segpp_deploy.workflows.validate import ValidateOptions, parse_against, run_validate
+    from segpp_deploy.workflows.validate.options import RecordOptions, ValidateOptions, parse_against
+    from segpp_deploy.workflows.validate.run import run_validate
 
     options = ValidateOptions(
         engine=engine,
@@ -52,6 +70,8 @@ def validate(
         against=parse_against(against),
         checkpoint=checkpoint,
         max_failures=max_failures,
+        boundary_px=boundary,
+        records=RecordOptions(per_image, worst, confusion, labels),
     )
     output = Output(json, quiet)
     with output.progress() as progress:

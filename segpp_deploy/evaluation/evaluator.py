@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -60,6 +60,10 @@ class _Samples(Generic[T]):
         return example
 
 
+Watch = Callable[[Example[T], P, T, P | None], None]
+"""Takes a sample, the prediction for it, what is true, and a reference's prediction where there is one."""
+
+
 class Evaluator(Generic[P, T]):
     """Judges predictors on a data set.
 
@@ -67,11 +71,22 @@ class Evaluator(Generic[P, T]):
         dataset: the samples; a batch of them is in memory at a time, or `KEPT_BYTES` where a reference is kept.
         progress: told about each batch.
         failures: takes samples of which a file cannot be read; None: there may be none.
+        boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
     """
 
-    def __init__(self, dataset: Dataset[T], progress: Progress = no_progress, failures: Failures | None = None) -> None:
+    watch: Watch[T, P] | None = None
+    """Told about each sample that `evaluate` and `compare` judge."""
+
+    def __init__(
+        self,
+        dataset: Dataset[T],
+        progress: Progress = no_progress,
+        failures: Failures | None = None,
+        boundary_px: int = 0,
+    ) -> None:
         self.dataset = dataset
         self._progress = progress
+        self._boundary_px = boundary_px
         self._failures = Failures(allowed=0) if failures is None else failures
         self._surveyed: dict[int, LabelSurvey] = {}
 
@@ -96,10 +111,12 @@ class Evaluator(Generic[P, T]):
             SegppError: more samples cannot be read than may, one has no target, or labels do not fit the model.
         """
         self.survey(predictor.metadata)
-        metric = predictor.task.metric(predictor.metadata.classes)
+        metric = predictor.task.metric(predictor.metadata.classes, self._boundary_px)
         for examples, found in self._run(predictor, step, _samples_for(predictor)):
             for example, prediction in zip(examples, found, strict=True):
-                metric.update(prediction, self._require_target(example))
+                target = self._require_target(example)
+                metric.update(prediction, target)
+                self._tell(example, prediction, target, None)
         return self._finish(metric)
 
     def compare(self, predictor: Predictor[P], reference: Predictor[P], step: str = "") -> Comparison:
@@ -110,7 +127,7 @@ class Evaluator(Generic[P, T]):
         """
         task, classes = predictor.task, predictor.metadata.classes
         self.survey(predictor.metadata)
-        mine, theirs = task.metric(classes), task.metric(classes)
+        mine, theirs = (task.metric(classes, self._boundary_px) for _ in range(2))
         agreement = task.agreement(reference.metadata, predictor.metadata)
         for examples, found in self._run(predictor, step, _samples_for(predictor)):
             expected = reference.predict(*_pictures(examples))
@@ -119,6 +136,7 @@ class Evaluator(Generic[P, T]):
                 mine.update(ours, target)
                 theirs.update(other, target)
                 agreement.update(other, ours)
+                self._tell(example, ours, target, other)
         return Comparison(self._finish(mine), theirs.evaluate(), agreement.scores())
 
     def keep(self, reference: Predictor[P], step: str = "") -> KeptReference[P, T]:
@@ -183,6 +201,10 @@ class Evaluator(Generic[P, T]):
             warnings += [*survey.warnings, *(survey.if_poor if evaluation.warnings else ())]
         notes = (*self.dataset.notes, *evaluation.notes)
         return replace(evaluation, notes=notes, warnings=tuple(warnings))
+
+    def _tell(self, example: Example[T], prediction: P, target: T, other: P | None) -> None:
+        if self.watch is not None:
+            self.watch(example, prediction, target, other)
 
     def _require_target(self, example: Example[T]) -> T:
         if example.target is None:

@@ -16,7 +16,8 @@ from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from segpp_deploy.workflows.predict.options import PredictOptions
 from segpp_deploy.workflows.predict.run import run_predict
-from segpp_deploy.workflows.validate import ValidateOptions, run_validate
+from segpp_deploy.workflows.validate.options import ValidateOptions
+from segpp_deploy.workflows.validate.run import run_validate
 
 pytestmark = [pytest.mark.camvid, pytest.mark.slow]
 

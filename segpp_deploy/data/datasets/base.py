@@ -86,11 +86,13 @@ class Example(Generic[T]):
         image: uint8 [H, W, 3], RGB.
         target: what is true of it; None where nobody said.
         box: what of the picture the model is shown; None: all of it.
+        name: of the sample.
     """
 
     image: ByteImage
     target: T | None
     box: Box | None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Sample(Generic[T]):
         """
         image = self.load_image()
         target = None if self.target is None else self.target.load(image, num_outputs)
-        return Example(image, target, self.box)
+        return Example(image, target, self.box, self.name)
 
 
 @dataclass(frozen=True)

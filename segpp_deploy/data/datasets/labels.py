@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp_deploy.data.datasets.base import AnyDataset
 from segpp_deploy.data.datasets.label_options import AS_STORED, DrawnOn, LabelOptions
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.label_maps import MAX_BYTE_CLASSES, LabelMap, ignore_index, label_type
@@ -153,6 +154,22 @@ def label_table(classes: Mapping[int, int], ignored: int = IGNORE_INDEX) -> Labe
     for stored, target in classes.items():
         table[stored] = target
     return table
+
+
+def stored_values(dataset: AnyDataset, num_classes: int) -> LabelMap:
+    """Return [K] the value that stands for each class in a data set's label files; the class itself where none does.
+
+    Of several values for one class the lowest is taken. All label files of a data set are taken to be alike.
+    """
+    values = np.arange(num_classes)
+    target = next((sample.target for sample in dataset if isinstance(sample.target, LabelFile)), None)
+    if target is not None:
+        meanings = target.meanings(num_classes)
+        for label in range(num_classes):
+            found = np.flatnonzero(meanings == label)
+            values[label] = found[0] if found.size else label
+    stored: LabelMap = values.astype(np.uint8 if values.max(initial=0) <= np.iinfo(np.uint8).max else np.uint16)
+    return stored
 
 
 def expected_values(table: LabelTable, ignored: int) -> str:

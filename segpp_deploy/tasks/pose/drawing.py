@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
@@ -14,6 +15,8 @@ from segpp_deploy.tasks.pose.prediction import Pose
 
 SHOWN = 0.05
 """Keypoints with a larger score are drawn."""
+
+WRONG_RGB = (214, 40, 57)
 
 _OUTLINE_RGB = (20, 22, 26)
 
@@ -52,4 +55,26 @@ def draw_pose(
         cv2.circle(drawn, (x, y), radius, colour, cv2.FILLED, cv2.LINE_AA)
         if names:
             draw_text(drawn, classes.names[index], (x + radius + 2, y), radius / 8, colour)
+    return drawn
+
+
+def draw_misses(image: ByteImage, pose: Pose, labels: NDArray[np.float32], is_missed: NDArray[np.bool_]) -> ByteImage:
+    """Draw a line from each missed keypoint to its label, which gets a ring.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        pose: what was found.
+        labels: [K, 2], where the keypoints are.
+        is_missed: [K].
+
+    Returns:
+        uint8 [H, W, 3], RGB; a new array.
+    """
+    drawn: ByteImage = np.ascontiguousarray(image).copy()
+    radius = max(3, round(min(image.shape[:2]) / 60))
+    for index in np.flatnonzero(is_missed):
+        found, label = ([round(float(value)) for value in points[index]] for points in (pose.points, labels))
+        if pose.scores[index] > SHOWN:
+            cv2.line(drawn, found, label, WRONG_RGB, 2, cv2.LINE_AA)
+        cv2.circle(drawn, label, radius, WRONG_RGB, 2, cv2.LINE_AA)
     return drawn

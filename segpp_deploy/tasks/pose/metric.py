@@ -63,17 +63,16 @@ class PckMetric:
     def __init__(self, classes: ClassTable) -> None:
         self._classes = classes
         self._found = np.zeros((len(THRESHOLDS), len(classes)), np.int64)
-        self._near = np.zeros((len(classes), len(classes)), np.int64)
+        self._confusion = KeypointConfusion(len(classes))
         self._labelled = np.zeros(len(classes), np.int64)
         self._persons = 0
 
     def update(self, prediction: Pose, target: Keypoints) -> None:
         """Add one person."""
-        offsets = target.points[:, None] - prediction.points[None]
-        distance = np.linalg.norm(offsets, axis=2) / target.person_px  # [K, K] by (labelled, predicted)
+        distance = _distances(prediction, target)
         for row, threshold in enumerate(THRESHOLDS):
             self._found[row] += target.is_labelled & (np.diag(distance) < threshold)
-        self._near += target.is_labelled[:, None] & (distance < THRESHOLDS[0])
+        self._confusion.update(prediction, target)
         self._labelled += target.is_labelled
         self._persons += 1
 
@@ -97,8 +96,9 @@ class PckMetric:
         labelled, count = self._labelled.sum(), len(self._classes)
         if labelled < ENOUGH_LABELS or count == 1:
             return ()
-        right = float(np.trace(self._near) / labelled)
-        by_chance = float((self._near.sum() - np.trace(self._near)) / (labelled * (count - 1)))
+        near = self._confusion.counts()
+        right = float(np.trace(near) / labelled)
+        by_chance = float((near.sum() - np.trace(near)) / (labelled * (count - 1)))
         if not kappa(right, by_chance) < NEAR_CHANCE:
             return ()
         return (
@@ -117,3 +117,29 @@ class PckMetric:
 def _mean(values: NDArray[np.float64]) -> float:
     counted = values[~np.isnan(values)]
     return float(counted.mean()) if counted.size else float("nan")
+
+
+class KeypointConfusion:
+    """Counts keypoints found within a tenth of the person's size of a label, [K, K]: rows are labels."""
+
+    def __init__(self, count: int) -> None:
+        self._near = np.zeros((count, count), np.int64)
+
+    def update(self, prediction: Pose, target: Keypoints) -> None:
+        """Add one person."""
+        self._near += target.is_labelled[:, None] & (_distances(prediction, target) < THRESHOLDS[0])
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return the counts."""
+        return self._near
+
+
+def is_missed(prediction: Pose, target: Keypoints) -> NDArray[np.bool_]:
+    """Return which keypoints [K] are labelled and not found within a tenth of the person's size."""
+    return np.asarray(target.is_labelled & ~(np.diag(_distances(prediction, target)) < THRESHOLDS[0]))
+
+
+def _distances(prediction: Pose, target: Keypoints) -> NDArray[np.floating]:
+    """Distances [K, K] by (labelled, predicted), as shares of the person's size."""
+    offsets = target.points[:, None] - prediction.points[None]
+    return np.asarray(np.linalg.norm(offsets, axis=2) / target.person_px)

@@ -16,8 +16,8 @@ from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.pose.agreement import PoseAgreement
-from segpp_deploy.tasks.pose.drawing import draw_pose
-from segpp_deploy.tasks.pose.metric import PoseMetric
+from segpp_deploy.tasks.pose.drawing import draw_misses, draw_pose
+from segpp_deploy.tasks.pose.metric import KeypointConfusion, PoseMetric, is_missed
 from segpp_deploy.tasks.pose.prediction import PersonCrop, Pose
 from segpp_deploy.tasks.protocol.outputs import are_comparable
 
@@ -66,9 +66,23 @@ class PoseTask:
         """Show the crop around the box, and where asked its mirror image."""
         return PersonCrop(image, box, inference, metadata)
 
-    def metric(self, classes: ClassTable) -> PoseMetric:
-        """Return a new count of keypoints found, and COCO's AP where there can be one."""
+    def metric(self, classes: ClassTable, boundary_px: int = 0) -> PoseMetric:
+        """Return a new count of keypoints found, and COCO's AP where there can be one.
+
+        Raises:
+            SegppError: boundaries are asked for.
+        """
+        if boundary_px:
+            raise SegppError(
+                "A pose model has no regions with edges.",
+                "a segmentation model.",
+                "Leave " + commands.option("boundary") + " out.",
+            )
         return PoseMetric(classes)
+
+    def confusion(self, classes: ClassTable) -> KeypointConfusion:
+        """Return a new count of keypoints that were found at labels of others."""
+        return KeypointConfusion(len(classes))
 
     def agreement(self, reference: ExportMetadata, other: ExportMetadata) -> PoseAgreement:
         """Return a new comparison of keypoints, and of heatmaps where they have the same grid."""
@@ -98,17 +112,17 @@ class PoseTask:
             return ("Flip test: on, as published figures have it; every person is looked at twice.",)
         return (f"Flip test: off; published figures have it on ({commands.option('inference', Inference.FLIP)}).",)
 
-    def require_label_maps(self) -> None:
+    def require_label_maps(self, option: str) -> None:
         """Refuse: keypoints are no labels of pixels.
 
         Raises:
             SegppError: always.
         """
-        raise _no_label_maps()
+        raise _no_label_maps(option)
 
     def label_map(self, prediction: Pose) -> LabelMap:
         """Refuse, as `require_label_maps`."""
-        raise _no_label_maps()
+        raise _no_label_maps("labels-png")
 
     def require_keypoints(self, option: str) -> None:
         """Do nothing: keypoints are all there is."""
@@ -123,10 +137,15 @@ class PoseTask:
         skeleton = (metadata.training.keypoints or KeypointRelations()).skeleton
         return draw_pose(image, prediction, metadata.classes, skeleton, names=legend)
 
+    def draw_errors(self, image: ByteImage, prediction: Pose, target: Keypoints, metadata: ExportMetadata) -> ByteImage:
+        """Draw the person, and a line from each keypoint to its label where PCK@0.1 counts it as wrong."""
+        drawn = self.draw(image, prediction, metadata, legend=False)
+        return draw_misses(drawn, prediction, target.points, is_missed(prediction, target))
 
-def _no_label_maps() -> SegppError:
+
+def _no_label_maps(option: str) -> SegppError:
     return SegppError(
         "A pose model gives no label of a pixel.",
         "a segmentation model.",
-        "Leave " + commands.option("labels-png") + " out.",
+        "Leave " + commands.option(option) + " out.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
@@ -49,6 +50,16 @@ class Metric(Protocol[P_contra, T_contra]):
 
     def evaluate(self) -> Evaluation:
         """Return the scores over everything added."""
+
+
+class Confusion(Protocol[P_contra, T_contra]):
+    """Counts how often what is true as one class was predicted as another."""
+
+    def update(self, prediction: P_contra, target: T_contra) -> None:
+        """Add one picture."""
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return [K, K]: rows are what is true, columns what was predicted."""
 
 
 class Agreement(Protocol[P_contra]):
@@ -97,8 +108,19 @@ class Task(Protocol[P, T]):
     def views(self, image: ByteImage, box: Box | None, inference: Inference, metadata: ExportMetadata) -> Views[P]:
         """Say what an engine is shown of a picture uint8 [H, W, 3], or of a box of it."""
 
-    def metric(self, classes: ClassTable) -> Metric[P, T]:
-        """Return a new metric."""
+    def metric(self, classes: ClassTable, boundary_px: int = 0) -> Metric[P, T]:
+        """Return a new metric.
+
+        Args:
+            classes: of the model.
+            boundary_px: judge besides what lies so near to the edges of regions; 0: do not.
+
+        Raises:
+            SegppError: the task has no regions.
+        """
+
+    def confusion(self, classes: ClassTable) -> Confusion[P, T]:
+        """Return a new count of what is taken for what."""
 
     def agreement(self, reference: ExportMetadata, other: ExportMetadata) -> Agreement[P]:
         """Return a new measure of how far two engines' predictions agree."""
@@ -119,8 +141,8 @@ class Task(Protocol[P, T]):
     def conditions(self, inference: Inference) -> tuple[str, ...]:
         """What has to be known of the way of inference to compare scores with others', in sentences for the user."""
 
-    def require_label_maps(self) -> None:
-        """Check that a prediction is a class for every pixel, which a file can hold.
+    def require_label_maps(self, option: str) -> None:
+        """Check that a prediction is a class for every pixel, which the option of that name is about.
 
         Raises:
             SegppError: it is not.
@@ -141,6 +163,9 @@ class Task(Protocol[P, T]):
 
     def draw(self, image: ByteImage, prediction: P, metadata: ExportMetadata, *, legend: bool = True) -> ByteImage:
         """Draw a model's prediction over its picture; returns a new picture."""
+
+    def draw_errors(self, image: ByteImage, prediction: P, target: T, metadata: ExportMetadata) -> ByteImage:
+        """Draw what is wrong with a prediction, beside the prediction or in it; returns a new picture."""
 
 
 AnyTask = Task[Any, Any]

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.data.label_maps import LabelMap
+from segpp_deploy.data.label_maps import LabelMap, ignored_label
 from segpp_deploy.data.lettering import CAPITAL_HEIGHT, draw_text, text_width
+
+WRONG_RGB = (214, 40, 57)
 
 _TEXT_COLOUR = (245, 245, 245)
 _SWATCH_FRAME = (150, 150, 150)  # keeps dark classes visible on the dark panel
@@ -47,6 +49,20 @@ def draw_overlay(
         present = [int(index) for index in np.argsort(-counts, kind="stable") if counts[index]]
         _draw_legend(drawn, present, classes)
     return drawn
+
+
+def draw_wrong_pixels(image: ByteImage, labels: LabelMap, target: LabelMap) -> ByteImage:
+    """Return the picture in pale grey, with pixels of another class than the target in red; ignored ones do not count.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        labels: [H, W], predicted.
+        target: [H, W], true.
+    """
+    wrong = (labels != target) & (target != ignored_label(target))
+    drawn = (255 - (255 - image.mean(axis=2, keepdims=True)) * 0.45).repeat(3, axis=2).astype(np.uint8)
+    drawn[wrong] = WRONG_RGB
+    return np.asarray(drawn, np.uint8)
 
 
 def _outline_regions(drawn: ByteImage, labels: LabelMap, known: NDArray[np.bool_], alpha: float) -> None:

@@ -16,7 +16,8 @@ from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.protocol.outputs import are_comparable
 from segpp_deploy.tasks.segmentation.agreement import SegmentationAgreement
 from segpp_deploy.tasks.segmentation.metric import SegmentationMetric
-from segpp_deploy.tasks.segmentation.overlay import draw_overlay
+from segpp_deploy.tasks.segmentation.overlay import draw_overlay, draw_wrong_pixels
+from segpp_deploy.tasks.segmentation.pixel_confusion import PixelConfusion
 from segpp_deploy.tasks.segmentation.prediction import Segmentation, SlidingWindows, WholePicture
 
 
@@ -73,9 +74,13 @@ class SegmentationTask:
         kind = SlidingWindows if inference is Inference.SLIDE else WholePicture
         return kind(image, metadata)
 
-    def metric(self, classes: ClassTable) -> SegmentationMetric:
+    def metric(self, classes: ClassTable, boundary_px: int = 0) -> SegmentationMetric:
         """Return new counts of pixels."""
-        return SegmentationMetric(classes)
+        return SegmentationMetric(classes, boundary_px)
+
+    def confusion(self, classes: ClassTable) -> PixelConfusion:
+        """Return new counts of pixels by true and predicted class."""
+        return PixelConfusion(len(classes))
 
     def agreement(self, reference: ExportMetadata, other: ExportMetadata) -> SegmentationAgreement:
         """Return a new comparison of labels, and of logits where there are such."""
@@ -98,7 +103,7 @@ class SegmentationTask:
         """Return none: the way of inference is what it is called."""
         return ()
 
-    def require_label_maps(self) -> None:
+    def require_label_maps(self, option: str) -> None:
         """Do nothing: labels are all there is."""
 
     def label_map(self, prediction: Segmentation) -> LabelMap:
@@ -122,6 +127,13 @@ class SegmentationTask:
     ) -> ByteImage:
         """Tint each pixel with its class."""
         return draw_overlay(image, prediction.labels, metadata.classes, legend=legend)
+
+    def draw_errors(
+        self, image: ByteImage, prediction: Segmentation, target: LabelMap, metadata: ExportMetadata
+    ) -> ByteImage:
+        """Show the prediction, the truth, and in red what differs, side by side."""
+        drawn = [draw_overlay(image, labels, metadata.classes) for labels in (prediction.labels, target)]
+        return np.concatenate([*drawn, draw_wrong_pixels(image, prediction.labels, target)], axis=1)
 
 
 def _no_keypoints(option: str) -> SegppError:

@@ -99,7 +99,7 @@ def _open_predictor(options: PredictOptions) -> Predictor[Any]:
     predictor = Predictor.open(options.engine, options.inference)
     try:
         if options.labels_png:
-            predictor.task.require_label_maps()
+            predictor.task.require_label_maps("labels-png")
         if options.keypoints or options.boxes:
             predictor.task.require_keypoints("keypoints" if options.keypoints else "boxes")
     except SegppError:
