@@ -12,11 +12,10 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.lettering import draw_text
 from segpp_deploy.tasks.pose.prediction import Pose
+from segpp_deploy.tasks.protocol.drawing import ERROR_RGB, fade
 
 SHOWN = 0.05
 """Keypoints with a larger score are drawn."""
-
-WRONG_RGB = (214, 40, 57)
 
 _OUTLINE_RGB = (20, 22, 26)
 
@@ -42,7 +41,7 @@ def draw_pose(
         uint8 [H, W, 3], RGB; a new array.
     """
     drawn: ByteImage = np.ascontiguousarray(image).copy()
-    radius = max(2, round(min(image.shape[:2]) / 90))
+    radius = _radius(image)
     places = [(round(float(x)), round(float(y))) for x, y in pose.points]
     is_shown = pose.scores > SHOWN
     for start, end in skeleton:
@@ -59,22 +58,27 @@ def draw_pose(
 
 
 def draw_misses(image: ByteImage, pose: Pose, labels: NDArray[np.float32], is_missed: NDArray[np.bool_]) -> ByteImage:
-    """Draw a line from each missed keypoint to its label, which gets a ring.
+    """Draw a ring at each missed keypoint's label and a line from where it was found, in red on the pale picture.
 
     Args:
         image: uint8 [H, W, 3], RGB.
         pose: what was found.
-        labels: [K, 2], where the keypoints are.
+        labels: float32 [K, 2], where the keypoints are.
         is_missed: [K].
 
     Returns:
         uint8 [H, W, 3], RGB; a new array.
     """
-    drawn: ByteImage = np.ascontiguousarray(image).copy()
-    radius = max(3, round(min(image.shape[:2]) / 60))
+    drawn, radius = fade(image), _radius(image)
     for index in np.flatnonzero(is_missed):
         found, label = ([round(float(value)) for value in points[index]] for points in (pose.points, labels))
         if pose.scores[index] > SHOWN:
-            cv2.line(drawn, found, label, WRONG_RGB, 2, cv2.LINE_AA)
-        cv2.circle(drawn, label, radius, WRONG_RGB, 2, cv2.LINE_AA)
+            cv2.line(drawn, found, label, ERROR_RGB, max(1, radius // 2), cv2.LINE_AA)
+            cv2.circle(drawn, found, radius, ERROR_RGB, cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(drawn, label, radius, ERROR_RGB, max(1, radius // 2), cv2.LINE_AA)
     return drawn
+
+
+def _radius(image: ByteImage) -> int:
+    height, width = image.shape[:2]
+    return max(2, round(min(int(height), int(width)) / 90))

@@ -137,10 +137,15 @@ class PoseTask:
         skeleton = (metadata.training.keypoints or KeypointRelations()).skeleton
         return draw_pose(image, prediction, metadata.classes, skeleton, names=legend)
 
-    def draw_errors(self, image: ByteImage, prediction: Pose, target: Keypoints, metadata: ExportMetadata) -> ByteImage:
-        """Draw the person, and a line from each keypoint to its label where PCK@0.1 counts it as wrong."""
-        drawn = self.draw(image, prediction, metadata, legend=False)
-        return draw_misses(drawn, prediction, target.points, is_missed(prediction, target))
+    def draw_target(
+        self, image: ByteImage, target: Keypoints, metadata: ExportMetadata, *, legend: bool = True
+    ) -> ByteImage:
+        """Draw the labelled keypoints and the bones between them."""
+        return self.draw(image, Pose(target.points, target.is_labelled.astype(np.float32)), metadata, legend=legend)
+
+    def draw_errors(self, image: ByteImage, prediction: Pose, target: Keypoints) -> ByteImage:
+        """Draw a line from each keypoint to its label where PCK@0.1 counts it as missed."""
+        return draw_misses(image, prediction, target.points, is_missed(prediction, target))
 
 
 def _no_label_maps(option: str) -> SegppError:

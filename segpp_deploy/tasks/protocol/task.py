@@ -164,8 +164,11 @@ class Task(Protocol[P, T]):
     def draw(self, image: ByteImage, prediction: P, metadata: ExportMetadata, *, legend: bool = True) -> ByteImage:
         """Draw a model's prediction over its picture; returns a new picture."""
 
-    def draw_errors(self, image: ByteImage, prediction: P, target: T, metadata: ExportMetadata) -> ByteImage:
-        """Draw what is wrong with a prediction, beside the prediction or in it; returns a new picture."""
+    def draw_target(self, image: ByteImage, target: T, metadata: ExportMetadata, *, legend: bool = True) -> ByteImage:
+        """Draw what is true of a picture as `draw` draws a prediction."""
+
+    def draw_errors(self, image: ByteImage, prediction: P, target: T) -> ByteImage:
+        """Draw what is wrong in red on the pale picture; returns a new picture."""
 
 
 AnyTask = Task[Any, Any]

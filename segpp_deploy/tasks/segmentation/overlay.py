@@ -11,8 +11,7 @@ from segpp_deploy.config import ClassTable
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.label_maps import LabelMap, ignored_label
 from segpp_deploy.data.lettering import CAPITAL_HEIGHT, draw_text, text_width
-
-WRONG_RGB = (214, 40, 57)
+from segpp_deploy.tasks.protocol.drawing import ERROR_RGB, fade
 
 _TEXT_COLOUR = (245, 245, 245)
 _SWATCH_FRAME = (150, 150, 150)  # keeps dark classes visible on the dark panel
@@ -51,18 +50,20 @@ def draw_overlay(
     return drawn
 
 
-def draw_wrong_pixels(image: ByteImage, labels: LabelMap, target: LabelMap) -> ByteImage:
-    """Return the picture in pale grey, with pixels of another class than the target in red; ignored ones do not count.
+def draw_errors(image: ByteImage, labels: LabelMap, truth: LabelMap) -> ByteImage:
+    """Paint the pixels red whose label is wrong, on the picture in pale grey.
 
     Args:
         image: uint8 [H, W, 3], RGB.
-        labels: [H, W], predicted.
-        target: [H, W], true.
+        labels: [H, W].
+        truth: [H, W]; what it ignores is not wrong.
+
+    Returns:
+        uint8 [H, W, 3], RGB; a new array.
     """
-    wrong = (labels != target) & (target != ignored_label(target))
-    drawn = (255 - (255 - image.mean(axis=2, keepdims=True)) * 0.45).repeat(3, axis=2).astype(np.uint8)
-    drawn[wrong] = WRONG_RGB
-    return np.asarray(drawn, np.uint8)
+    drawn = fade(image)
+    drawn[(labels != truth) & (truth != ignored_label(truth))] = ERROR_RGB
+    return drawn
 
 
 def _outline_regions(drawn: ByteImage, labels: LabelMap, known: NDArray[np.bool_], alpha: float) -> None:

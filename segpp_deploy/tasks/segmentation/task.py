@@ -16,7 +16,7 @@ from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.protocol.outputs import are_comparable
 from segpp_deploy.tasks.segmentation.agreement import SegmentationAgreement
 from segpp_deploy.tasks.segmentation.metric import SegmentationMetric
-from segpp_deploy.tasks.segmentation.overlay import draw_overlay, draw_wrong_pixels
+from segpp_deploy.tasks.segmentation.overlay import draw_errors, draw_overlay
 from segpp_deploy.tasks.segmentation.pixel_confusion import PixelConfusion
 from segpp_deploy.tasks.segmentation.prediction import Segmentation, SlidingWindows, WholePicture
 
@@ -128,12 +128,15 @@ class SegmentationTask:
         """Tint each pixel with its class."""
         return draw_overlay(image, prediction.labels, metadata.classes, legend=legend)
 
-    def draw_errors(
-        self, image: ByteImage, prediction: Segmentation, target: LabelMap, metadata: ExportMetadata
+    def draw_target(
+        self, image: ByteImage, target: LabelMap, metadata: ExportMetadata, *, legend: bool = True
     ) -> ByteImage:
-        """Show the prediction, the truth, and in red what differs, side by side."""
-        drawn = [draw_overlay(image, labels, metadata.classes) for labels in (prediction.labels, target)]
-        return np.concatenate([*drawn, draw_wrong_pixels(image, prediction.labels, target)], axis=1)
+        """Tint each pixel with its true class."""
+        return draw_overlay(image, target, metadata.classes, legend=legend)
+
+    def draw_errors(self, image: ByteImage, prediction: Segmentation, target: LabelMap) -> ByteImage:
+        """Paint the pixels red whose class is wrong."""
+        return draw_errors(image, prediction.labels, target)
 
 
 def _no_keypoints(option: str) -> SegppError:

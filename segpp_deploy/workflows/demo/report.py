@@ -21,7 +21,7 @@ from segpp_deploy.report.extra import import_report_library
 from segpp_deploy.report.html import Picture, Section, render_page
 from segpp_deploy.report.tables import Column, Table, to_markdown
 from segpp_deploy.runtimes.registry import TARGETS
-from segpp_deploy.tasks.segmentation.overlay import draw_overlay
+from segpp_deploy.tasks.segmentation.overlay import draw_errors, draw_overlay
 from segpp_deploy.workflows.demo.result import DemoResult
 
 PICTURE_CAPTION = (
@@ -35,7 +35,6 @@ TABLE_CAPTION = (
 _CELL_WIDTH_PX = 640
 _CAPTION_PX = 30
 _GAP_PX = 6
-_ERROR_RGB = (214, 40, 57)
 
 
 def require_report_libraries() -> None:
@@ -130,8 +129,7 @@ def _richest(dataset: Dataset[LabelMap], num_classes: int) -> tuple[ByteImage, L
 
 def _mode_row(image: ByteImage, labels: LabelMap, truth: LabelMap, classes: ClassTable, mode: Preset) -> ByteImage:
     wrong = (labels != truth) & (truth != ignored_label(truth))
-    errors = (255 - (255 - image.mean(axis=2, keepdims=True)) * 0.45).repeat(3, axis=2).astype(np.uint8)
-    errors[wrong] = _ERROR_RGB
+    errors = draw_errors(image, labels, truth)
     overlay = draw_overlay(image, labels, classes, legend=False)
     return _row(overlay, errors, str(mode), f"{mode}: {100 * wrong.mean():.1f} % of the pixels wrong")
 

@@ -10,6 +10,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segpp_deploy.data.datasets import AnyDataset, Example
 from segpp_deploy.data.datasets.labels import stored_values
 from segpp_deploy.data.images import write_image, write_labels
@@ -126,7 +128,12 @@ class SampleRecords:
             example = samples[name].load(len(metadata.classes))
             (prediction,) = self._predictor.predict([example.image], [example.box])
             picture = folder / f"{rank:03d}_{name.replace('/', '_').replace('#', '_')}.jpg"
-            write_image(picture, task.draw_errors(example.image, prediction, example.target, metadata))
+            shown = (
+                task.draw(example.image, prediction, metadata),
+                task.draw_target(example.image, example.target, metadata),
+                task.draw_errors(example.image, prediction, example.target),
+            )
+            write_image(picture, np.concatenate(shown, axis=1))
             worst.append(WorstSample(name, score, picture))
             progress(_DRAWING, rank, len(chosen))
         return tuple(worst)
