@@ -16,6 +16,7 @@ from segpp_deploy.config import (
     Automatic,
     CalibrationMethod,
     Choice,
+    Fit,
     Inference,
     InputKind,
     Int8Layers,
@@ -79,6 +80,7 @@ def export(
     input_kind: InputKind | str = InputKind.UINT8,
     output_kind: OutputKind | str | None = None,
     lowering: Lowering | str = Lowering.PORTABLE,
+    fit: Fit | str = Fit.RESIZE,
 ) -> ExportResult:
     """Write a model as an ONNX file.
 
@@ -98,6 +100,7 @@ def export(
         input_kind: RGB bytes, or normalised floats.
         output_kind: labels or logits; heatmaps for pose.
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
+        fit: pictures of another aspect are stretched, or padded at their own.
     """
     from segpp_deploy.model.plan import MergePlan
     from segpp_deploy.workflows.export.run import run_export
@@ -122,6 +125,7 @@ def export(
             input_kind=_member(InputKind, input_kind),
             output_kind=_optional(OutputKind, output_kind),
             lowering=_member(Lowering, lowering),
+            fit=_member(Fit, fit),
         )
     )
 

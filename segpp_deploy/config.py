@@ -120,6 +120,13 @@ class Int8Layers(Choice):
     ALL = "all"
 
 
+class Fit(Choice):
+    """How a whole picture of another aspect comes into the input's size: stretched, or padded at its own aspect."""
+
+    RESIZE = "resize"
+    PAD = "pad"
+
+
 class Inference(Choice):
     """What an engine is shown: a picture or person whole, windows of a picture, or a person and the mirror image."""
 

@@ -13,6 +13,7 @@ from segpp_deploy.cli.options import JsonFlag, QuietFlag, names
 from segpp_deploy.config import (
     Arch,
     ChannelOrder,
+    Fit,
     InputKind,
     Lowering,
     OutputKind,
@@ -73,6 +74,9 @@ def export(
     lowering: Annotated[
         str, typer.Option(metavar=names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
     ] = "portable",
+    fit: Annotated[
+        str, typer.Option(metavar=names(Fit), help="Pictures of another aspect: stretched, or padded at their own.")
+    ] = "resize",
     random_weights: Annotated[
         int | None, typer.Option(metavar="SEED", help="No checkpoint: seeded random weights, to time a model.")
     ] = None,
@@ -93,6 +97,7 @@ def export(
         input_kind=parse_choice(InputKind, input_kind, "input kind"),
         output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
         lowering=parse_choice(Lowering, lowering, "lowering"),
+        fit=parse_choice(Fit, fit, "way to fit pictures"),
         source=parse_source(
             model,
             checkpoint,

@@ -12,6 +12,7 @@ from segpp_deploy import commands
 from segpp_deploy.config import (
     Arch,
     ClassTable,
+    Fit,
     InputKind,
     KeypointRelations,
     Lowering,
@@ -57,6 +58,7 @@ class ExportMetadata:
         training: what else is kept of the training.
         threshold: above which the sigmoid of a model's one output meant foreground; None where every class has an
             output of its own.
+        fit: how pictures of another aspect are to be shown to a segmentation model.
     """
 
     arch: Arch
@@ -77,6 +79,7 @@ class ExportMetadata:
     seed: int | None = None
     training: TrainingFacts = field(default_factory=TrainingFacts)
     threshold: float | None = None
+    fit: Fit = Fit.RESIZE
 
     @property
     def mode(self) -> str:
@@ -112,7 +115,7 @@ class ExportMetadata:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as manifests and `inspect --json` show them.
 
-        `seed` and `threshold` only where there is one.
+        `seed` and `threshold` only where there is one, `fit` only where pictures are not stretched.
         """
         values: dict[str, Any] = {
             "arch": str(self.arch),
@@ -135,7 +138,8 @@ class ExportMetadata:
             "tool_version": self.tool_version,
             **self.training.to_dict(),
         }
-        optional = {"seed": self.seed, "threshold": self.threshold}
+        fit = None if self.fit is Fit.RESIZE else str(self.fit)
+        optional = {"seed": self.seed, "threshold": self.threshold, "fit": fit}
         return values | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -165,6 +169,7 @@ class ExportMetadata:
                 seed=values.get("seed"),
                 training=TrainingFacts.from_dict(values),
                 threshold=values.get("threshold"),
+                fit=Fit(values.get("fit", Fit.RESIZE)),
             )
             _check_values(values)
             _check_threshold(metadata)

@@ -56,7 +56,11 @@ def cut(image: ByteImage, box: Window, window: Size, normalization: Normalizatio
     Where the picture is smaller than the window, the right and lower rest is the mean colour (zero once
     normalised), so objects keep the scale the model was trained on.
     """
-    piece = image[box.top : box.bottom, box.left : box.right]
+    return fill(image[box.top : box.bottom, box.left : box.right], window, normalization)
+
+
+def fill(piece: ByteImage, window: Size, normalization: Normalization) -> ByteImage:
+    """Return a piece uint8 [h, w, 3] in the upper left of a window; the rest is the mean colour."""
     if piece.shape[:2] == window.hw:
         return np.ascontiguousarray(piece)
     padded = np.empty((*window.hw, 3), np.uint8)

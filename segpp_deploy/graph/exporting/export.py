@@ -12,6 +12,7 @@ from onnx_ir.passes import common as passes
 from segpp_deploy import __version__, commands
 from segpp_deploy.config import (
     ClassTable,
+    Fit,
     InputKind,
     Lowering,
     Normalization,
@@ -50,6 +51,7 @@ class GraphOptions:
         seed: of random weights; None for a checkpoint.
         training: what else is kept of the training.
         threshold: of a segmentation model with one output: where its sigmoid is above it, a pixel is foreground.
+        fit: how pictures of another aspect are to be shown to a segmentation model.
         fold: fold the model first; off only to measure what folding gains.
     """
 
@@ -65,6 +67,7 @@ class GraphOptions:
     seed: int | None = None
     training: TrainingFacts = field(default_factory=TrainingFacts)
     threshold: float | None = None
+    fit: Fit = Fit.RESIZE
     fold: bool = True
 
 
@@ -156,6 +159,7 @@ def describe_graph(spec: ModelSpec, plan: MergePlan, request: GraphOptions) -> E
         seed=request.seed,
         training=request.training,
         threshold=request.threshold,
+        fit=request.fit,
     )
 
 

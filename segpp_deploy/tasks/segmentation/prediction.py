@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp_deploy.config import OutputKind, Size
+from segpp_deploy.data.geometry.padded import PaddedFit
 from segpp_deploy.data.geometry.slide import Window, cut, published_stride, windows
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.label_maps import LabelMap, label_type
@@ -49,6 +50,27 @@ class WholePicture:
         """Return the labels of the picture's size."""
         size = Size(*self._image.shape[:2])
         return Segmentation(labels_from_output(outputs[0], self._metadata.output_kind, size), tuple(outputs))
+
+
+class PaddedPicture:
+    """The picture in one piece, at its own aspect."""
+
+    count = 1
+
+    def __init__(self, image: ByteImage, metadata: ExportMetadata) -> None:
+        self._image = image
+        self._metadata = metadata
+        self._fit = PaddedFit(Size(*image.shape[:2]), metadata.size)
+
+    def inputs(self) -> Iterator[ByteImage]:
+        """Yield the picture in its window."""
+        yield self._fit.show(self._image, self._metadata.normalization)
+
+    def finish(self, outputs: Sequence[Array]) -> Segmentation:
+        """Return the labels of the picture's size."""
+        height, width = self._fit.picture.hw
+        labels = labels_from_output(outputs[0], self._metadata.output_kind, self._fit.outer)
+        return Segmentation(np.ascontiguousarray(labels[:height, :width]), tuple(outputs))
 
 
 class SlidingWindows:

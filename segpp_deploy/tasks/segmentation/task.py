@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from segpp_deploy import commands
-from segpp_deploy.config import ClassTable, Inference, OutputKind, Size, TaskName
+from segpp_deploy.config import ClassTable, Fit, Inference, OutputKind, Size, TaskName
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.data.label_maps import MAX_BYTE_CLASSES, MAX_CLASSES, LabelMap, ignored_label
@@ -18,7 +18,7 @@ from segpp_deploy.tasks.segmentation.agreement import SegmentationAgreement
 from segpp_deploy.tasks.segmentation.metric import SegmentationMetric
 from segpp_deploy.tasks.segmentation.overlay import draw_errors, draw_overlay
 from segpp_deploy.tasks.segmentation.pixel_confusion import PixelConfusion
-from segpp_deploy.tasks.segmentation.prediction import Segmentation, SlidingWindows, WholePicture
+from segpp_deploy.tasks.segmentation.prediction import PaddedPicture, Segmentation, SlidingWindows, WholePicture
 
 
 class SegmentationTask:
@@ -69,10 +69,11 @@ class SegmentationTask:
 
     def views(
         self, image: ByteImage, box: Box | None, inference: Inference, metadata: ExportMetadata
-    ) -> WholePicture | SlidingWindows:
-        """Show the picture whole, or window by window; boxes play no part."""
-        kind = SlidingWindows if inference is Inference.SLIDE else WholePicture
-        return kind(image, metadata)
+    ) -> WholePicture | PaddedPicture | SlidingWindows:
+        """Show the picture whole, stretched or padded as the export says, or window by window; boxes play no part."""
+        if inference is Inference.SLIDE:
+            return SlidingWindows(image, metadata)
+        return (PaddedPicture if metadata.fit is Fit.PAD else WholePicture)(image, metadata)
 
     def metric(self, classes: ClassTable, boundary_px: int = 0) -> SegmentationMetric:
         """Return new counts of pixels."""

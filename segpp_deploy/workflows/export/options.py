@@ -11,6 +11,7 @@ from segpp_deploy import commands
 from segpp_deploy.config import (
     Arch,
     ChannelOrder,
+    Fit,
     InputKind,
     Lowering,
     Normalization,
@@ -40,6 +41,7 @@ class ExportOptions:
         input_kind: see `InputKind`.
         output_kind: see `OutputKind`.
         lowering: see `Lowering`.
+        fit: see `Fit`.
     """
 
     output: Path
@@ -50,6 +52,7 @@ class ExportOptions:
     input_kind: InputKind = InputKind.UINT8
     output_kind: OutputKind | None = None
     lowering: Lowering = Lowering.PORTABLE
+    fit: Fit = Fit.RESIZE
 
 
 def parse_source(

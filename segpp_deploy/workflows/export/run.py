@@ -46,6 +46,7 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         seed=source.seed,
         training=training,
         threshold=source.threshold,
+        fit=options.fit,
     )
     exported = export_graph(source.model, request, options.output)
     facts = exported.metadata
