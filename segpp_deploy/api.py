@@ -277,6 +277,7 @@ def bench(
     threads: int | None = None,
     report_dir: AnyPath | None = None,
     batch: int | None = None,
+    baseline: AnyPath | None = None,
     progress: Progress = no_progress,
 ) -> BenchResult:
     """Time engines that take turns, each in a process of its own; speed-ups are over the first.
@@ -289,12 +290,21 @@ def bench(
         threads: CPU threads; what they were built with if None.
         report_dir: also write bench.json and bench.md there.
         batch: images per call of engines with a dynamic batch; 1 if None.
+        baseline: an earlier bench.json to compare with.
         progress: told about each call.
     """
     from segpp_deploy.workflows.bench.run import run_bench
 
-    folder = None if report_dir is None else Path(report_dir)
-    options = BenchOptions(tuple(map(Path, engines)), iterations, warmup, profile, threads, folder, batch)
+    options = BenchOptions(
+        engines=tuple(map(Path, engines)),
+        iterations=iterations,
+        warmup=warmup,
+        profile=profile,
+        threads=threads,
+        report_dir=None if report_dir is None else Path(report_dir),
+        batch=batch,
+        baseline=None if baseline is None else Path(baseline),
+    )
     return run_bench(options, progress)
 
 

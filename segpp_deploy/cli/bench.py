@@ -24,6 +24,10 @@ def bench(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="REPORT_DIR", help="Also write bench.json and bench.md there.")
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An earlier bench.json: exit code 1 where an engine became slower."),
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -33,8 +37,9 @@ def bench(
     """
     from segpp_deploy.workflows.bench.run import run_bench
 
-    options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out, batch)
+    options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out, batch, baseline)
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_bench(options, progress)
     output.show(result)
+    result.require_no_regression()

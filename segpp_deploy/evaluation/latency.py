@@ -6,7 +6,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -52,9 +52,10 @@ class LatencyStats:
 
 @dataclass(frozen=True)
 class InterleavedLatency:
-    """Timings of alternatives that took turns: `samples_ms[name][i]` was measured in round i."""
+    """Timings of alternatives that took turns: `samples_ms[name][i]` was measured in round i, `warmup_ms` before."""
 
     samples_ms: Mapping[str, tuple[float, ...]]
+    warmup_ms: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def stats(self, name: str, batch: int = 1) -> LatencyStats:
         """Return the summary of one alternative."""
@@ -120,15 +121,16 @@ def take_turns(
     """
     require_counts(rounds, warmup)
     samples: dict[str, list[float]] = {name: [] for name in timers}
+    first: dict[str, list[float]] = {name: [] for name in timers}
     total, done = (warmup + rounds) * len(timers), 0
     for number in range(-warmup, rounds):
         for name in timers if number % 2 == 0 else reversed(list(timers)):
             elapsed_ms = timers[name]()
-            if number >= 0:
-                samples[name].append(elapsed_ms)
+            (samples if number >= 0 else first)[name].append(elapsed_ms)
             done += 1
             progress("Timing", done, total)
-    return InterleavedLatency({name: tuple(values) for name, values in samples.items()})
+    timed, warm = ({name: tuple(values) for name, values in taken.items()} for taken in (samples, first))
+    return InterleavedLatency(timed, warm)
 
 
 def _time_ms(run: Run) -> float:

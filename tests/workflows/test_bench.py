@@ -55,6 +55,11 @@ def test_two_engines_take_turns(engines: dict[TargetName, Path], tmp_path: Path)
     assert [step for step in steps if step[0] == "Timing"][-1] == ("Timing", 10, 10)
     assert json.loads((tmp_path / "report/bench.json").read_text()) == json.loads(json.dumps(document))
     assert to_markdown(result.tables()[0]) in (tmp_path / "report/bench.md").read_text()
+    again = run_bench(BenchOptions(options.engines[:1], 3, 0, threads=1, baseline=tmp_path / "report/bench.json"))
+    assert again.comparison is not None
+    assert again.comparison.changes[0] is not None
+    assert again.notes == ()
+    assert len(document["engines"][0]["warmup_ms"]) == 1
 
 
 def test_engines_of_different_batches_are_compared_by_image(dynamic_engine: Path, tmp_path: Path) -> None:

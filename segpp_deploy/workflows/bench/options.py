@@ -22,6 +22,7 @@ class BenchOptions:
         report_dir: write bench.json and bench.md there.
         batch: images per call, which engines with a dynamic batch are given; None = what each was exported for, and
             one where its batch is dynamic.
+        baseline: an earlier bench.json; engines that are slower than there, beyond noise, fail the command.
     """
 
     engines: tuple[Path, ...]
@@ -31,3 +32,4 @@ class BenchOptions:
     threads: int | None = None
     report_dir: Path | None = None
     batch: int | None = None
+    baseline: Path | None = None

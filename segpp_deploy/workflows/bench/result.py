@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from segpp_deploy import commands
 from segpp_deploy.engine.manifest import Manifest
+from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluation.environment import Environment
 from segpp_deploy.evaluation.latency import InterleavedLatency, LatencyStats
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.session import OperationTime
+from segpp_deploy.workflows.bench.baseline import Comparison
 
 _SHOWN_OPERATIONS = 12
 
@@ -28,6 +31,8 @@ class EngineTiming:
         latency_ms: of one call.
         peak_memory_bytes: of a fresh process that loads the engine and runs it.
         operations: mean time by operation, the longest first; None unless asked for.
+        samples_ms: of every timed call, in their order.
+        warmup_ms: of the calls before them.
     """
 
     path: Path
@@ -38,6 +43,8 @@ class EngineTiming:
     latency_ms: LatencyStats
     peak_memory_bytes: int
     operations: tuple[OperationTime, ...] | None
+    samples_ms: tuple[float, ...] = ()
+    warmup_ms: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -57,6 +64,8 @@ class EngineTiming:
             "samples": stats.pop("samples"),
             "latency_ms": stats,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "samples_ms": [round(value, 4) for value in self.samples_ms],
+            "warmup_ms": [round(value, 4) for value in self.warmup_ms],
         }
         if self.operations is not None:
             values["operations"] = [asdict(operation) for operation in self.operations]
@@ -70,11 +79,12 @@ class BenchResult:
     engines: tuple[EngineTiming, ...]
     latency: InterleavedLatency
     environment: Environment
+    comparison: Comparison | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Nothing besides."""
-        return ()
+        """What has to be known to believe a comparison with an earlier measurement."""
+        return () if self.comparison is None else self.comparison.notes
 
     def summary(self) -> str:
         """Return nothing: the tables say it all."""
@@ -88,15 +98,31 @@ class BenchResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `bench --json`; `speedup` is over the first engine."""
         engines = [{**timing.to_dict(), "speedup": self.speedup(0, index)} for index, timing in enumerate(self.engines)]
-        return {"engines": engines, "environment": asdict(self.environment)}
+        compared = {} if self.comparison is None else {"baseline": self.comparison.to_dict()}
+        return {"engines": engines, "environment": asdict(self.environment), **compared}
+
+    def require_no_regression(self) -> None:
+        """Check that nothing is slower than in the baseline, where there is one.
+
+        Raises:
+            CheckFailedError: an engine is, beyond noise.
+        """
+        if self.comparison is not None and self.comparison.slower:
+            raise CheckFailedError(
+                f"{self.comparison.slower} of {len(self.engines)} engines are slower than in {self.comparison.path}.",
+                "medians that are as before, within the scatter of the samples.",
+                "Measure again on a quiet machine; if it stays, look at what changed: " + commands.option("profile"),
+            )
 
     def tables(self) -> tuple[Table, ...]:
         """Return the timings as a table, and one more for every profiled engine."""
         headings = ("batch", "median ms", "p90", "p99", "images/s", "speed-up", "peak MiB", "samples")
         columns = (Column("engine", is_number=False), Column("mode", is_number=False), *map(Column, headings))
         rows = tuple(self._row(index, timing) for index, timing in enumerate(self.engines))
+        names = tuple(str(timing.path) for timing in self.engines)
         return (
             Table("Latency", columns, rows),
+            *(() if self.comparison is None else (self.comparison.table(names),)),
             *(_profile_table(timing) for timing in self.engines if timing.operations),
         )
 

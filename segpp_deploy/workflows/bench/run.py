@@ -8,8 +8,9 @@ from pathlib import Path
 from segpp_deploy import commands
 from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
-from segpp_deploy.evaluation.environment import describe_environment
+from segpp_deploy.evaluation.environment import Environment, describe_environment
 from segpp_deploy.evaluation.latency import require_counts, take_turns
+from segpp_deploy.evaluation.regression import compare_samples
 from segpp_deploy.evaluation.worker import profile_engine, start_worker
 from segpp_deploy.files import require_writable, write_text
 from segpp_deploy.hardware.cpu import physical_cores, require_threads
@@ -17,6 +18,7 @@ from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.session import OperationTime, SessionOptions
+from segpp_deploy.workflows.bench.baseline import Baseline, Comparison, describe_other_machine, read_baseline
 from segpp_deploy.workflows.bench.batches import check_batch, require_batch
 from segpp_deploy.workflows.bench.options import BenchOptions
 from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming
@@ -38,6 +40,7 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
     _check_options(options)
     if options.report_dir is not None:
         require_writable(options.report_dir / REPORT_NAME)
+    baseline = None if options.baseline is None else read_baseline(options.baseline)
     manifests = [verify_engine(engine) for engine in options.engines]
     for engine, manifest in zip(options.engines, manifests, strict=True):
         check_batch(engine, manifest, options.batch)
@@ -62,13 +65,28 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
             latency_ms=latency.stats(str(index), manifest.metadata.batch or open_batch),
             peak_memory_bytes=peaks[index],
             operations=_profile(engine, options, progress) if options.profile else None,
+            samples_ms=latency.samples_ms[str(index)],
+            warmup_ms=latency.warmup_ms[str(index)],
         )
         for index, (engine, manifest) in enumerate(zip(options.engines, manifests, strict=True))
     )
-    result = BenchResult(timings, latency, describe_environment())
+    environment = describe_environment()
+    comparison = None if baseline is None else _compare(timings, baseline, environment, options)
+    result = BenchResult(timings, latency, environment, comparison)
     if options.report_dir is not None:
         write_report(result, options.report_dir)
     return result
+
+
+def _compare(
+    timings: tuple[EngineTiming, ...], baseline: Baseline, environment: Environment, options: BenchOptions
+) -> Comparison:
+    assert options.baseline is not None
+    changes = []
+    for timing in timings:
+        before = baseline.samples_of(timing.to_dict())
+        changes.append(None if before is None else compare_samples(before, timing.samples_ms))
+    return Comparison(options.baseline, tuple(changes), describe_other_machine(baseline, environment))
 
 
 def write_report(result: BenchResult, folder: Path) -> None:
