@@ -173,3 +173,19 @@ def test_drawing() -> None:
     assert drawn[45, 60].tolist() == list(classes.palette[0])
     assert drawn[20, 20].max() == 0, "what was not found is not drawn"
     assert (PoseTask().draw(image, pose, metadata) > 0).sum() > (drawn > 0).sum(), "its name stands beside it"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1000), st.tuples(*[st.floats(0, 60)] * 2), st.tuples(*[st.floats(20, 90)] * 2))
+def test_known_keypoints_are_recovered(seed: int, corner: tuple[float, float], extent: tuple[float, float]) -> None:
+    """Gaussians around keypoints between cells: a quarter of a cell is at most half a pixel of these pictures."""
+    crop = Crop.around(Box(*corner, corner[0] + extent[0], corner[1] + extent[1]), SIZE)
+    assert max(crop.extent_xy[0] / SIZE.width, crop.extent_xy[1] / SIZE.height) <= 0.5
+    height, width = SIZE.height // 4, SIZE.width // 4
+    cells = np.random.default_rng(seed).uniform((3, 3), (width - 4, height - 4), (17, 2))
+    rows, columns = np.mgrid[:height, :width]
+    squared = (columns - cells[:, 0, None, None]) ** 2 + (rows - cells[:, 1, None, None]) ** 2
+    found, scores = decode_heatmaps(np.exp(-squared / (2 * 3**2)).astype(np.float32))
+    expected = crop.to_picture((cells * 4).astype(np.float32))
+    assert scores.min() > 0.95
+    assert np.abs(crop.to_picture(found * 4) - expected).max() <= 0.5
