@@ -234,6 +234,7 @@ def evaluate(
     max_failures: int = MAX_FAILURES,
     boundary_px: int = 0,
     records: RecordOptions | None = None,
+    layers: int = 0,
     progress: Progress = no_progress,
 ) -> ValidateResult:
     """Measure an engine's accuracy, and how closely it follows a reference.
@@ -249,6 +250,7 @@ def evaluate(
         max_failures: go on without so many pictures that cannot be read; the result lists them.
         boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
         records: files about single samples.
+        layers: compare every tensor with PyTorch's on so many samples; 0: do not.
         progress: told about each batch.
     """
     from segpp_deploy.workflows.validate.options import NO_RECORDS, Against, ValidateOptions, parse_against
@@ -265,6 +267,7 @@ def evaluate(
         max_failures=max_failures,
         boundary_px=boundary_px,
         records=records or NO_RECORDS,
+        layers=layers,
     )
     return run_validate(options, progress)
 

@@ -50,7 +50,7 @@ EDGES: dict[str, str] = {
     "tasks": "tasks/pose tasks/protocol tasks/segmentation",
     # engines, and what is measured of them
     "engine": "graph hardware runtimes tasks/protocol",
-    "evaluation": "data data/datasets data/geometry engine graph hardware runtimes tasks tasks/protocol",
+    "evaluation": "data data/datasets data/geometry engine graph hardware runtimes runtimes/torch tasks tasks/protocol",
     "tuning/calibration": "data data/datasets data/geometry evaluation graph graph/exporting graph/precision "
     "runtimes/onnxruntime tasks",
     "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol "
@@ -72,7 +72,7 @@ EDGES: dict[str, str] = {
     "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
     "tasks/protocol tuning/calibration tuning/search",
-    "workflows/validate": "data data/datasets evaluation graph report runtimes/torch tasks/protocol",
+    "workflows/validate": "data data/datasets data/geometry engine evaluation graph report runtimes/torch tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "

@@ -88,7 +88,7 @@ def measure(graph: onnx.ModelProto, precision: Precision, rounds: int) -> list[R
     requests = {
         name: load_openvino(it, EngineSettings(precision)).create_infer_request() for name, it in contents.items()
     }
-    labels = {name: run_openvino(request, picture) for name, request in requests.items()}
+    labels = {name: run_openvino(request, picture)[0] for name, request in requests.items()}
     runs = {name: partial(run_openvino, request, picture) for name, request in requests.items()}
     timed = measure_interleaved(runs, rounds, warmup=1)
     first = next(iter(contents))

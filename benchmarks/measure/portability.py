@@ -77,7 +77,7 @@ def try_openvino(path: Path, size: Size) -> Row:
     expected = run_onnxruntime(load_onnxruntime(path, LoadOptions()), picture)[0]
     try:
         compiled = load_openvino(path, EngineSettings(Precision.FP32, threads=None))
-        found = run_openvino(compiled.create_infer_request(), picture)
+        (found,) = run_openvino(compiled.create_infer_request(), picture)
     except SegppError as error:
         return {"openvino_agreement": None, "openvino_error": error.what}
     agreement = PixelAgreement()

@@ -51,6 +51,9 @@ def validate(
     boundary: Annotated[
         int, typer.Option("--boundary", metavar="PX", help="Tell the IoU of what lies so near to edges of regions too.")
     ] = 0,
+    layers: Annotated[
+        int, typer.Option("--layers", metavar="N", help="Compare every tensor with PyTorch's, on N samples.")
+    ] = 0,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -72,6 +75,7 @@ def validate(
         max_failures=max_failures,
         boundary_px=boundary,
         records=RecordOptions(per_image, worst, confusion, labels),
+        layers=layers,
     )
     output = Output(json, quiet)
     with output.progress() as progress:

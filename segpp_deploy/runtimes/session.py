@@ -40,6 +40,13 @@ class Session(Protocol):
         """Give the memory back; the session cannot run afterwards."""
 
 
+class ObservedSession(Session, Protocol):
+    """A session of a graph with several outputs."""
+
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute as `run` does, and return every output of the graph in its order, each an array of its own."""
+
+
 @dataclass(frozen=True)
 class SessionOptions:
     """How to open an engine.

@@ -58,6 +58,7 @@ class TargetInfo:
         int8: what int8 covers; None where the target has none.
         builder_options: what its builder can be asked for.
         auto_ranks: how fast it is among the targets of a kind of device: AUTO takes the lowest rank that works.
+        has_onnx_engines: its engines are ONNX, so that their tensors can be looked at.
         stand_in: the target on which graphs are measured before a precision is chosen, where it is not the target
             itself: its engines may be for a GPU that is not here.
     """
@@ -74,6 +75,7 @@ class TargetInfo:
     int8: Int8Use | None = None
     builder_options: tuple[BuilderOption, ...] = ()
     auto_ranks: Mapping[DeviceKind, int] = field(default_factory=dict)
+    has_onnx_engines: bool = False
     stand_in: TargetName | None = None
 
     @property

@@ -51,6 +51,25 @@ def trace_module(
         output: name of the one output.
         dynamic_shapes: of the inputs, as `torch.onnx.export` takes them; None: all are fixed.
     """
+    model: ir.Model = _export(module, examples, output, dynamic_shapes).model
+    _mark_plugins(model.graph)
+    return model
+
+
+def trace_program(module: Deployable, size_hw: tuple[int, int], batch: int) -> torch.fx.GraphModule:
+    """Return what is traced as a PyTorch program, whose nodes have the names of the tensors in the ONNX graph.
+
+    Args:
+        module: the network with the contract's ends.
+        size_hw: height and width in pixels.
+        batch: images per call.
+    """
+    exported = _export(module, {"image": module.example_input(batch, size_hw)}, str(module.output_kind), None)
+    program: torch.fx.GraphModule = exported.exported_program.module()
+    return program
+
+
+def _export(module: nn.Module, examples: Mapping[str, torch.Tensor], output: str, dynamic_shapes: Any) -> Any:
     register_schemas()
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
@@ -65,9 +84,7 @@ def trace_module(
             verbose=False,
         )
     assert program is not None
-    model: ir.Model = program.model
-    _mark_plugins(model.graph)
-    return model
+    return program
 
 
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:

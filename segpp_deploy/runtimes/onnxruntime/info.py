@@ -16,6 +16,7 @@ CPU = TargetInfo(
     graph_precisions=(Precision.FP32, Precision.INT8),
     int8=Int8Use(rest=Precision.FP32, every_layer=True, outputs=True),
     auto_ranks={DeviceKind.X86_CPU: 2, DeviceKind.OTHER_CPU: 1},
+    has_onnx_engines=True,
     implementation="onnxruntime.cpu:CpuTarget",
 )
 CUDA = TargetInfo(
@@ -25,5 +26,6 @@ CUDA = TargetInfo(
     module="onnxruntime",
     extra="gpu",
     auto_ranks={DeviceKind.NVIDIA_GPU: 3},
+    has_onnx_engines=True,
     implementation="onnxruntime.cuda:CudaTarget",
 )

@@ -41,7 +41,11 @@ class OnnxRuntimeSession:
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
-        return run_onnxruntime(self._session, require_images(images, self.metadata))[0]
+        return self.run_all(images)[0]
+
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute; see `ObservedSession.run_all`."""
+        return run_onnxruntime(self._session, require_images(images, self.metadata))
 
     def close(self) -> None:
         """Give the memory back."""

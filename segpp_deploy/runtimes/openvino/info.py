@@ -17,5 +17,6 @@ OPENVINO = TargetInfo(
     runtime_precisions=(Precision.BF16,),
     int8=Int8Use(rest=Precision.BF16, every_layer=True),  # float32 where the CPU lacks bf16
     auto_ranks={DeviceKind.X86_CPU: 1, DeviceKind.OTHER_CPU: 2},  # measured on x86 only; Arm is what we know nothing of
+    has_onnx_engines=True,
     implementation="openvino.target:OpenVinoTarget",
 )

@@ -61,15 +61,16 @@ def load_openvino(source: EngineSource, settings: EngineSettings, profile: bool 
         ) from error
 
 
-def run_openvino(request: Any, image: NDArray[Any]) -> NDArray[Any]:
-    """Run an inference request on images that fit the graph's input, and return a copy of its output.
+def run_openvino(request: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
+    """Run an inference request on images that fit the graph's input, and return copies of its outputs.
 
     Raises:
         SegppError: OpenVINO gives up, e.g. for lack of memory.
     """
     try:
-        # The request reads the images in place; its result is copied, for the next run overwrites it.
-        return np.array(request.infer([image], share_inputs=True, share_outputs=True)[0])
+        # The request reads the images in place; its results are copied, for the next run overwrites them.
+        results = request.infer([image], share_inputs=True, share_outputs=True)
+        return [np.array(results[index]) for index in range(len(results))]
     except (RuntimeError, UnicodeDecodeError) as error:
         raise SegppError(
             f"OpenVINO failed while it ran the graph: {_reason(error)}",

@@ -28,12 +28,16 @@ class OpenVinoSession:
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
-        output = run_openvino(self._request, require_images(images, self.metadata))
+        return self.run_all(images)[0]
+
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute; see `ObservedSession.run_all`."""
+        outputs = run_openvino(self._request, require_images(images, self.metadata))
         if self._profile:
             self._runs.append(
                 [(node.node_type, node.real_time.total_seconds() * 1000) for node in self._request.profiling_info]
             )
-        return output
+        return outputs
 
     def close(self) -> None:
         """Give the memory back."""

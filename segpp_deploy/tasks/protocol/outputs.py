@@ -14,10 +14,18 @@ from segpp_deploy.graph.metadata import ExportMetadata
 
 @dataclass(frozen=True)
 class OutputDifference:
-    """Over all values compared; `cosine` is 1 for equal directions and NaN if one side is all zero."""
+    """Over all values compared.
+
+    Args:
+        max_abs_error: the largest.
+        rms_error: root of the mean square.
+        relative_error: the same as a share of the reference's own; NaN if that is all zero.
+        cosine: 1 for equal directions, NaN if one side is all zero.
+    """
 
     max_abs_error: float
     rms_error: float
+    relative_error: float
     cosine: float
 
 
@@ -49,11 +57,12 @@ class OutputAgreement:
     def result(self) -> OutputDifference:
         """Return the figures over everything added; all NaN if nothing was."""
         if not self._total:
-            return OutputDifference(math.nan, math.nan, math.nan)
+            return OutputDifference(math.nan, math.nan, math.nan, math.nan)
         norms = math.sqrt(self._reference_squared) * math.sqrt(self._other_squared)
         return OutputDifference(
             max_abs_error=self._max_abs,
             rms_error=math.sqrt(self._squared_error / self._total),
+            relative_error=math.sqrt(self._squared_error / own) if (own := self._reference_squared) else math.nan,
             cosine=self._dot / norms if norms else math.nan,
         )
 

@@ -83,9 +83,10 @@ class ValidateOptions:
         boxes: a file with a detector's boxes, for data sets of persons; None for the annotated ones.
         boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
         records: what is written of each sample.
+        layers: compare every tensor with PyTorch's on so many samples; 0: do not.
 
     Raises:
-        SegppError: a negative number of failures or pixels.
+        SegppError: a negative number of failures, pixels or samples.
     """
 
     engine: Path
@@ -98,6 +99,7 @@ class ValidateOptions:
     boxes: Path | None = None
     boundary_px: int = 0
     records: RecordOptions = NO_RECORDS
+    layers: int = 0
 
     def __post_init__(self) -> None:
         if self.max_failures < 0:
@@ -105,6 +107,10 @@ class ValidateOptions:
                 f"--max-failures {self.max_failures} is no number of pictures.",
                 "0 or more.",
                 commands.option("max-failures", MAX_FAILURES),
+            )
+        if self.layers < 0:
+            raise SegppError(
+                f"--layers {self.layers} is no number of samples.", "1 or more.", commands.option("layers", 2)
             )
         if self.boundary_px < 0:
             raise SegppError(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segpp_deploy.evaluation.failures import Failures
+from segpp_deploy.evaluation.layer_errors import LayerError
 from segpp_deploy.report.numbers import format_agreement, format_percent, format_score
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, Score
+
+SHOWN_LAYERS = 20
+"""Tensors in the table; the JSON has all of them."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class ValidateResult:
     failures: Failures = field(default_factory=Failures)
     worst: tuple[WorstSample, ...] = ()
     files: tuple[Path, ...] = ()
+    layers: tuple[LayerError, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -87,6 +94,7 @@ class ValidateResult:
             "failures": self.failures.to_list(),
             "worst": [vars(sample) for sample in self.worst],
             "files": list(self.files),
+            "layers": [vars(layer) for layer in self.layers],
             "notes": [*self.evaluation.notes, *self.findings],
             "warnings": list(self.evaluation.warnings),
         }
@@ -106,6 +114,7 @@ class ValidateResult:
             Table(title, (Column("measure", False), Column("value")), tuple(summary)),
             Table("", (Column("class", False), Column(found.per_class.name)), per_class),
             *((ranked,) if worst else ()),
+            *((layers_table(self.layers),) if self.layers else ()),
         )
 
     def summary(self) -> str:
@@ -119,3 +128,33 @@ class ValidateResult:
             SegppError: some could not be read.
         """
         self.failures.raise_any(self.evaluation.samples + len(self.failures))
+
+
+def layers_table(layers: Sequence[LayerError]) -> Table:
+    """Return the matches and the tensors with the largest errors, in the order of the graph."""
+    floats = [layer for layer in layers if layer.matched is None]
+    largest = sorted(floats, key=lambda layer: -_or_zero(layer.error))[:SHOWN_LAYERS]
+    shown = {layer.name for layer in largest}
+    rows = tuple(
+        (
+            layer.name,
+            *(("", "", format_agreement(layer.matched)) if layer.matched is not None else _errors(layer)),
+        )
+        for layer in layers
+        if layer.matched is not None or layer.name in shown
+    )
+    columns = (
+        Column("tensor", False),
+        Column("relative error"),
+        Column("with the engine's matches"),
+        Column("tokens merged alike"),
+    )
+    return Table(f"Beside PyTorch: {len(floats)} tensors, the largest errors", columns, rows)
+
+
+def _errors(layer: LayerError) -> tuple[str, str, str]:
+    return f"{layer.error:.1e}", f"{layer.rounding:.1e}", ""
+
+
+def _or_zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value

@@ -6,14 +6,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segpp_deploy import commands
 from segpp_deploy.config import KeypointRelations
 from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
 from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.findings import collect_findings
+from segpp_deploy.data.geometry.whole import prepare
+from segpp_deploy.engine.observed import ObservableEngine
+from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.evaluator import Evaluator
 from segpp_deploy.evaluation.failures import Failures
+from segpp_deploy.evaluation.layer_errors import LayerError, find_layer_errors
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
@@ -54,6 +60,7 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
             evaluation = found.evaluation
             comparison = ReferenceComparison(str(options.against), found.reference.headline, found.agreement)
         worst, files = records.finish(progress)
+        layers = _look_into(options, predictor, dataset, progress) if options.layers else ()
         return ValidateResult(
             engine=options.engine,
             mode=metadata.mode,
@@ -64,7 +71,27 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
             failures=failures,
             worst=worst,
             files=files,
+            layers=layers,
         )
+
+
+def _look_into(
+    options: ValidateOptions, predictor: Predictor[Any], dataset: AnyDataset, progress: Progress
+) -> tuple[LayerError, ...]:
+    """Compare the engine's tensors with PyTorch's on a few samples, spread over the data set."""
+    from segpp_deploy.runtimes.torch.reference import load_model_for  # PyTorch is slow to load
+    from segpp_deploy.runtimes.torch.tensors import TorchTensors
+
+    metadata = predictor.metadata
+    engine = ObservableEngine(options.engine, verify_engine(options.engine))
+    model = load_model_for(metadata, options.checkpoint, options.engine)
+    batches = []
+    for sample in dataset.spread(options.layers):
+        example = sample.load(len(metadata.classes))
+        shown = next(iter(predictor.task.views(example.image, example.box, options.inference, metadata).inputs()))
+        prepared = prepare(shown, metadata.size, metadata.input_kind, metadata.normalization)
+        batches.append(np.stack([prepared] * metadata.images_per_call))
+    return find_layer_errors(engine, TorchTensors(model, metadata), batches, None, progress)
 
 
 def _open_dataset(options: ValidateOptions) -> AnyDataset:
