@@ -72,7 +72,8 @@ EDGES: dict[str, str] = {
     "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
     "tasks/protocol tuning/calibration tuning/search",
-    "workflows/validate": "data data/datasets data/geometry engine evaluation graph report runtimes/torch tasks/protocol",
+    "workflows/validate": "data data/datasets data/geometry engine evaluation graph report runtimes/torch "
+    "tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
