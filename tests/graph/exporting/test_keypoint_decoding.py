@@ -10,12 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segpp_deploy.config import OutputKind, Size
+from segpp_deploy.config import OutputKind, Precision, Size
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.graph.contract import output_spec
 from segpp_deploy.graph.exporting.keypoint_decoding import decode_keypoints
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, Preset
+from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.tasks.pose.decoding import decode_heatmaps
@@ -56,3 +57,12 @@ def test_engines(mode: Preset, target: TargetName, tmp_path: Path) -> None:
     np.testing.assert_allclose(found[:, 2], expected[:, 2], atol=1e-3)
     same = np.abs(found[:, :2] - expected[:, :2]).max(axis=1) <= 1e-4
     assert same.mean() > 0.8, "rounding moves a maximum only where two are nearly equal"
+
+
+@needs("tensorrt_rtx")
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
+def test_a_gpu_builder_takes_it(precision: Precision, tmp_path: Path) -> None:
+    model = random_model(Dialect.MMPOSE, outputs=17)
+    export(model, Preset.FAST, tmp_path / "pose.onnx", Size(128, 96), output_kind=OutputKind.KEYPOINTS)
+    options = BuildOptions(TargetName.TENSORRT_RTX, precision, builder=BuilderOptions(compute_capabilities=("8.9",)))
+    assert run_build(tmp_path / "pose.onnx", tmp_path / "pose.engine", options).manifest.precision is precision
