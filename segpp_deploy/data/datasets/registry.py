@@ -20,6 +20,7 @@ KINDS = (
     "coco-pose",
     "folder",
     "jbd",
+    "people",
     "scenes",
 )
 WITH_BOXES = ("coco-pose", "jbd")
