@@ -1,6 +1,7 @@
 """Procedural street scenes with exact labels, and people with exact keypoints: data that any machine can make."""
 
 from segpp_deploy.data.scenes.classes import SCENE_CLASSES, SceneClass
+from segpp_deploy.data.scenes.crowd import MOST_PEOPLE
 from segpp_deploy.data.scenes.generator import (
     DEFAULT_SCENE_SIZE,
     HELD_OUT_SEED,
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_PEOPLE_SIZE",
     "DEFAULT_SCENE_SIZE",
     "HELD_OUT_SEED",
+    "MOST_PEOPLE",
     "SCENE_CLASSES",
     "PeoplePicture",
     "PlacedPerson",

@@ -14,7 +14,7 @@ from segpp_deploy.data.scenes.figure import Figure, sample_figure, sample_height
 from segpp_deploy.data.scenes.furniture import Post, PostKind, sample_post
 from segpp_deploy.data.scenes.layout import Layout, Lens, sample_layout
 
-MOST_FIGURES = 4
+MOST_PEOPLE = 4
 _SHARE_OF_PICTURE = (0.2, 0.95)  # the height of an upright figure
 _NEAREST_M = 1.8
 _TRIES = 30
@@ -39,7 +39,7 @@ def sample_crowd(seed: int, size: Size) -> Crowd:
     lens = _sample_lens(people_rng)
     camera = lens.camera(size)
     figures: list[Figure] = []
-    for _ in range(int(people_rng.integers(1, MOST_FIGURES + 1))):
+    for _ in range(int(people_rng.integers(1, MOST_PEOPLE + 1))):
         figures.append(_place_figure(people_rng, camera, figures))
     layout = _cleared(replace(sample_layout(street_rng), lens=lens), figures)
     posts = [_post_before(people_rng, figure) for figure in figures if people_rng.random() < 0.25]
