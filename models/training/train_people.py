@@ -31,8 +31,9 @@ from segpp_deploy.data.geometry.crop import Box, Crop
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
+from segpp_deploy.tasks.pose.decoding import decode_heatmaps
 from segpp_deploy.tasks.pose.metric import PckMetric
-from segpp_deploy.tasks.pose.prediction import Pose, decode_heatmaps
+from segpp_deploy.tasks.pose.prediction import Pose
 from segpp_deploy.tasks.protocol.evaluation import Evaluation
 
 INPUT_SIZE = Size(256, 192)
