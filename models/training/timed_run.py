@@ -20,7 +20,6 @@ from segpp_deploy.files import write_text
 from segpp_deploy.model.segformer import SegFormer
 
 WARM_UP_SHARE = 0.04
-AVERAGE_DECAY = 0.999
 LOG_STEPS = 25
 KEPT_SHARE = 0.15
 """How much of the time passes between two judgements; each takes seconds on a GPU, a minute on a CPU."""
@@ -28,21 +27,22 @@ KEPT_SHARE = 0.15
 
 @dataclass
 class Average:
-    """The moving average of a model's weights, as a model in eval mode."""
+    """The moving average of a model's weights, as a model in eval mode; `decay` is a step's, of late ones."""
 
     model: SegFormer
+    decay: float = 0.999
     steps: int = 0
 
     @classmethod
-    def of(cls, model: SegFormer) -> Average:
+    def of(cls, model: SegFormer, decay: float = decay) -> Average:
         """Start from a model's present weights."""
-        return cls(copy.deepcopy(model))
+        return cls(copy.deepcopy(model), decay)
 
     @torch.no_grad()
     def add(self, current: SegFormer) -> None:
         """Take in the weights after a step; early ones are forgotten sooner."""
         self.steps += 1
-        decay = min(AVERAGE_DECAY, self.steps / (10 + self.steps))
+        decay = min(self.decay, self.steps / (10 + self.steps))
         averages: list[torch.Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averages, list[torch.Tensor](current.parameters()), 1 - decay)
         for average, value in zip(self.model.buffers(), current.buffers(), strict=True):

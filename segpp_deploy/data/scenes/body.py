@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from segpp_deploy.data.scenes.camera import Points
@@ -41,13 +43,16 @@ def can_be_seen(pen: Pen, figure: Figure, joint: Joint) -> bool:
     if joint in SHOULDERS or joint in HIPS:
         skeleton = figure.skeleton
         frame = skeleton.torso_frame if joint in SHOULDERS else skeleton.pelvis_frame
-        outward = frame[LEFT] * SIDES[(joint in (SHOULDERS[1], HIPS[1]))]
+        outward = frame[LEFT] * SIDES[int(joint in (SHOULDERS[1], HIPS[1]))]
         return float(outward @ pen.towards_camera(skeleton.joints[joint])) > _FAR_SIDE
     return True
 
 
 def shown_joints(canvas: Canvas, parts: list[Part], pixels: Points) -> list[bool]:
-    """Say for each joint whether the picture shows, at its place ([17, 2] pixels), a part it belongs to."""
+    """Say for each joint whether the picture shows, at its place ([17, 2] pixels), a part it belongs to.
+
+    Parts are told apart by their distance: no two are exactly as far away.
+    """
     height, width = canvas.depth_m.shape
     depths = {joint: [np.float32(part.depth_m) for part in parts if joint in part.shows] for joint in Joint}
     cells = np.floor(pixels).astype(int)
@@ -67,7 +72,7 @@ def _trunk(pen: Pen, figure: Figure) -> list[Part]:
     balls = np.concatenate([shoulders * 0.85 + middle * 0.15, middle, waist[None], hips])
     radii = np.array((0.041, 0.041, 0.045, 0.045, 0.07, 0.056, 0.056)) * wide
     torso = pen.part(balls, radii, look.top, *SHOULDERS, *HIPS)
-    torso = Part(torso.outline, torso.colour, torso.depth_m, torso.shows, (*torso.details, *_torso_front(pen, figure)))
+    torso = replace(torso, details=(*torso.details, *_torso_front(pen, figure)))
     neck = np.stack([skeleton.neck - skeleton.torso_frame[UP] * 0.01 * height, skeleton.head])
     pelvis = np.concatenate([hips, hips - skeleton.pelvis_frame[UP] * 0.03 * height])
     parts = [
@@ -108,7 +113,7 @@ def _garment(pen: Pen, figure: Figure) -> Part:
     colour = look.top if look.garment is Garment.COAT else look.trousers
     part = pen.part(balls, radii, colour, *HIPS)
     nearest = min(float(hips[:, 2].min()), float((hips + knees)[:, 2].min() / 2))
-    return Part(part.outline, part.colour, min(part.depth_m, nearest - 0.001), part.shows, part.details)
+    return replace(part, depth_m=min(part.depth_m, nearest - 0.001))
 
 
 def _arm(pen: Pen, figure: Figure, side: int) -> list[Part]:
