@@ -28,7 +28,7 @@ from segpp_deploy.data.scenes.parts import Part, Pen
 from segpp_deploy.data.scenes.people_pictures import HIDDEN, OUTSIDE, VISIBLE
 
 SMALL = Size(192, 256)
-SEEDS = range(12)
+SEEDS = range(8)
 
 
 @pytest.fixture
@@ -99,14 +99,14 @@ def test_visible_keypoints_lie_on_people_and_hidden_ones_occur(monkeypatch: pyte
 
 def test_points_are_outside_where_the_picture_ends() -> None:
     cut_off = 0
-    for seed in range(60):
+    for seed in range(40):
         for person in place_people(seed, SMALL):
             edge = np.array((SMALL.width, SMALL.height)) - 0.5
             inside = ((person.points >= -0.5) & (person.points < edge)).all(axis=1)
             assert np.array_equal(inside, person.is_inside)
             assert inside.sum() >= 8
             cut_off += not inside.all()
-    assert cut_off > 5
+    assert cut_off > 3
 
 
 def test_boxes_hold_the_figures(pen: Pen) -> None:
@@ -122,12 +122,20 @@ def test_boxes_hold_the_figures(pen: Pen) -> None:
 
 
 def test_people_are_of_several_sizes_and_numbers() -> None:
-    crowds = [place_people(seed) for seed in range(60)]
+    crowds = [place_people(seed) for seed in range(40)]
     assert {len(people) for people in crowds} == set(range(1, MOST_PEOPLE + 1))
     heights = [person.box[3] - person.box[1] for people in crowds for person in people]
     low, high = np.percentile(heights, (10, 90))
     assert low < 110
     assert high > 220
+
+
+@pytest.mark.parametrize("size", [Size(32, 200), Size(160, 48)])
+def test_pictures_of_any_shape_hold_somebody(size: Size) -> None:
+    for seed in range(3):
+        picture = generate_people(seed, size)
+        assert picture.image.shape == (*size.hw, 3)
+        assert all(person.is_inside.sum() > 2 for person in picture.people)
 
 
 BONES = ((SHOULDERS, ELBOWS), (ELBOWS, WRISTS), (HIPS, KNEES), (KNEES, ANKLES))
