@@ -5,20 +5,33 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from segpp_deploy.config import Arch, Normalization
+from segpp_deploy.config import Arch, Normalization, TaskName
 from segpp_deploy.data.datasets.labels import IGNORE_INDEX
 from segpp_deploy.model.dialects import TABLES, Dialect
 from segpp_deploy.model.head import DecodeHead, upsample
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
 
+DIALECTS = {TaskName.SEG: Dialect.MMSEG, TaskName.POSE: Dialect.MMPOSE}
+"""In which form models are trained and written."""
 
-def random_model(arch: Arch, num_classes: int, seed: int) -> SegFormer:
-    """A randomly initialised model in mmsegmentation's form."""
+
+def random_model(arch: Arch, num_outputs: int, seed: int, task: TaskName = TaskName.SEG) -> SegFormer:
+    """A randomly initialised model in the form of mmsegmentation or mmpose."""
     torch.manual_seed(seed)
-    model = build_segformer(ModelSpec(arch, num_outputs=num_classes, norm_eps=TABLES[Dialect.MMSEG].norm_eps))
+    spec = ModelSpec(arch, num_outputs=num_outputs, task=task, norm_eps=TABLES[DIALECTS[task]].norm_eps)
+    model = build_segformer(spec)
     assert isinstance(model.head, DecodeHead)
-    torch.nn.init.normal_(model.head.predict.weight, std=0.01)  # start from nearly equal class scores
+    torch.nn.init.normal_(model.head.predict.weight, std=0.01)  # start from nearly equal outputs
     return model
+
+
+@torch.no_grad()
+def take_weights(model: SegFormer, source: SegFormer) -> None:
+    """Copy what two models of one backbone have in common: all, or all but the last layer."""
+    known = source.state_dict()
+    for name, target in model.state_dict().items():
+        if known[name].shape == target.shape:
+            target.copy_(known[name])
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
@@ -28,8 +41,8 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     return (images.float() - mean) / std
 
 
-def training_logits(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
-    """The model's logits, with the fusion convolution applied at each stage's own resolution.
+def training_outputs(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
+    """The model's logits or heatmaps, with the fusion convolution applied at each stage's own resolution.
 
     A 1x1 convolution commutes with bilinear upsampling, so this is the model's own forward pass, only cheaper.
     """
@@ -49,10 +62,23 @@ def training_logits(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
 
 def loss_of(model: SegFormer, images: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Weighted cross-entropy at the labels' resolution, without the pixels to ignore."""
-    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(images.device)):
-        logits = training_logits(model, images)
-    full = F.interpolate(logits.float(), size=labels.shape[1:], mode="bilinear", align_corners=False)
+    logits = _fast_outputs(model, images)
+    full = F.interpolate(logits, size=labels.shape[1:], mode="bilinear", align_corners=False)
     return F.cross_entropy(full, labels, weight=weights, ignore_index=IGNORE_INDEX)
+
+
+def heatmap_loss(
+    model: SegFormer, images: torch.Tensor, heatmaps: torch.Tensor, is_judged: torch.Tensor
+) -> torch.Tensor:
+    """Squared errors of the heatmaps [B, K, h, w] that are judged ([B, K]), as a share of those of empty ones."""
+    errors = (_fast_outputs(model, images) - heatmaps).square().sum((2, 3))
+    return (errors * is_judged).sum() / (heatmaps.square().sum((2, 3)) * is_judged).sum().clamp(min=1)
+
+
+def _fast_outputs(model: SegFormer, images: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(images.device.type, dtype=torch.bfloat16, enabled=_has_bfloat16(images.device)):
+        outputs = training_outputs(model, images)
+    return outputs.float()
 
 
 def _has_bfloat16(device: torch.device) -> bool:

@@ -79,11 +79,11 @@ def _augment(cache: SceneCache, stage: Stage, rng: np.random.Generator) -> tuple
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     resized = cv2.resize(np.ascontiguousarray(image), crop, interpolation=how)
     label = np.asarray(cv2.resize(np.ascontiguousarray(label), crop, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    return np.asarray(cv2.LUT(resized, _jitter(rng)), np.uint8), label
+    return np.asarray(cv2.LUT(resized, colour_table(rng)), np.uint8), label
 
 
-def _jitter(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A random brightness, white balance and contrast as one [256, 1, 3] table."""
+def colour_table(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a brightness, white balance and contrast as one [256, 1, 3] table."""
     gain = np.exp(rng.normal(0, 0.12)) * (1 + rng.normal(0, 0.03, 3))
     table = np.clip((np.arange(256)[:, None] - 128) * np.exp(rng.normal(0, 0.1)) + 128, 0, 255) * gain
     return np.asarray(np.clip(table, 0, 255)[:, None, :], np.uint8)

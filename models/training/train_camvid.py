@@ -9,18 +9,17 @@ Weights start at random, or from a smaller trained network (`--grow`), which a C
     python models/training/train_camvid.py --data runs/camvid.npz --out runs/camvid-b2 --device cpu --minutes 90 \\
         --grow segformer_b0_camvid.safetensors --crop 224x288 --batch 4 --rate 2e-4
 
-The learning rate follows the clock, so a run of any length ends annealed. What is written and judged are the weights'
-moving averages. A machine that runs this needs this repository, torch, numpy, opencv and safetensors.
+A run of any length ends annealed (`timed_run.py`). A machine that runs this needs this repository, torch, numpy, opencv
+and safetensors.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,23 +27,17 @@ import torch.nn.functional as F
 from confusion import Counts, count_confusion, iou_percent
 from frame_crops import random_crops
 from grown_model import grow
-from network import loss_of, make_optimizer, normalise, random_model, take_step
+from network import loss_of, normalise, random_model
 from packed_camvid import Frames, load
+from timed_run import Average, Descent, Run, set_gradients, train_until_time_is_up
 from torch import nn
 from trained_weights import compact_tensors, describe, save_shards
 
 from segpp_deploy.config import Arch, Size, parse_size
 from segpp_deploy.data.datasets.camvid import CAMVID_CLASSES
-from segpp_deploy.files import write_text
 from segpp_deploy.model.encoder import EncoderLayer
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
-
-WARM_UP_SHARE = 0.04
-AVERAGE_DECAY = 0.999
-LOG_STEPS = 25
-JUDGED_SHARE = 0.15
-"""How much of the time passes between two judgements; each takes seconds on a GPU, a minute on a CPU."""
 
 EVALUATION_BATCH = 8
 TRIAL_STEPS = 8
@@ -130,31 +123,6 @@ def class_weights(labels: torch.Tensor) -> torch.Tensor:
     return (counts.median() / counts).sqrt()
 
 
-def rate_at(progress: float, peak: float) -> float:
-    """A linear warm-up, then a half cosine to zero; `progress` in 0 .. 1."""
-    if progress < WARM_UP_SHARE:
-        return peak * max(progress, 1e-3) / WARM_UP_SHARE
-    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP_SHARE) / (1 - WARM_UP_SHARE))))
-
-
-@dataclass
-class Average:
-    """The moving average of a model's weights, as a model in eval mode."""
-
-    model: SegFormer
-    steps: int = 0
-
-    @torch.no_grad()
-    def add(self, current: SegFormer) -> None:
-        """Take in the weights after a step; early ones are forgotten sooner."""
-        self.steps += 1
-        decay = min(AVERAGE_DECAY, self.steps / (10 + self.steps))
-        averages: list[torch.Tensor] = list(self.model.parameters())
-        torch._foreach_lerp_(averages, list[torch.Tensor](current.parameters()), 1 - decay)
-        for average, value in zip(self.model.buffers(), current.buffers(), strict=True):
-            average.copy_(value)  # statistics of batch norm are moving averages already
-
-
 @torch.inference_mode()
 def judge(model: SegFormer, frames: Frames) -> Counts:
     """Return the confusion matrix of a model on whole frames."""
@@ -168,69 +136,39 @@ def judge(model: SegFormer, frames: Frames) -> Counts:
     return total
 
 
-@dataclass
-class Run:
-    """A run's files and what it says while it goes on."""
-
-    out: Path
-    recipe: Recipe
-    lines: list[str] = field(default_factory=list)
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def progress(self) -> float:
-        """The share of the time that has passed."""
-        return (time.perf_counter() - self.started) / (60 * self.recipe.minutes)
-
-    def say(self, line: str) -> None:
-        """Print a line and write it to the log."""
-        self.lines.append(f"{time.perf_counter() - self.started:6.1f} s  {line}")
-        print(self.lines[-1], flush=True)
-        write_text(self.out / "log.txt", "\n".join(self.lines) + "\n")
-
-    def keep(self, average: Average, val: Frames) -> None:
-        """Judge the averaged weights and write them."""
-        iou = iou_percent(judge(average.model, val))
-        self.say(f"step {average.steps}: val mIoU {iou.mean():.2f}  " + " ".join(f"{value:.1f}" for value in iou))
-        steps = f"{average.steps} steps of {self.recipe.batch} crops"
-        note = f"trained from {self.recipe.start} on CamVid's train split, {steps}"
-        tensors = compact_tensors(copy.deepcopy(average.model))
-        save_shards(tensors, self.out, describe(average.model, CAMVID_CLASSES, note))
-
-
 def train(recipe: Recipe, data: Path, out: Path, device: torch.device) -> None:
     """Run the recipe on a device; write shards and log to `out` now and then and at the end."""
     torch.backends.cudnn.benchmark = True  # crops are of one size
     torch.set_float32_matmul_precision("high")
     frames, val = load(data, "train", device), load(data, "val", device)
     model = recipe.first_weights().to(device)
-    average = Average(copy.deepcopy(model))
+    average = Average.of(model)
     drop_paths(model, recipe.drop_path)
     model.train()
-    optimizer = make_optimizer(model, recipe.weight_decay)
     weights = class_weights(frames.labels)
 
-    def set_gradients() -> torch.Tensor:
+    def loss_at(_progress: float) -> torch.Tensor:
         images, labels = random_crops(frames, recipe.batch, recipe.crop_hw)
-        loss = loss_of(model, images.contiguous(memory_format=torch.channels_last), labels, weights)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        return loss.detach()
+        return loss_of(model, images.contiguous(memory_format=torch.channels_last), labels, weights)
 
-    layout = choose_layout(model, set_gradients) if device.type == "cuda" else "channels last"
-    run = Run(out, recipe)
+    def keep(average: Average) -> None:
+        iou = iou_percent(judge(average.model, val))
+        run.say(f"step {average.steps}: val mIoU {iou.mean():.2f}  " + " ".join(f"{value:.1f}" for value in iou))
+        write(average, recipe, out)
+
+    layout = "channels last"
+    if device.type == "cuda":
+        layout = choose_layout(model, lambda: set_gradients(model, loss_at(0.0)))
+    run = Run(out, recipe.minutes)
     run.say(f"{recipe} on {len(frames.images)} frames, torch {torch.__version__}, {device}, convolutions: {layout}")
-    judged = 0.0
-    while (progress := run.progress) < 1:
-        loss = set_gradients()
-        take_step(model, optimizer, rate_at(progress, recipe.peak_rate))
-        average.add(model)
-        if average.steps % LOG_STEPS == 0:
-            run.say(f"step {average.steps}: loss {loss.item():.4f}, rate {rate_at(progress, recipe.peak_rate):.2e}")
-        if progress - judged > JUDGED_SHARE:
-            run.keep(average, val)
-            judged = progress
-    run.keep(average, val)
+    train_until_time_is_up(run, model, average, Descent(recipe.peak_rate, recipe.weight_decay), loss_at, keep)
+
+
+def write(average: Average, recipe: Recipe, out: Path) -> None:
+    """Write the averaged weights as shards."""
+    note = f"trained from {recipe.start} on CamVid's train split, {average.steps} steps of {recipe.batch} crops"
+    tensors = compact_tensors(copy.deepcopy(average.model))
+    save_shards(tensors, out, describe(average.model, CAMVID_CLASSES, note))
 
 
 def main() -> None:

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from network import DIALECTS
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from segpp_deploy.config import ClassTable, Normalization, TaskName
+from segpp_deploy.config import ClassTable, Normalization
 from segpp_deploy.files import atomic_path
-from segpp_deploy.model.dialects import Dialect, to_dialect
+from segpp_deploy.model.dialects import to_dialect
 from segpp_deploy.model.segformer import SegFormer
 
 SHARD_BYTES = 15 << 20
@@ -25,12 +26,12 @@ SHARD_BYTES = 15 << 20
 
 
 def compact_tensors(model: SegFormer) -> dict[str, torch.Tensor]:
-    """Return the weights under mmsegmentation's names.
+    """Return the weights under the names of mmsegmentation or mmpose.
 
     Matrices and kernels become float16; vectors (biases, norms and their statistics) stay float32: they weigh nothing
     and a small variance would not survive.
     """
-    named = to_dialect(model.float().cpu(), Dialect.MMSEG)
+    named = to_dialect(model.float().cpu(), DIALECTS[model.spec.task])
     return {name: tensor.half() if tensor.ndim > 1 else tensor for name, tensor in named.items()}
 
 
@@ -39,7 +40,7 @@ def describe(model: SegFormer, classes: ClassTable, note: str) -> dict[str, str]
     values = Normalization()
     return {
         "format": "pt",
-        "task": str(TaskName.SEG),
+        "task": str(model.spec.task),
         "arch": f"mit_{model.spec.arch}",
         "classes": ",".join(classes.names),
         "palette": str([list(color) for color in classes.palette]),

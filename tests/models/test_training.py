@@ -22,11 +22,11 @@ def scripts(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, M
     return {name: importlib.import_module(name) for name in ("network", "scene_cache", "scene_crops", "train_scenes")}
 
 
-def test_training_logits_are_the_model_s_own(scripts: dict[str, ModuleType]) -> None:
+def test_training_outputs_are_the_model_s_own(scripts: dict[str, ModuleType]) -> None:
     model = scripts["train_scenes"].new_model(0).eval()
     image = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        ours, expected = scripts["network"].training_logits(model, image), model(image)
+        ours, expected = scripts["network"].training_outputs(model, image), model(image)
     torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -20,6 +20,7 @@ KINDS = (
     "coco-pose",
     "folder",
     "jbd",
+    "people",
     "scenes",
 )
 WITH_BOXES = ("coco-pose", "jbd")
@@ -29,7 +30,7 @@ WITH_BOXES = ("coco-pose", "jbd")
 def parse_dataset(
     text: str, limit: int | None = None, *, needs_labels: bool = True, boxes: Path | None = None
 ) -> AnyDataset:
-    """Open the data set that `KIND:PATH`, `KIND:PATH#SPLIT?OPTION&OPTION` or `scenes[:N]` names.
+    """Open the data set that `KIND:PATH`, `KIND:PATH#SPLIT?OPTION&OPTION`, `scenes[:N]` or `people[:N]` names.
 
     Args:
         text: as on the command line, e.g. "camvid:data/camvid#train"; `label_options` says which options there are.

@@ -42,7 +42,7 @@ def select_pictures(
     """Take `count` pictures, or all where there are fewer, spread evenly over a data set or a directory.
 
     Args:
-        data: KIND:PATH[#SPLIT], scenes[:N][#train], or a directory of pictures.
+        data: KIND:PATH[#SPLIT], scenes[:N][#train], people[:N][#train], or a directory of pictures.
         count: how many.
         task: the model's.
         classes: the model's; targets are kept where they can be of these.

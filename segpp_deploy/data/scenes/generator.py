@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +27,9 @@ from segpp_deploy.data.scenes.view import View
 DEFAULT_SCENE_SIZE = Size(512, 1024)
 HELD_OUT_SEED = 1_000_000
 """Seeds from here on are never trained on."""
+
+Job = tuple[float, Callable[[], None]]
+"""How far away something stands, in metres, and what paints it."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,19 @@ def generate_scene(seed: int, size: Size = DEFAULT_SCENE_SIZE) -> Scene:
     paint_sky(view, sky_rng)
     paint_ground(view, layout.street, layout.ground)
     paint_shadows(view, layout)
-    for paint in _far_to_near(view, layout):
-        paint()
+    paint_far_to_near(street_jobs(view, layout))
     return Scene(take_photo(view.canvas, view.light, photo_rng), view.canvas.labels)
 
 
-def _far_to_near(view: View, layout: Layout) -> list[Callable[[], None]]:
-    """Everything that stands on the ground, farthest first."""
-    jobs: list[tuple[float, Callable[[], None]]] = []
+def paint_far_to_near(jobs: Iterable[Job]) -> None:
+    """Paint what stands on the ground, the farthest first."""
+    for _, paint in sorted(jobs, key=lambda job: -job[0]):
+        paint()
+
+
+def street_jobs(view: View, layout: Layout) -> list[Job]:
+    """Return everything that stands on the ground, each with its distance in metres."""
+    jobs: list[Job] = []
     for wall in layout.backdrop:
         jobs.append((wall.z_m, partial(paint_backdrop, view, wall)))
     for block in layout.blocks:
@@ -78,4 +86,4 @@ def _far_to_near(view: View, layout: Layout) -> list[Callable[[], None]]:
         jobs.append((person.z_m, partial(paint_person, view, person)))
     for post in layout.posts:
         jobs.append((post.z_m, partial(paint_post, view, post)))
-    return [paint for _, paint in sorted(jobs, key=lambda job: -job[0])]
+    return jobs

@@ -9,6 +9,7 @@ import numpy as np
 from segpp_deploy.data.scenes.camera import Points
 from segpp_deploy.data.scenes.canvas import Colour
 from segpp_deploy.data.scenes.classes import SceneClass
+from segpp_deploy.data.scenes.clothing import HAIRS, SKINS, dim, sample_cloth
 from segpp_deploy.data.scenes.view import TOWARDS_CAMERA, View
 
 
@@ -31,29 +32,19 @@ class Person:
 
 def sample_person(rng: np.random.Generator, x_m: float, z_m: float) -> Person:
     """Draw a person; clothes are often as dark as the street."""
-    skins: tuple[Colour, ...] = ((224, 178, 148), (196, 146, 112), (142, 98, 72), (92, 62, 48))
-    hairs: tuple[Colour, ...] = ((38, 30, 26), (84, 58, 40), (150, 118, 70), (150, 150, 150))
     return Person(
         x_m,
         z_m,
         height_m=float(rng.uniform(1.05, 1.4) if rng.random() < 0.12 else rng.uniform(1.55, 1.92)),
         stride=float(rng.uniform(0, 0.42)),
         build=float(rng.uniform(0.85, 1.25)),
-        skin=skins[int(rng.integers(4))],
-        hair=hairs[int(rng.integers(4))],
-        top=_cloth(rng),
-        trousers=_cloth(rng, dark=True),
+        skin=SKINS[int(rng.integers(4))],
+        hair=HAIRS[int(rng.integers(4))],
+        top=sample_cloth(rng),
+        trousers=sample_cloth(rng, dark=True),
         coat=bool(rng.random() < 0.3),
         bag=bool(rng.random() < 0.3),
     )
-
-
-def _cloth(rng: np.random.Generator, dark: bool = False) -> Colour:
-    if rng.random() < 0.55:
-        grey = rng.uniform(25, 90) if dark else rng.uniform(35, 200)
-        return grey, grey * 0.98, grey * 1.05
-    peak = 110 if dark else 205
-    return rng.uniform(25, peak), rng.uniform(25, peak), rng.uniform(25, peak)
 
 
 def paint_person(view: View, person: Person) -> None:
@@ -68,14 +59,14 @@ def paint_person(view: View, person: Person) -> None:
     sway = float(np.sin(person.stride)) * 0.46
     wide = 0.115 * person.build
     hip = 0.49
-    draw(_limb((-0.03, hip), (-0.03 - sway * 0.8, 0.02), 0.052, 0.032), _dim(person.trousers, 0.82))
+    draw(_limb((-0.03, hip), (-0.03 - sway * 0.8, 0.02), 0.052, 0.032), dim(person.trousers, 0.82))
     draw(_limb((0.03, hip), (0.03 + sway, 0.02), 0.055, 0.034), person.trousers)
     for side in (-1.0, 1.0):
         toe = -0.03 - sway * 0.8 if side < 0 else 0.03 + sway
         draw(_limb((toe - 0.015, 0.018), (toe + 0.05, 0.012), 0.02, 0.016), (30, 27, 26))
-    draw(_limb((-wide * 0.9, 0.79), (-wide * 1.25 + sway * 0.5, 0.5), 0.034, 0.026), _dim(person.top, 0.8))
+    draw(_limb((-wide * 0.9, 0.79), (-wide * 1.25 + sway * 0.5, 0.5), 0.034, 0.026), dim(person.top, 0.8))
     if person.bag:
-        draw(_limb((-wide * 1.1, 0.72), (-wide * 1.05, 0.56), 0.055, 0.06), _dim(person.top, 0.5))
+        draw(_limb((-wide * 1.1, 0.72), (-wide * 1.05, 0.56), 0.055, 0.06), dim(person.top, 0.5))
     hem = 0.34 if person.coat else 0.47
     flare = 1.15 if person.coat else 0.9
     torso = np.array(
@@ -91,8 +82,8 @@ def paint_person(view: View, person: Person) -> None:
         ]
     )
     draw(torso, person.top)
-    draw(_limb((wide * 0.9, 0.79), (wide * 1.25 - sway * 0.5, 0.5), 0.036, 0.026), _dim(person.top, 1.1))
-    draw(_limb((0.0, 0.86), (0.0, 0.82), 0.03, 0.034), _dim(person.skin, 0.85))
+    draw(_limb((wide * 0.9, 0.79), (wide * 1.25 - sway * 0.5, 0.5), 0.036, 0.026), dim(person.top, 1.1))
+    draw(_limb((0.0, 0.86), (0.0, 0.82), 0.03, 0.034), dim(person.skin, 0.85))
     draw(_ellipse((0.0, 0.925), 0.052, 0.068), person.skin)
     hair = _ellipse((0.0, 0.945), 0.056, 0.058)
     draw(hair[hair[:, 1] > 0.925], person.hair)
@@ -111,7 +102,3 @@ def _limb(start: tuple[float, float], end: tuple[float, float], start_half: floa
 def _ellipse(centre: tuple[float, float], radius_x: float, radius_y: float) -> Points:
     turns = np.linspace(0, 2 * np.pi, 17)[:-1]
     return np.stack([centre[0] + radius_x * np.cos(turns), centre[1] + radius_y * np.sin(turns)], axis=1)
-
-
-def _dim(colour: Colour, factor: float) -> Colour:
-    return colour[0] * factor, colour[1] * factor, colour[2] * factor

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +18,27 @@ _MAX_REACH = 3.5  # metres of shadow per metre of height; longer ones leave the 
 _SUBPIXEL_BITS = 4
 
 
-def paint_shadows(view: View, layout: Layout) -> None:
+class Upright(Protocol):
+    """Something thin that stands on the ground."""
+
+    @property
+    def x_m(self) -> float:
+        """To the right."""
+
+    @property
+    def z_m(self) -> float:
+        """Ahead."""
+
+    @property
+    def height_m(self) -> float:
+        """How tall it is."""
+
+
+def paint_shadows(view: View, layout: Layout, figures: Sequence[Upright] = ()) -> None:
     """Darken the ground; call it after the ground and before anything that stands on it."""
     shape = view.canvas.labels.shape
     cast, contact = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
-    for outline in _cast_outlines(layout):
+    for outline in _cast_outlines(layout, figures):
         _fill_ground(cast, view.camera, outline)
     for car in layout.cars:
         corners = car_corners(car, grow_m=0.12)
@@ -36,7 +55,7 @@ def paint_shadows(view: View, layout: Layout) -> None:
     view.canvas.image[top:] = np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def _cast_outlines(layout: Layout) -> list[Points]:
+def _cast_outlines(layout: Layout, figures: Sequence[Upright]) -> list[Points]:
     """Ground outlines [N, 3] of all cast shadows."""
     light = layout.light
     if light.shadow_strength < 0.12:
@@ -55,7 +74,7 @@ def _cast_outlines(layout: Layout) -> list[Points]:
             outlines.append(_stick(foot, reach * tree.trunk_m, 0.14))
         middle = foot + reach * (tree.trunk_m + tree.crown_height_m * 0.5)
         outlines.append(_blob(middle, tree.crown_width_m * 0.46, reach * tree.crown_height_m * 0.4))
-    for person in layout.people:
+    for person in (*layout.people, *figures):
         foot = np.array([person.x_m, 0.0, person.z_m])
         outlines.append(_stick(foot, reach * person.height_m, 0.2))
     for post in layout.posts:

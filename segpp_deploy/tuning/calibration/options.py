@@ -18,7 +18,7 @@ class CalibrationOptions:
     """How to calibrate.
 
     Args:
-        data: KIND:PATH[#SPLIT], scenes[:N][#train], or a directory of pictures.
+        data: KIND:PATH[#SPLIT], scenes[:N][#train], people[:N][#train], or a directory of pictures.
         images: take so many, spread evenly; all where there are fewer.
         method: how the clipping thresholds are chosen.
         threads: CPU threads; one per physical core if None.
