@@ -110,7 +110,7 @@ def test_task() -> None:
     require_task(Dataset("d", ()), TaskName.SEG)
     with pytest.raises(SegppError, match="task is pose, data set d is for seg") as caught:
         require_task(Dataset("d", ()), TaskName.POSE)
-    assert "docs/adding-a-dataset.md" in caught.value.fix  # no kind that the command line knows would do
+    assert "--data coco-pose:PATH" in caught.value.fix
 
 
 @given(st.integers(1, 50), st.integers(1, 60))
