@@ -7,7 +7,7 @@ from typing import Any
 
 from segpp_deploy.config import Precision, Preset
 from segpp_deploy.engine.manifest import Manifest
-from segpp_deploy.evaluation.evaluator import Evaluator, KeptReference
+from segpp_deploy.evaluation.evaluator import KEPT_BYTES, Evaluator, KeptReference
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.plan import PRESETS
@@ -35,7 +35,7 @@ class Judge:
     def __init__(self, engines: Engines, inputs: Inputs, progress: Progress) -> None:
         self._engines = engines
         self._inputs = inputs
-        self._evaluator = Evaluator[Any, Any](inputs.dataset, progress)
+        self._evaluator = Evaluator[Any, Any](inputs.dataset, progress, kept_bytes=KEPT_BYTES)
         self._few = Evaluator[Any, Any](inputs.dataset.spread(TORCH_IMAGES), progress)
         self._torch: tuple[object, KeptReference[Any, Any]] | None = None
         self._truth: KeptReference[Any, Any] | None = None
