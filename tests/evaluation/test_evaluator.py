@@ -165,7 +165,6 @@ def test_samples_that_have_room_are_loaded_once(room: int, loads: int, monkeypat
     assert len(seen) == loads
 
 
-@pytest.mark.parametrize(("labels", "doubts"), [(truth(), 0), (1 - truth(), 2)])
 @pytest.mark.parametrize(("room", "loads"), [(0, 3 * PICTURES), (1 << 20, PICTURES)])
 def test_samples_stay_for_the_next_evaluation_where_they_may(room: int, loads: int) -> None:
     seen: list[None] = []
@@ -182,6 +181,7 @@ def test_samples_stay_for_the_next_evaluation_where_they_may(room: int, loads: i
     assert len(seen) == loads
 
 
+@pytest.mark.parametrize(("labels", "doubts"), [(truth(), 0), (1 - truth(), 2)])
 def test_a_model_that_was_trained_on_reduced_labels_is_asked_about_only_where_scores_are_poor(
     labels: np.ndarray, doubts: int
 ) -> None:
