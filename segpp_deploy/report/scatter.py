@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from html import escape
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 44  # margins in pixels
-_LETTER_PX, _LINE_PX = 6.6, 15  # of 12 px text
+_LETTER_PX, _LINE_PX = 7.2, 15  # of 12 px text in bold
+_MARK_PX = 7  # from a mark's centre to its edge
 _MARKS = ("circle", "square", "diamond", "triangle")
 
 
@@ -116,21 +117,45 @@ def _front(front: Sequence[tuple[float, float]], x_axis: _Axis, y_axis: _Axis) -
 
 
 def _points(points: Sequence[ScatterPoint], x_axis: _Axis, y_axis: _Axis, width: int) -> Iterator[str]:
-    """Yield marks, and labels as far as none lies on another."""
-    taken: list[tuple[float, float, float]] = []
-    for point in sorted(points, key=lambda point: not point.label):
-        x, y = x_axis.place(point.x), y_axis.place(point.y)
-        length = _LETTER_PX * len(point.label)
-        left = x + 9 if x + 9 + length < width else x - 9 - length
-        has_room = all(abs(y - other) >= _LINE_PX or left > end or left + length < start for start, end, other in taken)
+    """Yield marks, and the labels that lie on no mark and on no other label somewhere beside their point."""
+    places = [(x_axis.place(point.x), y_axis.place(point.y)) for point in points]
+    taken = [_Box(x - _MARK_PX, y - _MARK_PX, x + _MARK_PX, y + _MARK_PX) for x, y in places]
+    for point, (x, y) in zip(points, places, strict=True):
         label = ""
-        if point.label and has_room:
-            taken.append((left, left + length, y))
-            label = f'<text class="label" x="{left:.1f}" y="{y + 4}">{escape(point.label)}</text>'
+        free = (box for box in _beside(x, y, len(point.label)) if box.left > 0 and box.right < width)
+        box = next((box for box in free if not any(map(box.meets, taken))), None) if point.label else None
+        if box is not None:
+            taken.append(box)
+            label = f'<text class="label" x="{box.left:.1f}" y="{box.bottom - 4:.1f}">{escape(point.label)}</text>'
         yield (
             f'<g class="point s{point.series}" data-row="{point.row}"><title>{escape(point.title)}</title>'
             f"{_mark(point.series, x, y)}{label}</g>"
         )
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        """Whether two overlap."""
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
+
+def _beside(x: float, y: float, letters: int) -> Iterator[_Box]:
+    """Yield the places of a label beside a point: to its right, above, below, to its left."""
+    length, half, gap = _LETTER_PX * letters, _LINE_PX / 2, _MARK_PX + 2
+    yield _Box(x + gap, y - half, x + gap + length, y + half)
+    yield _Box(x - length / 2, y - gap - _LINE_PX, x + length / 2, y - gap)
+    yield _Box(x - length / 2, y + gap, x + length / 2, y + gap + _LINE_PX)
+    yield _Box(x - gap - length, y - half, x - gap, y + half)
 
 
 def _mark(series: int, x: float, y: float) -> str:

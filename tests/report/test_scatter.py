@@ -30,16 +30,27 @@ def test_more_is_right_and_up() -> None:
     assert "&lt;10" in svg
 
 
-def test_labels_do_not_lie_on_each_other() -> None:
-    crowded = [point(10 + 0.01 * number, 70, "hq-plus") for number in range(5)]
-    svg = draw_scatter([*crowded, point(30, 60, "fast")], [(10, 70)], ("ms", "mIoU"), SIZE)
-    assert re.findall(r'class="label"[^>]*>([^<]+)<', svg) == ["hq-plus", "fast"]
+def labels(svg: str) -> dict[str, tuple[float, float]]:
+    found = re.findall(r'class="label" x="([\d.]+)" y="([\d.]+)">([^<]+)<', svg)
+    return {text: (float(x), float(y)) for x, y, text in found}
+
+
+def test_labels_lie_on_no_mark_and_on_no_label() -> None:
+    svg = draw_scatter([point(10, 70, "hq"), point(10.3, 70), point(10, 60, "fast")], [(10, 70)], ("ms", "mIoU"), SIZE)
+    (_, y), _, (x_low, y_low) = places(svg)
+    assert labels(svg)["hq"][1] < y - 7, "above: a mark is to the right"
+    assert labels(svg)["fast"][0] > x_low, "to the right: it is free"
+    assert abs(labels(svg)["fast"][1] - y_low) < 8
+    crowded = [point(10 + 0.01 * number, 70, f"mode {number}") for number in range(9)]
+    shown = labels(draw_scatter([*crowded, point(30, 60)], [(10, 70)], ("ms", "mIoU"), SIZE))
+    assert 2 <= len(shown) < 9
+    assert len(set(shown.values())) == len(shown)
 
 
 def test_the_last_label_has_room() -> None:
-    svg = draw_scatter([point(1, 1), point(100, 2, "a long name of a mode")], [(1, 1)], ("ms", "mIoU"), (340, 320))
-    (left,) = re.findall(r'class="label" x="([\d.]+)"', svg)
-    assert float(left) + 6 * len("a long name of a mode") < 340
+    text = "a long name of a mode"
+    svg = draw_scatter([point(1, 1), point(100, 2, text)], [(1, 1)], ("ms", "mIoU"), (340, 320))
+    assert labels(svg)[text][0] + 6 * len(text) < 340
 
 
 @pytest.mark.parametrize("points", [[point(5, 5)], [point(0, 0)], [point(1e-3, 50), point(1e4, 50)]])

@@ -23,9 +23,9 @@ def write_report(result: CompareResult) -> tuple[str, ...]:
     """
     write_text(result.out / "compare.json", to_json(result.to_dict()) + "\n")
     write_text(result.out / "compare.csv", to_csv(result))
-    (table,) = result.tables()
+    tables = [f"## {table.title}\n\n{to_markdown(table)}" for table in result.tables()]
     notes = "\n".join(f"* {note}" for note in result.notes)
-    parts = (f"# {TITLE}", result.describe_conditions(), to_markdown(table), notes)
+    parts = (f"# {TITLE}", result.describe_conditions(), *tables, notes)
     write_text(result.out / "compare.md", "\n\n".join(filter(None, parts)) + "\n")
     try:
         write_text(result.html, render_comparison(result, TITLE))

@@ -223,22 +223,24 @@ class CompareResult:
         )
 
     def tables(self) -> tuple[Table, ...]:
-        """Return the table."""
+        """Return the figures, and beside them the rows that have none or not all, with the reasons."""
         rows = [self.row_to_dict(row) for row in self.rows]
-        columns = (
-            *(Column(str(axis), is_number=False) for axis in self.varying),
-            *(Column(heading_of(figure, rows)) for figure in FIGURES),
-            Column("", is_number=False),
-        )
-        cells = tuple(
-            (
-                *(row[axis] for axis in self.varying),
-                *(figure.text(row) for figure in FIGURES),
-                f"{row['status']}: {row['reason']}" if row["reason"] else "",
-            )
+        axes = tuple(Column(str(axis), is_number=False) for axis in self.varying)
+        figures = tuple(
+            (*(row[axis] for axis in self.varying), *(figure.text(row) for figure in FIGURES))
             for row in rows
+            if row["metric"] is not None
         )
-        return (Table("Accuracy, latency and memory", columns, cells),)
+        reasons = tuple(
+            (*(row[axis] for axis in self.varying), row["status"], row["reason"]) for row in rows if row["reason"]
+        )
+        headings = tuple(Column(heading_of(figure, rows)) for figure in FIGURES)
+        told = (Column("", is_number=False), Column("why", is_number=False))
+        tables = (
+            Table("Accuracy, latency and memory", (*axes, *headings), figures),
+            Table("Rows without figures", (*axes, *told), reasons),
+        )
+        return tuple(table for table in tables if table.rows)
 
     def summary(self) -> str:
         """Say where the report lies."""
