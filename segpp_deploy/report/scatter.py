@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 44  # margins in pixels
-_LETTER_PX, _LINE_PX = 7.2, 15  # of 12 px text in bold
+_LETTER_PX, _LINE_PX = 7.6, 15  # of 12 px text in bold
 _MARK_PX = 7  # from a mark's centre to its edge
 _MARKS = ("circle", "square", "diamond", "triangle")
 
