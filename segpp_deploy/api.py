@@ -44,8 +44,11 @@ from segpp_deploy.tuning.gate_options import GATE_IMAGES, parse_gate
 from segpp_deploy.tuning.search.options import parse_goal
 from segpp_deploy.workflows.bench.options import ITERATIONS, WARMUP, BenchOptions
 from segpp_deploy.workflows.build_engine.options import BuildOptions
-from segpp_deploy.workflows.export.options import ExportOptions, parse_source
-from segpp_deploy.workflows.tune.options import MINUTES, OUT, TuneOptions, parse_model
+from segpp_deploy.workflows.compare.options import ITERATIONS as TIMED_CALLS
+from segpp_deploy.workflows.compare.options import MODES, CompareOptions, parse_filters
+from segpp_deploy.workflows.compare.options import OUT as COMPARE_OUT
+from segpp_deploy.workflows.export.options import ExportOptions, parse_model, parse_source
+from segpp_deploy.workflows.tune.options import MINUTES, OUT, TuneOptions
 
 if TYPE_CHECKING:
     from segpp_deploy.data.datasets import AnyDataset
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from segpp_deploy.workflows.bench.result import BenchResult
     from segpp_deploy.workflows.build_engine.result import BuildResult
     from segpp_deploy.workflows.calibrate import CalibrateResult
+    from segpp_deploy.workflows.compare.result import CompareResult
     from segpp_deploy.workflows.export.result import ExportResult
     from segpp_deploy.workflows.tune.result import TuneResult
     from segpp_deploy.workflows.validate.options import RecordOptions
@@ -309,6 +313,73 @@ def bench(
         baseline=None if baseline is None else Path(baseline),
     )
     return run_bench(options, progress)
+
+
+def compare(
+    models: AnyPath | Sequence[AnyPath],
+    data: str | AnyDataset,
+    *,
+    output: AnyPath = COMPARE_OUT,
+    modes: Sequence[Preset | AnyPath] = MODES,
+    sizes: Sequence[Size | str] = (),
+    targets: Sequence[TargetName | str] = (),
+    precisions: Sequence[Precision | str] = (),
+    baseline: Preset | AnyPath = Preset.ORIGINAL,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    limit: int | None = None,
+    iterations: int = TIMED_CALLS,
+    calibration: AnyPath | CalibrationOptions | None = None,
+    weights: str | None = None,
+    training: TrainingRecord = NOTHING_SAID,
+    threads: int | None = None,
+    fresh: bool = False,
+    progress: Progress = no_progress,
+) -> CompareResult:
+    """Judge and time merge modes at several sizes, on several targets, in several precisions, beside each other.
+
+    Args:
+        models: weights files, Hugging Face directories, or model cards.
+        data: pictures to judge on: a data set (KIND:PATH), a directory, or your own `Dataset`.
+        output: the report's directory; what was found in it by the same comparison is not measured again.
+        modes: presets and plan files.
+        sizes: input sizes in pixels; the source's or the task's if empty.
+        targets: runtimes; all that work here if empty.
+        precisions: number formats; all that the targets compute in here if empty.
+        baseline: the mode that speed-ups are over; "plain" for an ordinary export.
+        only: rows that match one of these, such as "mode=fast,target=cpu"; all if empty.
+        skip: rows that match one of these are left out.
+        limit: use the first so many samples.
+        iterations: timed calls of each engine.
+        calibration: a range file, a data set or a directory of pictures, for int8.
+        weights: which of a checkpoint's weights.
+        training: what you know of the training; the rest is read from the sources, or assumed.
+        threads: CPU threads of the engines; one per physical core if None.
+        fresh: measure everything anew.
+        progress: told about each step.
+    """
+    from segpp_deploy.workflows.compare.run import run_compare
+
+    listed = [models] if isinstance(models, str | Path) else models
+    named = calibration if isinstance(calibration, CalibrationOptions) or calibration is None else str(calibration)
+    options = CompareOptions(
+        sources=tuple(parse_model(str(model), weights, training) for model in listed),
+        data=data,
+        out=Path(output),
+        modes=tuple(map(str, modes)),
+        sizes=tuple(parse_size(size) if isinstance(size, str) else size for size in sizes),
+        targets=tuple(_member(TargetName, name) for name in targets),
+        precisions=tuple(_member(Precision, name) for name in precisions),
+        baseline=str(baseline),
+        only=parse_filters(only),
+        skip=parse_filters(skip),
+        limit=limit,
+        iterations=iterations,
+        calibration=parse_calibration(named, threads) if isinstance(named, str) else named,
+        threads=threads,
+        fresh=fresh,
+    )
+    return run_compare(options, progress)
 
 
 def tune(

@@ -113,6 +113,16 @@ def tune(model: object = MODEL, /, **options: object) -> CommandText:
     return _line("tune", model, **options)
 
 
+def compare(*models: object, **options: object) -> CommandText:
+    """Return a comparison of the modes of one model or several.
+
+    Example:
+        >>> print(compare("weights.pth", data="scenes:40", targets="cpu,openvino"))
+        segpp-deploy compare weights.pth --data scenes:40 --targets cpu,openvino
+    """
+    return _line("compare", *(models or [MODEL]), **({"data": DATASET} | options))
+
+
 def inspect(file: object = GRAPH) -> CommandText:
     """Return the command that describes a file.
 
@@ -164,9 +174,12 @@ def build_plugins(arch: str | None = None, *, host: bool = False, kernels: bool 
 
 
 def _line(command: str, /, *arguments: object, **options: object) -> CommandText:
-    """Return a command; options that are None or False are left out, and True is an option without a value."""
+    """Return a command; options that are None or False are left out, True is an option without a value, and a tuple an
+    option for each of its values.
+    """
     words = [PROGRAM, *command.split(), *map(str, arguments)]
-    for name, value in options.items():
-        if value is not None and value is not False:
-            words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    for name, given in options.items():
+        for value in given if isinstance(given, tuple) else (given,):
+            if value is not None and value is not False:
+                words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return CommandText(shlex.join(words))

@@ -98,6 +98,14 @@ class UnreadableFileError(SegppError):
     """One input file is missing, damaged or of a kind that is not supported; work on others may go on without it."""
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an exception is Ctrl-C, or what a library made of it."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
 def one_line(error: object) -> str:
     """Return a library's error to be part of ours: in one line, of bounded length, nothing in it obeyed by terminals.
 

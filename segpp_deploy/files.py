@@ -41,14 +41,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=".tmp" + target.suffix)
         os.close(descriptor)
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
     temporary = Path(name)
     try:
         yield temporary
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes 0600 files
         os.replace(temporary, target)
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -69,7 +69,7 @@ def require_writable(target: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
 
 
 def read_text(path: Path) -> str:
@@ -217,7 +217,8 @@ def _umask() -> int:
     return current
 
 
-def _write_error(target: Path, error: OSError) -> SegppError:
+def write_error(target: Path, error: OSError) -> SegppError:
+    """Return what a refused write is to the user."""
     if error.errno == errno.ENOSPC:
         return SegppError(
             f"The disk filled up while {target} was being written; nothing was left behind.",

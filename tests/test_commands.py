@@ -117,6 +117,7 @@ LINES = {
     "build_engine": [commands.build_engine(), commands.build_engine("a.onnx", "b c.engine", target="cpu", max_batch=4)],
     "build_plugins": [commands.build_plugins(), commands.build_plugins("87,89"), commands.build_plugins(host=True)],
     "calibrate": [commands.calibrate(), commands.calibrate("a b.onnx")],
+    "compare": [commands.compare(), commands.compare("a b.pth", "c", data="scenes", sizes="64x96", fresh=True)],
     "demo": [commands.demo("a b")],
     "doctor": [commands.doctor(), commands.doctor(measure=True)],
     "export": [commands.export(), commands.export(None, "a.onnx", checkpoint="a b.pth", output="logits", size=None)],

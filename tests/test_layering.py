@@ -64,23 +64,26 @@ EDGES: dict[str, str] = {
     "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
     "tuning/calibration workflows",
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",
-    "workflows/demo": "data data/datasets engine evaluation graph graph/exporting hardware model model/weights report "
-    "runtimes runtimes/torch tasks/segmentation tuning workflows/build_engine workflows/export",
+    "workflows/compare": "data data/datasets data/geometry engine evaluation graph graph/exporting graph/precision "
+    "model model/weights report runtimes runtimes/torch tasks tasks/protocol tuning tuning/calibration tuning/search "
+    "workflows/build_engine workflows/export",
+    "workflows/demo": "data data/datasets evaluation hardware model/weights report runtimes tasks/segmentation tuning "
+    "workflows/build_engine workflows/compare workflows/export",
     "workflows/doctor": "evaluation graph graph/precision hardware model/weights plugin_library report runtimes tuning "
     "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
     "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
-    "tasks/protocol tuning/calibration tuning/search",
+    "tasks/protocol tuning/calibration tuning/search workflows/export",
     "workflows/validate": "data data/datasets data/geometry engine evaluation graph report runtimes/torch "
     "tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
-    "workflows/build_engine workflows/demo workflows/doctor workflows/export workflows/inspect workflows/predict "
-    "workflows/selftest workflows/tune workflows/validate",
+    "workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export workflows/inspect "
+    "workflows/predict workflows/selftest workflows/tune workflows/validate",
     "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
-    "workflows/bench workflows/build_engine workflows/export workflows/tune workflows/validate",
+    "workflows/bench workflows/build_engine workflows/compare workflows/export workflows/tune workflows/validate",
     "__main__": "cli",
 }
 LIGHT = {"typer", "rich"}

@@ -22,6 +22,7 @@ CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.o
         (("segpp_deploy.workflows.build_engine.run", *CPU_SESSION), {"cv2", "onnx_ir"}),
         (("segpp_deploy.workflows.inspect.run", "segpp_deploy.workflows.doctor.run", *CPU_SESSION), set()),
         (("segpp_deploy.workflows.tune.options", "segpp_deploy.tuning.search.options"), set()),
+        (("segpp_deploy.workflows.compare.options",), set()),
         (("segpp_deploy.engine.build", "segpp_deploy.graph.rewrites.onnxruntime"), {"onnx_ir"}),
     ],
     ids=[
@@ -33,6 +34,7 @@ CPU_SESSION = ("segpp_deploy.runtimes.onnxruntime.cpu", "segpp_deploy.runtimes.o
         "build-engine",
         "inspect and doctor",
         "tune",
+        "compare",
         "building",
     ],
 )

@@ -113,7 +113,9 @@ def test_nothing_but_the_package(wheel: Path) -> None:
     of_package = files_below(wheel / "segpp_deploy") - files_below(ROOT / "segpp_deploy")
     carried = (CARRIED_PLUGINS.name, CARRIED_CARDS.name)
     assert not [name for name in of_package if not name.startswith(carried)]
-    assert {"report/templates/page.html.j2", "py.typed"} <= files_below(wheel / "segpp_deploy")
+    assert {"report/templates/page.html.j2", "report/templates/compare.js", "py.typed"} <= files_below(
+        wheel / "segpp_deploy"
+    )
 
 
 def build_library(wheel: Path, cache: Path, *options: str, **variables: str) -> dict[str, Any]:

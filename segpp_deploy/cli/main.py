@@ -15,6 +15,7 @@ from segpp_deploy import __version__
 from segpp_deploy.cli.bench import bench
 from segpp_deploy.cli.build_engine import BuildEngineCommand, build_engine
 from segpp_deploy.cli.calibrate import calibrate
+from segpp_deploy.cli.compare import compare
 from segpp_deploy.cli.demo import demo
 from segpp_deploy.cli.doctor import doctor
 from segpp_deploy.cli.export import export
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "build-engine": build_engine,
     "validate": validate,
     "bench": bench,
+    "compare": compare,
     "tune": tune,
     "predict": predict,
     "inspect": inspect,

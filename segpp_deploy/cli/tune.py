@@ -12,7 +12,8 @@ from segpp_deploy.cli.options import JsonFlag, QuietFlag, ThreadsOption, names
 from segpp_deploy.config import ChannelOrder, Precision, parse_choice, parse_size
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.search.options import parse_goal
-from segpp_deploy.workflows.tune.options import IMAGES, MINUTES, OUT, TuneOptions, parse_model
+from segpp_deploy.workflows.export.options import parse_model, parse_stated
+from segpp_deploy.workflows.tune.options import IMAGES, MINUTES, OUT, TuneOptions
 
 
 def tune(
@@ -79,8 +80,6 @@ def tune(
 
     Example: segpp-deploy tune weights.pth --data camvid:data/camvid#train --confirm camvid:data/camvid#val --loss 0.2
     """
-    from segpp_deploy.workflows.export.options import parse_stated
-
     order = parse_choice(ChannelOrder, channel_order, "channel order") if channel_order else None
     options = TuneOptions(
         source=parse_model(model, weights, parse_stated(mean, std, order, threshold=threshold)),

@@ -72,6 +72,7 @@ class Evaluator(Generic[P, T]):
         progress: told about each batch.
         failures: takes samples of which a file cannot be read; None: there may be none.
         boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
+        kept_bytes: loaded samples of so many bytes stay in memory from one evaluation to the next.
     """
 
     watch: Watch[T, P] | None = None
@@ -83,10 +84,13 @@ class Evaluator(Generic[P, T]):
         progress: Progress = no_progress,
         failures: Failures | None = None,
         boundary_px: int = 0,
+        kept_bytes: int = 0,
     ) -> None:
         self.dataset = dataset
         self._progress = progress
         self._boundary_px = boundary_px
+        self._kept_bytes = kept_bytes
+        self._kept: _Samples[T] | None = None
         self._failures = Failures(allowed=0) if failures is None else failures
         self._surveyed: dict[int, LabelSurvey] = {}
 
@@ -112,7 +116,7 @@ class Evaluator(Generic[P, T]):
         """
         self.survey(predictor.metadata)
         metric = predictor.task.metric(predictor.metadata.classes, self._boundary_px)
-        for examples, found in self._run(predictor, step, _samples_for(predictor)):
+        for examples, found in self._run(predictor, step, self._samples(predictor)):
             for example, prediction in zip(examples, found, strict=True):
                 target = self._require_target(example)
                 metric.update(prediction, target)
@@ -129,7 +133,7 @@ class Evaluator(Generic[P, T]):
         self.survey(predictor.metadata)
         mine, theirs = (task.metric(classes, self._boundary_px) for _ in range(2))
         agreement = task.agreement(reference.metadata, predictor.metadata)
-        for examples, found in self._run(predictor, step, _samples_for(predictor)):
+        for examples, found in self._run(predictor, step, self._samples(predictor)):
             expected = reference.predict(*_pictures(examples))
             for example, ours, other in zip(examples, found, expected, strict=True):
                 target = self._require_target(example)
@@ -166,6 +170,12 @@ class Evaluator(Generic[P, T]):
         part = Evaluator[P, T](self.dataset.first(count), self._progress, self._failures)
         part._surveyed = self._surveyed
         return part
+
+    def _samples(self, predictor: Predictor[P]) -> _Samples[T]:
+        """Return what loads the samples; it stays where it may keep some."""
+        if self._kept is None or not self._kept_bytes:
+            self._kept = _Samples(len(predictor.metadata.classes), self._kept_bytes)
+        return self._kept
 
     def _run(
         self, predictor: Predictor[P], step: str, loaded: _Samples[T]
@@ -267,10 +277,6 @@ class KeptReference(Generic[P, T]):
 
     def _agreement(self, predictor: Predictor[P]) -> Agreement[P]:
         return self._task.agreement(self._metadata, predictor.metadata)
-
-
-def _samples_for(predictor: Predictor[Any]) -> _Samples[Any]:
-    return _Samples(len(predictor.metadata.classes))
 
 
 def _pictures(examples: Sequence[Example[Any]]) -> tuple[list[Any], list[Any]]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ Opener = Callable[[Path, SessionOptions], Session]
 
 class _Request(Enum):
     RUN = "run"
+    PREDICT = "predict"
     PEAK_MEMORY = "peak memory"
 
 
@@ -43,13 +45,17 @@ class EngineWorker:
         """Run the engine once on noise and return the milliseconds it took, measured over there."""
         return float(self._ask(_Request.RUN))
 
+    def predict_ms(self, picture: Path) -> float:
+        """Return the milliseconds from a picture file to the prediction in the picture's geometry."""
+        return float(self._ask(_Request.PREDICT, picture))
+
     def peak_memory_bytes(self) -> int:
         """Return the most resident memory the process has had: interpreter, runtime, engine and runs."""
         return int(self._ask(_Request.PEAK_MEMORY))
 
-    def _ask(self, request: _Request) -> Any:
+    def _ask(self, request: _Request, picture: Path | None = None) -> Any:
         try:
-            self._pipe.send(request)
+            self._pipe.send((request, picture))
             return _receive(self._pipe, self.engine, self._process)
         except (BrokenPipeError, ConnectionResetError):
             raise _death(self.engine, self._process) from None
@@ -162,13 +168,26 @@ def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: 
         images = noise_images(session.metadata, open_batch)
         gc.disable()
         while True:
-            request = pipe.recv()
-            pipe.send(_time_ms(session, images) if request is _Request.RUN else high_water_bytes())
+            request, picture = pipe.recv()
+            if request is _Request.RUN:
+                pipe.send(_time_ms(partial(session.run, images)))
+            elif request is _Request.PREDICT:
+                pipe.send(_time_ms(partial(_predict, session, picture)))
+            else:
+                pipe.send(high_water_bytes())
 
 
-def _time_ms(session: Session, images: Any) -> float:
+def _predict(session: Session, picture: Path) -> None:
+    """Decode, resize, run, and bring the answer into the picture's geometry."""
+    from segpp_deploy.data.images import read_image  # OpenCV, which engines on noise do without
+    from segpp_deploy.evaluation.predictor import Predictor
+
+    Predictor[Any](session).predict([read_image(picture)])
+
+
+def _time_ms(run: Callable[[], object]) -> float:
     start = time.perf_counter_ns()
-    session.run(images)
+    run()
     return (time.perf_counter_ns() - start) / 1e6
 
 

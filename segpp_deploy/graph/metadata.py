@@ -24,6 +24,7 @@ from segpp_deploy.config import (
     is_binary,
 )
 from segpp_deploy.errors import SegppError, one_line, quote
+from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.plan import MergePlan, StageTokens
 from segpp_deploy.model.plan_file import parse_plan, plan_to_dict
 from segpp_deploy.model.training_facts import TrainingFacts
@@ -100,6 +101,12 @@ class ExportMetadata:
     def trained_outputs(self) -> int:
         """Outputs of the model that was exported: one for each class or keypoint, or one where there is a threshold."""
         return len(self.classes) if self.threshold is None else 1
+
+    @property
+    def attention_pairs(self) -> int:
+        """Query-key pairs over all layers of the encoder, for one picture."""
+        layers = zip(ARCH_SPECS[self.arch].depths, self.tokens, strict=True)
+        return sum(depth * stage.q_after * stage.kv_after for depth, stage in layers)
 
     def with_precision(self, precision: Precision) -> ExportMetadata:
         """Return a copy with another precision."""

@@ -173,11 +173,11 @@ class EncoderStage(nn.Module):
         )
         self.norm = nn.LayerNorm(channels, eps=eps.blocks)
 
-    def forward(self, image: torch.Tensor, spec: StageSpec) -> torch.Tensor:
-        """[B, C, H, W] -> [B, C', h, w]."""
+    def forward(self, image: torch.Tensor, spec: StageSpec, maps: StageMaps | None = None) -> torch.Tensor:
+        """[B, C, H, W] -> [B, C', h, w]; `maps` takes the index maps of the last layer."""
         tokens, grid_hw = self.patch_embed(image)
         merge = resolve_stage(spec, grid_hw, self.reduction)
-        maps = StageMaps()
+        maps = maps or StageMaps()
         for index, layer in enumerate(self.layers):
             tokens = layer(tokens, grid_hw, merge, index, maps)
         return to_grid(self.norm(tokens), grid_hw)

@@ -165,6 +165,22 @@ def test_samples_that_have_room_are_loaded_once(room: int, loads: int, monkeypat
     assert len(seen) == loads
 
 
+@pytest.mark.parametrize(("room", "loads"), [(0, 3 * PICTURES), (1 << 20, PICTURES)])
+def test_samples_stay_for_the_next_evaluation_where_they_may(room: int, loads: int) -> None:
+    seen: list[None] = []
+
+    def load() -> np.ndarray:
+        seen.append(None)
+        return picture()
+
+    samples = tuple(replace(sample, load_image=load) for sample in labelled(truth()))
+    evaluator = Evaluator[Any, Any](Dataset("data", samples), kept_bytes=room)
+    for shift in (0.0, FLIPS_ONE_QUARTER, 0.0):
+        found = evaluator.evaluate(Predictor(BrightnessSession(make_metadata(), shift)))
+        assert (found.headline.value == 1) == (shift == 0)
+    assert len(seen) == loads
+
+
 @pytest.mark.parametrize(("labels", "doubts"), [(truth(), 0), (1 - truth(), 2)])
 def test_a_model_that_was_trained_on_reduced_labels_is_asked_about_only_where_scores_are_poor(
     labels: np.ndarray, doubts: int

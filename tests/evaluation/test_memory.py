@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from segpp_deploy.evaluation import memory
-from segpp_deploy.evaluation.memory import high_water_bytes
+from segpp_deploy.evaluation.memory import available_bytes, high_water_bytes
 
 MIB = 2**20
 HOLD_AND_RELEASE = """
@@ -29,3 +31,10 @@ def test_other_systems_ask_the_resource_module(monkeypatch: pytest.MonkeyPatch) 
     from_status = high_water_bytes()
     monkeypatch.setattr(memory.sys, "platform", "freebsd")
     assert high_water_bytes() >= 0.5 * from_status
+
+
+def test_some_of_the_memory_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert 0 < available_bytes() < physical
+    monkeypatch.setattr(memory, "_MEMORY", Path("/nowhere"))
+    assert available_bytes() == physical

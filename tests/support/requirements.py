@@ -32,6 +32,7 @@ MODULES = {
 THINGS = {
     "camvid": "the CamVid frames and the B0 weights trained on them",
     "checkout": "what lies in a checkout only, such as models/training",
+    "chromium": "the browser in which pages are tried",
     "clang": "a clang that compiles CUDA",
     "conformance_wheels": "pip's TensorRT headers, and the wheel of constraints/conformance.txt, which the tests fetch",
     "cuda_compilers": "pip's nvcc, and its CUDA 12.6",

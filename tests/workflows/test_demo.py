@@ -29,8 +29,8 @@ from segpp_deploy.tasks.protocol.evaluation import Score
 from segpp_deploy.tuning.measurement import Candidate, Measurement
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
+from segpp_deploy.workflows.compare.plain import open_plain
 from segpp_deploy.workflows.demo.options import DemoOptions
-from segpp_deploy.workflows.demo.plain import open_plain
 from segpp_deploy.workflows.demo.report import describe_conditions
 from segpp_deploy.workflows.demo.result import DemoResult, measurements_table
 from segpp_deploy.workflows.demo.run import run_demo
@@ -97,7 +97,7 @@ class TestDemo:
         assert [row["mode"] for row in recorded["rows"]] == [PLAIN, "original", "fast"]
         assert recorded["notes"] == list(result.notes)
         page = result.html.read_text()
-        assert "data:image/jpeg;base64," in page
+        assert "data:image/webp;base64," in page
         assert "<svg" in page
         assert not re.search(r'(src|href)="(?!data:|#)', page)
         assert to_markdown(result.tables()[0]) in (folder / "report.md").read_text()
@@ -159,8 +159,8 @@ def test_table_shows_differences_to_the_first_row() -> None:
 
 
 def test_missing_library_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(SegppError, match="needs matplotlib"):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(SegppError, match="needs jinja2"):
         run_demo(DemoOptions(tmp_path / "report"))
     assert list(tmp_path.iterdir()) == []
 

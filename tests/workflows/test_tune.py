@@ -7,7 +7,6 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,10 @@ import pytest
 from segpp_deploy import api
 from segpp_deploy.cli.interrupts import MESSAGE
 from segpp_deploy.cli.main import run_command
-from segpp_deploy.config import Lowering, Size
 from segpp_deploy.data.datasets import AnyDataset
 from segpp_deploy.data.datasets.registry import parse_dataset
-from segpp_deploy.data.images import write_image, write_labels
-from segpp_deploy.data.scenes import SCENE_CLASSES, generate_scene
 from segpp_deploy.errors import CheckFailedError, SegppError
-from segpp_deploy.graph.exporting.export import GraphOptions, describe_graph
-from segpp_deploy.graph.graph_file import GraphFile
-from segpp_deploy.model.plan import MergePlan
 from segpp_deploy.model.plan_file import load_plan
-from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
 from segpp_deploy.tuning.search import workbench as workbench_module
 from segpp_deploy.tuning.search.clock import MeasuringClock
@@ -35,6 +27,7 @@ from segpp_deploy.workflows.tune.result import TuneResult
 from tests.support import tiny_graphs
 from tests.support.command_lines import parse
 from tests.support.requirements import needs, skip_or_fail
+from tests.support.small_scenes import write_scenes
 
 pytestmark = needs("optuna")
 MODEL = "segformer_b0_scenes"
@@ -43,20 +36,9 @@ PICTURES = 9
 EVERYTHING = 60.0  # points: whatever is judged may be chosen
 
 
-class TinyAssembler:
-    """Gives every plan the same tiny graph, with the plan's own metadata: tracing takes longer than all the rest."""
-
-    def __init__(self, model: SegFormer, request: GraphOptions, kept_bytes: int) -> None:
-        self._spec, self._request = model.spec, request
-
-    def assemble(self, plan: MergePlan, size: Size, lowering: Lowering) -> GraphFile:
-        metadata = describe_graph(self._spec, plan, replace(self._request, size=size, lowering=lowering))
-        return GraphFile(Path("tiny.onnx"), tiny_graphs.tiny_model(metadata), metadata, "")
-
-
 @pytest.fixture(autouse=True)
 def quick_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbench_module, "GraphAssembler", TinyAssembler)
+    monkeypatch.setattr(workbench_module, "GraphAssembler", tiny_graphs.TinyAssembler)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,12 +52,7 @@ def demo_model() -> None:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A few scenes, small, as a data set."""
-    folder = tmp_path_factory.mktemp("scenes")
-    for seed in range(PICTURES):
-        scene = generate_scene(seed, SIZE)
-        write_image(folder / f"images/{seed}.png", scene.image)
-        write_labels(folder / f"labels/{seed}.png", scene.labels, SCENE_CLASSES)
-    return f"folder:{folder}"
+    return write_scenes(tmp_path_factory.mktemp("scenes"), PICTURES, SIZE)
 
 
 def command(data: str, out: Path, *options: str) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from segpp_deploy.config import Size
 from segpp_deploy.tuning.search.options import Goal
 from segpp_deploy.tuning.search.trial import Trial
+
+T = TypeVar("T")
 
 
 def best_of(trials: Sequence[Trial], goal: Goal, baseline_ms: float) -> Trial | None:
@@ -56,8 +59,18 @@ def pareto_front(trials: Sequence[Trial]) -> list[Trial]:
         >>> [trial.speedup for trial in pareto_front(trials)]
         [3, 2, 1]
     """
-    front: list[Trial] = []
-    for trial in sorted(trials, key=lambda trial: (-trial.speedup, trial.loss)):
-        if not front or trial.loss < front[-1].loss:
-            front.append(trial)
+    return front_of(trials, lambda trial: -trial.speedup, lambda trial: trial.loss)
+
+
+def front_of(items: Iterable[T], cost: Callable[[T], float], loss: Callable[[T], float]) -> list[T]:
+    """Return the items than which no other both costs and loses as little, the cheapest first.
+
+    Example:
+        >>> front_of([(1, 5), (2, 5), (3, 1)], lambda one: one[0], lambda one: one[1])
+        [(1, 5), (3, 1)]
+    """
+    front: list[T] = []
+    for item in sorted(items, key=lambda item: (cost(item), loss(item))):
+        if not front or loss(item) < loss(front[-1]):
+            front.append(item)
     return front

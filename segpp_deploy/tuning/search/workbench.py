@@ -84,12 +84,20 @@ class Workbench:
         """
         engine = self._engine(candidate)
         if recipe is None:
-            graph = self._assembler.assemble(candidate.plan, candidate.size, lowering_for(engine.target))
-            bench = CandidateBench(graph, engine.target, self._threads, is_here=True)
+            bench = CandidateBench(self.assemble(candidate), engine.target, self._threads, is_here=True)
         else:
             bench = self.bench(candidate)
         with bench.open(recipe or engine.recipe) as session:
             yield session
+
+    def assemble(self, candidate: Candidate) -> GraphFile:
+        """Return a candidate's float32 graph, put together of stages that were traced once; see `GraphAssembler`.
+
+        Raises:
+            SegppError: the size is too small for the plan.
+        """
+        lowering = lowering_for(self._engine(candidate).target)
+        return self._assembler.assemble(candidate.plan, candidate.size, lowering)
 
     @cached_property
     def _assembler(self) -> GraphAssembler:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,12 +17,12 @@ from segpp_deploy.data.label_maps import LabelMap, ignored_label
 from segpp_deploy.data.lettering import draw_text
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import write_text
-from segpp_deploy.report.charts import ChartPoint, draw_tradeoff
 from segpp_deploy.report.extra import import_report_library
-from segpp_deploy.report.html import Picture, Section, render_page
-from segpp_deploy.report.tables import Column, Table, to_markdown
+from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.tasks.segmentation.overlay import draw_errors, draw_overlay
+from segpp_deploy.workflows.compare.page import render_comparison
+from segpp_deploy.workflows.compare.result import CompareResult
 from segpp_deploy.workflows.demo.result import DemoResult
 
 PICTURE_CAPTION = (
@@ -44,7 +45,6 @@ def require_report_libraries() -> None:
         SegppError: a library of the extra `report` is missing.
     """
     import_report_library("jinja2")
-    import_report_library("matplotlib")
 
 
 def describe_conditions(result: DemoResult) -> str:
@@ -60,49 +60,23 @@ def describe_conditions(result: DemoResult) -> str:
     )
 
 
-def write_report(result: DemoResult, engines: Sequence[Path], folder: Path) -> None:
+def write_report(result: DemoResult, found: CompareResult, folder: Path) -> None:
     """Write report.html and report.md into `folder`, where overlay.jpg lies already.
 
     Args:
         result: what was measured.
-        engines: those of the modes, for the command that times them again.
+        found: the comparison that it comes from.
         folder: the report's directory.
     """
     (table,) = result.tables()
-    metric = result.rows[0].headline.name
-    lead = describe_conditions(result)
-    points = [
-        ChartPoint(row.candidate.mode, row.latency_ms, 100 * row.headline.value, is_baseline=index == 0)
-        for index, row in enumerate(result.rows)
-    ]
-    sections = [
-        Section("Plain export and merge modes", TABLE_CAPTION, table),
-        Section(
-            "Accuracy and latency",
-            chart_svg=draw_tradeoff(points, "latency in ms (median)", f"{metric} in %"),
-        ),
-        Section("What the modes see", picture=Picture((folder / "overlay.jpg").read_bytes(), PICTURE_CAPTION)),
-        Section("This machine", table=_environment_table(result)),
-        Section("Once more", commands=(commands.demo(folder), commands.bench(*engines))),
-    ]
-    title = f"{result.model} on this machine"
-    write_text(result.html, render_page(title, lead, sections))
+    title, lead = f"{result.model} on this machine", describe_conditions(result)
+    notes = (TABLE_CAPTION, *result.notes, *found.further)
+    page = replace(found, command=commands.demo(folder), further=notes)
+    write_text(result.html, render_comparison(page, title))
     write_text(
         folder / "report.md",
         f"# {title}\n\n{lead}\n\n{to_markdown(table)}\n\n{TABLE_CAPTION}\n\n![{PICTURE_CAPTION}](overlay.jpg)\n",
     )
-
-
-def _environment_table(result: DemoResult) -> Table:
-    environment = result.environment
-    names = ("cpu", "cpu_cores", "cpu_features", "os", "python")
-    rows = [(name.replace("_", " "), _as_text(environment[name])) for name in names]
-    rows += [(name, version) for name, version in environment["packages"].items()]
-    return Table("", (Column("", is_number=False), Column("", is_number=False)), tuple(rows))
-
-
-def _as_text(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def draw_modes(scenes: Dataset[LabelMap], engines: Mapping[Preset, Path], target: Path) -> None:

@@ -21,7 +21,14 @@ from segpp_deploy.config import (
     TaskName,
 )
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.weights.source import CardSource, CheckpointSource, Expected, ModelSource, SeedSource
+from segpp_deploy.model.weights.source import (
+    CHECKPOINT_SUFFIXES,
+    CardSource,
+    CheckpointSource,
+    Expected,
+    ModelSource,
+    SeedSource,
+)
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord, Triple, require_threshold
 
 if TYPE_CHECKING:
@@ -100,6 +107,24 @@ def parse_source(
             commands.export("segformer_b0_scenes", "model.onnx") + ", or " + commands.option("checkpoint", "FILE"),
         )
     return CheckpointSource(checkpoint, expected, weights, stated)
+
+
+def parse_model(model: str, weights: str | None, stated: TrainingRecord) -> ModelSource:
+    """Return the source that one word names: a file or folder of weights, or a model card.
+
+    Args:
+        model: what was written.
+        weights: which of a checkpoint's weights; see `choose_state_dict`.
+        stated: what the user says of the training.
+
+    Example:
+        >>> parse_model("segformer_b0_scenes", None, TrainingRecord()).name
+        'segformer_b0_scenes'
+    """
+    path = Path(model)
+    if path.suffix in CHECKPOINT_SUFFIXES or path.is_dir():
+        return CheckpointSource(path, weights=weights, stated=stated)
+    return CardSource(model, weights=weights, stated=stated)
 
 
 def parse_stated(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from segpp_deploy import commands
 from segpp_deploy.config import Precision, Size, require_pictures
 from segpp_deploy.errors import SegppError
-from segpp_deploy.model.weights.source import CHECKPOINT_SUFFIXES, CardSource, CheckpointSource, ModelSource
-from segpp_deploy.model.weights.training_record import TrainingRecord
+from segpp_deploy.model.weights.source import ModelSource
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.tuning.search.options import Goal
 
@@ -80,21 +79,3 @@ class TuneOptions:
                 "a GPU that is not here, or runtimes that are.",
                 "Leave " + commands.option("gpu") + " out.",
             )
-
-
-def parse_model(model: str, weights: str | None, stated: TrainingRecord) -> ModelSource:
-    """Return the source that one word names: a file or folder of weights, or a model card.
-
-    Args:
-        model: what was written.
-        weights: which of a checkpoint's weights; see `choose_state_dict`.
-        stated: what the user says of the training.
-
-    Example:
-        >>> parse_model("segformer_b0_scenes", None, TrainingRecord()).name
-        'segformer_b0_scenes'
-    """
-    path = Path(model)
-    if path.suffix in CHECKPOINT_SUFFIXES or path.is_dir():
-        return CheckpointSource(path, weights=weights, stated=stated)
-    return CardSource(model, weights=weights, stated=stated)

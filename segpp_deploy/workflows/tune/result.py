@@ -13,7 +13,6 @@ from segpp_deploy.config import Lowering, Precision, Preset, Size
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluation.environment import Environment
 from segpp_deploy.model.plan_file import plan_to_dict
-from segpp_deploy.model.weights.source import CardSource, CheckpointSource, ModelSource
 from segpp_deploy.report.numbers import format_percent
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.tasks.protocol.evaluation import Evaluation
@@ -21,6 +20,7 @@ from segpp_deploy.tuning.search.candidate import Candidate
 from segpp_deploy.tuning.search.choice import pareto_front
 from segpp_deploy.tuning.search.finals import Choice
 from segpp_deploy.tuning.search.trial import Trial
+from segpp_deploy.workflows.export.command import export_command
 from segpp_deploy.workflows.tune.options import TuneOptions
 
 PLAN_NAME = "plan.yaml"
@@ -103,11 +103,10 @@ class TuneResult:
         trial, folder = self.choice.trial, self.options.out
         candidate, name = trial.candidate, trial.candidate.plan.name
         mode = name if name in list(Preset) else self.plan_path
-        model, source = _source_options(self.options.source)
         lowering = None if self.lowering is Lowering.PORTABLE else self.lowering
         graph, engine = folder / f"{name}.onnx", folder / f"{name}.engine"
         return (
-            commands.export(model, graph, **source, mode=mode, size=candidate.size, lowering=lowering),
+            export_command(self.options.source, graph, mode=mode, size=candidate.size, lowering=lowering),
             commands.build_engine(
                 graph,
                 engine,
@@ -236,22 +235,3 @@ class TuneResult:
 
     def _resume(self) -> str:
         return "Go on with the same command and " + commands.option("resume") + "."
-
-
-def _source_options(source: ModelSource) -> tuple[str | None, dict[str, object]]:
-    """Return the model and the options by which `export` finds the same weights."""
-    assert isinstance(source, CardSource | CheckpointSource)
-    stated = source.stated
-    options: dict[str, object] = {
-        "checkpoint": source.path if isinstance(source, CheckpointSource) else source.checkpoint,
-        "weights": source.weights,
-        "mean": _comma(stated.mean),
-        "std": _comma(stated.std),
-        "channel_order": stated.channel_order,
-        "threshold": stated.threshold,
-    }
-    return (source.name if isinstance(source, CardSource) else None), options
-
-
-def _comma(values: Sequence[float] | None) -> str | None:
-    return None if values is None else ",".join(f"{value:g}" for value in values)

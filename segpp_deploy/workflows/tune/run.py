@@ -11,7 +11,7 @@ from segpp_deploy.config import InputKind, Lowering, Precision, Preset
 from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
 from segpp_deploy.data.datasets.selection import select_pictures
 from segpp_deploy.data.findings import collect_findings
-from segpp_deploy.errors import SegppError
+from segpp_deploy.errors import SegppError, is_interrupt
 from segpp_deploy.evaluation.environment import describe_environment
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.exporting.export import GraphOptions
@@ -155,7 +155,7 @@ class _Tuning:
                     finals.time_again()
                 choice = finals.choose(lambda seconds: self._open_held_out(reference, judge, held_out, seconds))
             except BaseException as error:
-                if not _is_interrupt(error) or search.best is None:
+                if not is_interrupt(error) or search.best is None:
                     raise
                 is_interrupted = True
                 choice = finals.choose(None)
@@ -298,11 +298,3 @@ def _open_data(data: str | AnyDataset, source: SourceModel) -> AnyDataset:
     require_task(data, task)
     require_class_count(data, len(source.classes))
     return data
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    """Whether it is Ctrl-C, or what a library made of it."""
-    seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, KeyboardInterrupt):
-        seen = seen.__cause__ or seen.__context__
-    return seen is not None

@@ -14,8 +14,7 @@ from segpp_deploy.config import InputKind, OutputKind
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.graph.exporting.plain import export_plain
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.model.weights.loading import load_source
-from segpp_deploy.model.weights.source import CardSource
+from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import Session, SessionOptions, require_images
 from segpp_deploy.workflows.build_engine.options import BuildOptions
@@ -58,14 +57,14 @@ def open_plain(engine: Path, options: SessionOptions) -> HostEnds:
     return HostEnds(open_session(engine, options))
 
 
-def build_plain(model: str, exported: ExportMetadata, engine: Path) -> BuildResult:
-    """Write the plain export of a card's model and its engine for ONNX Runtime in float32, which changes nothing.
+def build_plain(model: SegFormer, exported: ExportMetadata, engine: Path) -> BuildResult:
+    """Write the plain export of a model and its engine for ONNX Runtime in float32, which changes nothing.
 
     Args:
-        model: the card.
+        model: unfolded, float32, in eval mode; its plan plays no part.
         exported: what our own export of it says of itself.
         engine: the file to write; the ONNX file lies beside it.
     """
     graph = engine.with_suffix(".onnx")
-    export_plain(load_source(CardSource(model)).model, exported, graph)
+    export_plain(model, exported, graph)
     return run_build(graph, engine, BuildOptions(target=TargetName.CPU))
