@@ -67,7 +67,7 @@ EDGES: dict[str, str] = {
     "workflows/compare": "data data/datasets data/geometry engine evaluation graph graph/exporting graph/precision "
     "model model/weights report runtimes runtimes/torch tasks tasks/protocol tuning tuning/calibration tuning/search "
     "workflows/build_engine workflows/export",
-    "workflows/demo": "data data/datasets evaluation hardware model/weights report runtimes tasks/segmentation tuning "
+    "workflows/demo": "data data/datasets evaluation hardware model/weights report runtimes tasks/protocol tuning "
     "workflows/build_engine workflows/compare workflows/export",
     "workflows/doctor": "evaluation graph graph/precision hardware model/weights plugin_library report runtimes tuning "
     "workflows/export",

@@ -16,12 +16,12 @@ import numpy as np
 
 from benchmarks.arguments import make_parser
 from benchmarks.recording import RESULTS, ROOT
-from segpp_deploy.config import parse_size
+from segpp_deploy.config import TaskName, parse_size
 from segpp_deploy.files import write_bytes, write_text
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.tuning.measurement import Measurement
-from segpp_deploy.workflows.demo.report import PICTURE_CAPTION, TABLE_CAPTION, describe_conditions
+from segpp_deploy.workflows.demo.report import PICTURE_CAPTION, describe_conditions, table_caption
 from segpp_deploy.workflows.demo.result import DemoResult
 
 RESULT = RESULTS / "demo.json"
@@ -44,12 +44,13 @@ def render_block(recorded: dict[str, Any]) -> str:
         environment=recorded["environment"],
         html=Path(),
         notes=tuple(recorded.get("notes", ())),
+        task=TaskName(recorded.get("task", TaskName.SEG)),
     )
     parts = [
         BEGIN,
         f"![{PICTURE_CAPTION}]({PICTURE.relative_to(ROOT).as_posix()})",
         *(to_markdown(table) for table in result.tables()),
-        f"{TABLE_CAPTION} {describe_conditions(result)} Recorded at commit `{recorded['commit']}`.",
+        f"{table_caption(result)} {describe_conditions(result)} Recorded at commit `{recorded['commit']}`.",
         END,
     ]
     return "\n\n".join(parts)

@@ -12,12 +12,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
-from segpp_deploy.config import Precision, Preset, Size
+from segpp_deploy.config import Precision, Preset, Size, TaskName
+from segpp_deploy.data.datasets.coco_keypoints import COCO_KEYPOINTS
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.worker import start_worker
 from segpp_deploy.graph.exporting.plain import PLAIN, export_plain
 from segpp_deploy.hardware.devices import this_cpu
+from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.model.weights.source import SeedSource
 from segpp_deploy.report.tables import to_markdown
@@ -37,6 +40,7 @@ from segpp_deploy.workflows.demo.run import run_demo
 from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.exporting import smooth_pictures, to_bytes
+from tests.support.random_models import random_model
 
 CARD = """
 name: stand-in
@@ -169,3 +173,39 @@ def test_missing_model_is_told_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(SegppError, match="Unknown model 'nothing'"):
         run_demo(DemoOptions(tmp_path / "report", model="nothing"))
     assert list(tmp_path.iterdir()) == []
+
+
+POSE_CARD = """
+name: pose-stand-in
+title: random weights
+arch: b0
+task: pose
+input_size: 64x64
+checkpoint: {file: weights.safetensors}
+licence: none
+provenance: a test
+classes: [%s]
+"""
+
+
+@pytest.mark.slow
+def test_the_demo_of_poses(tmp_path: Path) -> None:
+    model = random_model(Dialect.MMPOSE, outputs=len(COCO_KEYPOINTS))
+    save_file(to_dialect(model, Dialect.MMPOSE), tmp_path / "weights.safetensors")
+    card = tmp_path / "pose-stand-in.yaml"
+    card.write_text(POSE_CARD % ", ".join(f"{{name: {name}}}" for name in COCO_KEYPOINTS.names))
+    options = DemoOptions(
+        tmp_path / "report",
+        images=2,
+        iterations=2,
+        model=str(card),
+        size=Size(64, 64),
+        modes=(Preset.ORIGINAL,),
+        task=TaskName.POSE,
+    )
+    result = run_demo(options)
+    assert [row.candidate.mode for row in result.rows] == ["original"]
+    assert result.rows[0].headline.name == "PCK@0.1"
+    assert "2 held-out people" in describe_conditions(result)
+    assert "plain export" not in (tmp_path / "report/report.md").read_text()
+    assert cv2.imread(str(tmp_path / "report/overlay.jpg")).shape[1] == 1286

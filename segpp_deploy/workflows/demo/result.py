@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpp_deploy.config import Size
+from segpp_deploy.config import Size, TaskName
 from segpp_deploy.report.numbers import format_agreement, format_percent, format_score
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.registry import TARGETS
@@ -27,10 +27,12 @@ class DemoResult:
     environment: Mapping[str, Any]
     html: Path
     notes: tuple[str, ...] = ()
+    task: TaskName = TaskName.SEG
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content of report.json."""
         return {
+            "task": str(self.task),
             "model": self.model,
             "size": str(self.size),
             "images": self.images,

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
-from segpp_deploy.config import Automatic, Preset
-from segpp_deploy.data.datasets import AnyDataset
+from segpp_deploy.config import Automatic, Preset, TaskName
 from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.data.images import write_image, write_labels
 from segpp_deploy.errors import SegppError
@@ -24,7 +22,7 @@ from segpp_deploy.tuning.measurement import Candidate, Measurement
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
-from segpp_deploy.workflows.compare.options import PLAIN_BASELINE, Axis, CompareOptions, Filter
+from segpp_deploy.workflows.compare.options import Axis, CompareOptions, Filter
 from segpp_deploy.workflows.compare.result import CompareResult
 from segpp_deploy.workflows.compare.run import compare_models
 from segpp_deploy.workflows.demo.options import DemoOptions
@@ -35,46 +33,50 @@ from segpp_deploy.workflows.export.run import run_export
 
 
 def run_demo(options: DemoOptions, progress: Progress = no_progress) -> DemoResult:
-    """Export and build each mode, compare it with the plain export, and write the report.
+    """Export and build each mode, compare it with the first row, and write the report.
 
     Raises:
         SegppError: the shipped model or a library is missing, or the report cannot be written.
     """
     require_report_libraries()
-    resolve_card_checkpoint(load_card(options.model))  # what is missing is told before the work
-    scenes = _write_scenes(options, progress)
+    subject = options.subject
+    resolve_card_checkpoint(load_card(subject.model))  # what is missing is told before the work
+    data = _held_out(options, progress)
     target = choose_target((this_cpu(),))
-    engines = {mode: _make_engine(options, mode, target.target, progress) for mode in options.modes}
-    found = compare_models(_comparison(options, target.target, engines), progress, keep_quiet)
+    engines = {mode: _make_engine(options, mode, data, target.target, progress) for mode in options.modes}
+    found = compare_models(_comparison(options, data, target.target, engines), progress, keep_quiet)
     result = DemoResult(
-        model=options.model,
-        size=options.size,
-        images=options.images,
+        model=subject.model,
+        size=subject.size,
+        images=subject.images,
         torch_images=found.torch_images,
         iterations=options.iterations,
         rows=_measurements(found),
         environment=asdict(found.environment),
         html=options.out / "report.html",
         notes=(target.note, *(f"{mode}: {note}" for mode, built in engines.items() for note in built.notes)),
+        task=options.task,
     )
-    draw_modes(scenes, {mode: built.path for mode, built in engines.items()}, options.out / "overlay.jpg")
+    draw_modes(parse_dataset(data), {mode: built.path for mode, built in engines.items()}, options.out / "overlay.jpg")
     write_text(options.out / "report.json", to_json(result.to_dict()) + "\n")
     write_report(result, found, options.out)
     return result
 
 
-def _comparison(options: DemoOptions, target: TargetName, engines: Mapping[Preset, BuildResult]) -> CompareOptions:
-    """Return the comparison of the engines, each in the precision that was chosen for it, with the plain export."""
+def _comparison(
+    options: DemoOptions, data: str, target: TargetName, engines: Mapping[Preset, BuildResult]
+) -> CompareOptions:
+    """Return the comparison of the engines, each in the precision that was chosen for it, with the first row."""
     chosen = {mode: built.manifest.precision for mode, built in engines.items()}
     return CompareOptions(
-        sources=(CardSource(options.model),),
-        data=_scenes_data(options),
+        sources=(CardSource(options.subject.model),),
+        data=data,
         out=options.out,
         modes=tuple(map(str, engines)),
-        sizes=(options.size,),
+        sizes=(options.subject.size,),
         targets=(target,),
         precisions=tuple(dict.fromkeys(chosen.values())),
-        baseline=PLAIN_BASELINE,
+        baseline=options.subject.baseline,
         only=tuple(
             Filter({Axis.MODE: frozenset({str(mode)}), Axis.PRECISION: frozenset({str(precision)})})
             for mode, precision in chosen.items()
@@ -86,7 +88,7 @@ def _comparison(options: DemoOptions, target: TargetName, engines: Mapping[Prese
 
 
 def _measurements(found: CompareResult) -> tuple[Measurement, ...]:
-    """Return the figures of all rows; differences are to the plain export.
+    """Return the figures of all rows; differences are to the first.
 
     Raises:
         SegppError: a row has none.
@@ -112,10 +114,14 @@ def _measurements(found: CompareResult) -> tuple[Measurement, ...]:
     return tuple(rows)
 
 
-def _write_scenes(options: DemoOptions, progress: Progress) -> AnyDataset:
-    """Draw the held-out scenes once and return them as a data set."""
+def _held_out(options: DemoOptions, progress: Progress) -> str:
+    """Return the data set that is judged on; scenes are drawn once and written, for people to look at."""
+    subject = options.subject
+    spec = f"{subject.kind}:{subject.images}"
+    if options.task is not TaskName.SEG:
+        return spec
     folder, step = options.out / "scenes", "Drawing held-out scenes"
-    dataset = parse_dataset(f"scenes:{options.images}")
+    dataset = parse_dataset(spec)
     assert dataset.classes is not None
     progress(step, 0, len(dataset))
     for done, sample in enumerate(dataset, start=1):
@@ -124,26 +130,18 @@ def _write_scenes(options: DemoOptions, progress: Progress) -> AnyDataset:
         write_image(folder / "images" / f"{sample.name}.png", example.image)
         write_labels(folder / "labels" / f"{sample.name}.png", example.target, dataset.classes)
         progress(step, done, len(dataset))
-    return parse_dataset(_scenes_data(options))
+    return f"folder:{folder}"
 
 
-def _scenes_data(options: DemoOptions) -> str:
-    return f"folder:{options.out / 'scenes'}"
-
-
-def _engine_folder(options: DemoOptions) -> Path:
-    return options.out / "engines"
-
-
-def _make_engine(options: DemoOptions, mode: Preset, target: TargetName, progress: Progress) -> BuildResult:
-    """Export a mode and build it in the fastest precision that the held-out scenes let pass."""
+def _make_engine(options: DemoOptions, mode: Preset, data: str, target: TargetName, progress: Progress) -> BuildResult:
+    """Export a mode and build it in the fastest precision that the held-out pictures let pass."""
     step, number = "Exporting and building engines", options.modes.index(mode)
     progress(step, number, len(options.modes))
-    folder = _engine_folder(options)
+    folder, subject = options.out / "engines", options.subject
     exported = run_export(
-        ExportOptions(folder / f"{mode}.onnx", CardSource(options.model), mode=str(mode), size=options.size, batch=1)
+        ExportOptions(folder / f"{mode}.onnx", CardSource(subject.model), mode=str(mode), size=subject.size, batch=1)
     )
-    gate = GateOptions(AUTO_POINTS, _scenes_data(options), options.images)
+    gate = GateOptions(AUTO_POINTS, data, subject.images)
     built = run_build(exported.path, folder / f"{mode}.engine", BuildOptions(target, Automatic.AUTO, gate=gate))
     progress(step, number + 1, len(options.modes))
     return built
