@@ -118,7 +118,7 @@ def test_workers_run_the_batch_that_was_asked_for(dynamic_engine: Path, monkeypa
     shapes: list[tuple[int, ...]] = []
     monkeypatch.setattr(worker, "open_session", lambda *_: Session())
     with pytest.raises(StopIteration):
-        worker._serve(Pipe(worker._Request.RUN), dynamic_engine, SessionOptions(), 3, lambda *_: Session())
+        worker._serve(Pipe((worker._Request.RUN, None)), dynamic_engine, SessionOptions(), 3, lambda *_: Session())
     worker._profile(Pipe(), dynamic_engine, SessionOptions(), 1, 0, 3)
     assert shapes == [(3, 64, 96, 3)] * 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +23,10 @@ MODES = ("original", "fast", "2x2")
 PICTURES = 5
 
 
-@pytest.fixture(scope="session", autouse=True)
-def quick_graphs() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def quick_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates are graphs of a few nodes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workbench, "GraphAssembler", tiny_graphs.TinyAssembler)
-        yield
+    monkeypatch.setattr(workbench, "GraphAssembler", tiny_graphs.TinyAssembler)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +43,9 @@ def report(shared_folder: Path, data: str) -> Path:
     folder = shared_folder / "compared"
     with FileLock(folder.with_suffix(".lock")):
         if not (folder / "compare.html").exists():
-            run_compare(options(data, folder))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(workbench, "GraphAssembler", tiny_graphs.TinyAssembler)
+                run_compare(options(data, folder))
     return folder
 
 
