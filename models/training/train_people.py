@@ -2,16 +2,20 @@
 
     python models/training/train_people.py --out runs/people-b0 --minutes 50
 
-Training starts from the shipped model of scenes, all but its last layer; `--start` names other weights, those of an
-earlier run among them. A run of any length ends annealed (`timed_run.py`). `publish_people.py` turns what it left into
-the files that `models/` ships.
+Training starts from the shipped model of scenes, all but its last layer. A run of any length ends annealed
+(`timed_run.py`); one that is to be better goes on from its weights:
+
+    python models/training/train_people.py --out runs/people-b0-more --start runs/people-b0/weights.safetensors \\
+        --full-size --rate 4e-4 --minutes 50
+
+`publish_people.py` turns what a run left into the files that `models/` ships.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -70,6 +74,11 @@ class Recipe:
     minutes: float = 50.0
     seed: int = 0
     start: Path = SCENES_MODEL
+
+    @property
+    def full_size(self) -> Recipe:
+        """The recipe with crops of the full size from the beginning, for weights that know people already."""
+        return replace(self, stages=self.stages[-1:])
 
     def stage_at(self, progress: float) -> Stage:
         """Return the stage after a share of the time."""
@@ -147,6 +156,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/people-b0"), help="folder of the log and the weights")
     parser.add_argument("--pictures", type=int, default=Recipe.pictures)
     parser.add_argument("--start", type=Path, default=SCENES_MODEL, help="a B0 checkpoint to start from")
+    parser.add_argument("--full-size", action="store_true", help="no smaller crops in the beginning")
     parser.add_argument("--minutes", type=float, default=Recipe.minutes, help="of training, without the rendering")
     parser.add_argument("--held-out", type=int, default=150, help="people to judge on while training")
     parser.add_argument("--rate", type=float, default=Recipe.peak_rate, help="the highest learning rate")
@@ -157,6 +167,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     options.out.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(options.pictures, peak_rate=options.rate, minutes=options.minutes, start=options.start)
+    recipe = recipe.full_size if options.full_size else recipe
     cache = PeopleCache(options.cache, recipe.pictures, workers=options.threads)
     train(recipe, cache, load_held_out(options.held_out), options.out, options.device)
 

@@ -102,6 +102,7 @@ def test_stages_follow_the_time(scripts: dict[str, ModuleType]) -> None:
     sizes = [recipe.stage_at(progress).size.width for progress in (0.0, 0.5, 0.99, 1.2)]
     assert sizes == sorted(sizes)
     assert sizes[0] < sizes[1] < sizes[2] == scripts["train_people"].INPUT_SIZE.width
+    assert recipe.full_size.stage_at(0.0) == recipe.stages[-1]
 
 
 def test_training_starts_from_all_but_the_last_layer(scripts: dict[str, ModuleType]) -> None:

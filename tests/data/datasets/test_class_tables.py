@@ -24,6 +24,7 @@ from segpp_deploy.model.weights.checkpoint import load_checkpoint
         ("segformerpp_b5_cityscapes", CITYSCAPES_CLASSES),
         ("segformer_b0_scenes", SCENE_CLASSES),
         ("segformerpp_b5_coco", COCO_KEYPOINTS),
+        ("segformer_b0_people", COCO_KEYPOINTS),
         ("segformerpp_b5_jbd", JBD_KEYPOINTS),
     ],
 )
@@ -37,6 +38,7 @@ def test_cards_name_the_data_sets_classes(card: str, classes: ClassTable) -> Non
         ("segformerpp_b5_cityscapes", CITYSCAPES_CLASSES),
         ("segformer_b0_scenes", SCENE_CLASSES),
         ("segformerpp_b5_coco", COCO_KEYPOINTS),
+        ("segformer_b0_people", COCO_KEYPOINTS),
         ("segformerpp_b5_jbd", JBD_KEYPOINTS),
     ],
 )
@@ -45,7 +47,12 @@ def test_cards_have_the_data_sets_colours(card: str, classes: ClassTable) -> Non
 
 
 @pytest.mark.parametrize(
-    ("card", "relations"), [("segformerpp_b5_coco", COCO_RELATIONS), ("segformerpp_b5_jbd", JBD_RELATIONS)]
+    ("card", "relations"),
+    [
+        ("segformerpp_b5_coco", COCO_RELATIONS),
+        ("segformer_b0_people", COCO_RELATIONS),
+        ("segformerpp_b5_jbd", JBD_RELATIONS),
+    ],
 )
 def test_cards_know_how_keypoints_belong_together(card: str, relations: KeypointRelations) -> None:
     assert load_card(card).keypoint_relations() == relations
