@@ -15,7 +15,7 @@ def names(*choices: type[Choice]) -> str:
 
     Example:
         >>> names(Inference)
-        'whole|slide'
+        'whole|slide|flip'
     """
     return "|".join(str(member) for choice in choices for member in choice)
 
