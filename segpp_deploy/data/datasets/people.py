@@ -9,18 +9,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import count, islice
 
-from segpp_deploy import commands
 from segpp_deploy.config import TaskName
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, Sample
 from segpp_deploy.data.datasets.coco_keypoints import COCO_KEYPOINTS, COCO_RELATIONS
+from segpp_deploy.data.datasets.generated import parse_part
 from segpp_deploy.data.datasets.keypoints import KeypointAnnotation, Keypoints
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.data.scenes import HELD_OUT_SEED, PlacedPerson, generate_people, place_people
-from segpp_deploy.errors import SegppError
+from segpp_deploy.data.scenes import PlacedPerson, generate_people, place_people
 
 DEFAULT_COUNT = 100
-TRAIN_SPLIT = "train"
 
 
 def open_people(spec: DatasetSpec) -> Dataset[Keypoints]:
@@ -29,19 +27,9 @@ def open_people(spec: DatasetSpec) -> Dataset[Keypoints]:
     Raises:
         SegppError: N is not a positive whole number, or another split than `train` is named.
     """
-    number = int(spec.path) if spec.path.isdecimal() else 0 if spec.path else DEFAULT_COUNT
-    if number < 1 or spec.split not in (None, TRAIN_SPLIT):
-        text = spec.path + (f"#{spec.split}" if spec.split is not None else "")
-        raise SegppError(
-            f"'people:{text}' is not a number of people.",
-            "people or people:N with N at least 1, and no split but #train.",
-            commands.option("data", "people:100"),
-        )
-    name, first_seed = f"people:{number}", HELD_OUT_SEED
-    if spec.split is not None:
-        name, first_seed = f"{name}#{TRAIN_SPLIT}", 0
-    samples = tuple(islice(_samples(first_seed), number))
-    return Dataset(name, samples, TaskName.POSE, COCO_KEYPOINTS, COCO_RELATIONS, spec)
+    part = parse_part(spec, DEFAULT_COUNT)
+    samples = tuple(islice(_samples(part.first_seed), part.count))
+    return Dataset(part.name, samples, TaskName.POSE, COCO_KEYPOINTS, COCO_RELATIONS, spec)
 
 
 def _samples(first_seed: int) -> Iterator[Sample[Keypoints]]:

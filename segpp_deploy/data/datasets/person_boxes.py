@@ -69,10 +69,6 @@ class GivenBoxes:
     entries: tuple[_Entry, ...]
     notes: tuple[str, ...]
 
-    def of_image(self, image_id: int) -> list[PersonBox]:
-        """Return the boxes of the picture with a number."""
-        return [entry.person_box() for entry in self.entries if entry.image_id == image_id]
-
     def of_file(self, path: Path) -> list[PersonBox]:
         """Return the boxes of a picture: those that name its file, or its number where its name is one."""
         return [entry.person_box() for entry in self.entries if _is_of(path, entry)]

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from segpp_deploy import commands
 from segpp_deploy.data.datasets.base import Dataset, DatasetSpec, Sample
+from segpp_deploy.data.datasets.generated import parse_part
 from segpp_deploy.data.datasets.labels import LabelFile
 from segpp_deploy.data.label_maps import LabelMap
-from segpp_deploy.data.scenes import HELD_OUT_SEED, SCENE_CLASSES, Scene, generate_scene
-from segpp_deploy.errors import SegppError
+from segpp_deploy.data.scenes import SCENE_CLASSES, Scene, generate_scene
 
 DEFAULT_COUNT = 50
-TRAIN_SPLIT = "train"
 
 
 def open_scenes(spec: DatasetSpec) -> Dataset[LabelMap]:
@@ -24,18 +22,9 @@ def open_scenes(spec: DatasetSpec) -> Dataset[LabelMap]:
     Raises:
         SegppError: N is not a positive whole number, or another split than `train` is named.
     """
-    count = int(spec.path) if spec.path.isdecimal() else 0 if spec.path else DEFAULT_COUNT
-    if count < 1 or spec.split not in (None, TRAIN_SPLIT):
-        text = spec.path + (f"#{spec.split}" if spec.split is not None else "")
-        raise SegppError(
-            f"'scenes:{text}' is not a number of scenes.",
-            "scenes or scenes:N with N at least 1, and no split but #train.",
-            commands.option("data", "scenes:50"),
-        )
-    name, first_seed = f"scenes:{count}", HELD_OUT_SEED
-    if spec.split is not None:
-        name, first_seed = f"{name}#{TRAIN_SPLIT}", 0
-    return Dataset(name, tuple(_sample(i, first_seed + i) for i in range(count)), classes=SCENE_CLASSES, spec=spec)
+    part = parse_part(spec, DEFAULT_COUNT)
+    samples = tuple(_sample(index, part.first_seed + index) for index in range(part.count))
+    return Dataset(part.name, samples, classes=SCENE_CLASSES, spec=spec)
 
 
 def _sample(index: int, seed: int) -> Sample[LabelMap]:
