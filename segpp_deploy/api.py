@@ -239,6 +239,7 @@ def evaluate(
     boundary_px: int = 0,
     records: RecordOptions | None = None,
     layers: int = 0,
+    also: Sequence[AnyPath] = (),
     progress: Progress = no_progress,
 ) -> ValidateResult:
     """Measure an engine's accuracy, and how closely it follows a reference.
@@ -255,6 +256,7 @@ def evaluate(
         boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
         records: files about single samples.
         layers: compare every tensor with PyTorch's on so many samples; 0: do not.
+        also: engines of the same model for other input sizes; each picture goes to the one whose shape it has.
         progress: told about each batch.
     """
     from segpp_deploy.workflows.validate.options import NO_RECORDS, Against, ValidateOptions, parse_against
@@ -272,6 +274,7 @@ def evaluate(
         boundary_px=boundary_px,
         records=records or NO_RECORDS,
         layers=layers,
+        also=tuple(map(Path, also)),
     )
     return run_validate(options, progress)
 

@@ -48,6 +48,14 @@ InferenceOption = Annotated[
         help="Look at each image or person whole, at overlapping windows, or at a person and the mirror image.",
     ),
 ]
+AlsoOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--also",
+        metavar="ENGINE",
+        help="The same model at another input size, for pictures of its shape; may be repeated.",
+    ),
+]
 BoxesOption = Annotated[
     Path | None,
     typer.Option("--boxes", metavar="FILE", help="Boxes of persons (JSON, as COCO's detection results have them)."),

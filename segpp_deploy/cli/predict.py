@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from segpp_deploy.cli.console import Output
-from segpp_deploy.cli.options import BoxesOption, EngineArgument, InferenceOption, JsonFlag, QuietFlag, parse_inference
+from segpp_deploy.cli.options import (
+    AlsoOption,
+    BoxesOption,
+    EngineArgument,
+    InferenceOption,
+    JsonFlag,
+    QuietFlag,
+    parse_inference,
+)
 
 
 def predict(
@@ -26,6 +34,7 @@ def predict(
     ] = False,
     boxes: BoxesOption = None,
     inference: InferenceOption = "whole",
+    also: AlsoOption = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End at the first picture of a directory that cannot be read.")
     ] = False,
@@ -54,6 +63,7 @@ def predict(
         keypoints=keypoints,
         boxes=boxes,
         inference=parse_inference(inference),
+        also=tuple(also or ()),
         fail_fast=fail_fast,
     )
     output = Output(json, quiet)

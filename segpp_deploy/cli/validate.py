@@ -9,6 +9,7 @@ import typer
 
 from segpp_deploy.cli.console import Output
 from segpp_deploy.cli.options import (
+    AlsoOption,
     BoxesOption,
     CheckpointOption,
     DataOption,
@@ -27,6 +28,7 @@ def validate(
     data: DataOption,
     limit: LimitOption = None,
     inference: InferenceOption = "whole",
+    also: AlsoOption = None,
     boxes: BoxesOption = None,
     against: Annotated[
         str, typer.Option(metavar="torch|none|ENGINE", help="What to compare with, on the same images.")
@@ -70,6 +72,7 @@ def validate(
         limit=limit,
         boxes=boxes,
         inference=parse_inference(inference),
+        also=tuple(also or ()),
         against=parse_against(against),
         checkpoint=checkpoint,
         max_failures=max_failures,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -10,11 +11,13 @@ from typing import Any, Generic, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import Inference, KeypointRelations
+from segpp_deploy.config import Inference, KeypointRelations, Size
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.engine.open import open_session
+from segpp_deploy.evaluation.input_sizes import nearest_size, require_one_model
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.session import Session, SessionOptions
 from segpp_deploy.tasks.protocol.task import Task
 from segpp_deploy.tasks.registry import TASKS
@@ -33,20 +36,27 @@ class Predictor(Generic[P]):
             size, each three quarters of a window from the last, as the published Cityscapes evaluation does; FLIP
             averages the heatmaps of a person and the mirror image.
         keypoints: what a data set says of the keypoints; it stands where the model's own metadata says nothing.
+        also: sessions of the same model for other input sizes; each picture goes to the one whose shape it has.
 
     Raises:
-        SegppError: the session's output cannot be averaged as asked.
+        SegppError: the session's output cannot be averaged as asked, or the sessions do not belong together.
 
     Example:
         `with Predictor.open(Path("fast.engine")) as predictor: labels = predictor.predict([image])[0].labels`
     """
 
     def __init__(
-        self, session: Session, inference: Inference = Inference.WHOLE, keypoints: KeypointRelations | None = None
+        self,
+        session: Session,
+        inference: Inference = Inference.WHOLE,
+        keypoints: KeypointRelations | None = None,
+        also: Sequence[Session] = (),
     ) -> None:
-        self.session = session
         self.inference = inference
-        self.metadata = session.metadata.with_keypoints(keypoints)
+        self._sessions = (session, *also)
+        self._described = [one.metadata.with_keypoints(keypoints) for one in self._sessions]
+        self._pictures = [0] * len(self._sessions)
+        require_one_model(self._described)
         self.task = cast("Task[P, Any]", TASKS[self.metadata.task])
         self.task.require_inference(inference, self.metadata)
 
@@ -57,23 +67,34 @@ class Predictor(Generic[P]):
         inference: Inference = Inference.WHOLE,
         threads: int | None = None,
         keypoints: KeypointRelations | None = None,
+        also: Sequence[Path] = (),
     ) -> Predictor[Any]:
-        """Load an engine file; close the predictor to give its memory back, best with `with`.
+        """Load an engine file, and others of the same model; close the predictor to give their memory back.
 
         Raises:
-            SegppError: what `open_session` raises, or the engine cannot be used in this way.
+            SegppError: what `open_session` raises, or the engines cannot be used in this way.
         """
-        session = open_session(Path(engine), SessionOptions(threads))
-        try:
-            return cls(session, inference, keypoints)
-        except BaseException:
-            session.close()
-            raise
+        with ExitStack() as opened:
+            options = SessionOptions(threads)
+            sessions = [opened.enter_context(closing(open_session(Path(one), options))) for one in (engine, *also)]
+            predictor = cls(sessions[0], inference, keypoints, sessions[1:])
+            opened.pop_all()
+        return predictor
+
+    @property
+    def metadata(self) -> ExportMetadata:
+        """What the model is; of several engines, the first one's."""
+        return self._described[0]
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The input sizes of the engines."""
+        return tuple(metadata.size for metadata in self._described)
 
     @property
     def batch(self) -> int:
-        """Pictures that one call of the session takes; 1 where the engine leaves it open."""
-        return self.metadata.images_per_call
+        """Pictures that one call takes at most; 1 where engines leave it open."""
+        return max(metadata.images_per_call for metadata in self._described)
 
     def predict(self, images: Sequence[ByteImage], boxes: Sequence[Box | None] | None = None) -> list[P]:
         """Predict for pictures, each uint8 [H, W, 3] RGB of any size.
@@ -83,16 +104,30 @@ class Predictor(Generic[P]):
             boxes: what of each the model is to look at, for tasks that look at boxes; None: all of it.
         """
         chosen = boxes or [None] * len(images)
+        places = [nearest_size(self.sizes, Size(*image.shape[:2])) for image in images]
         views = [
-            self.task.views(image, box, self.inference, self.metadata)
-            for image, box in zip(images, chosen, strict=True)
+            self.task.views(image, box, self.inference, self._described[place])
+            for image, box, place in zip(images, chosen, places, strict=True)
         ]
-        outputs = self._run(shown for view in views for shown in view.inputs())
-        return [view.finish(list(islice(outputs, view.count))) for view in views]
+        found: dict[int, P] = {}
+        for place in sorted(set(places)):
+            shown = [index for index, other in enumerate(places) if other == place]
+            outputs = self._run(place, (view for index in shown for view in views[index].inputs()))
+            found |= {index: views[index].finish(list(islice(outputs, views[index].count))) for index in shown}
+            self._pictures[place] += len(shown)
+        return [found[index] for index in range(len(images))]
+
+    def notes(self) -> tuple[str, ...]:
+        """Say which engine took how many pictures, where there are several."""
+        if len(self._sessions) == 1:
+            return ()
+        taken = ", ".join(f"{size} {count}" for size, count in zip(self.sizes, self._pictures, strict=True))
+        return (f"Pictures by input size: {taken}.",)
 
     def close(self) -> None:
-        """Close the session."""
-        self.session.close()
+        """Close the sessions."""
+        for session in self._sessions:
+            session.close()
 
     def __enter__(self) -> Predictor[P]:
         return self
@@ -100,12 +135,13 @@ class Predictor(Generic[P]):
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _run(self, images: Iterable[ByteImage]) -> Iterator[Array]:
-        metadata = self.metadata
-        for chunk in chunks(images, self.batch):
+    def _run(self, place: int, images: Iterable[ByteImage]) -> Iterator[Array]:
+        metadata, session = self._described[place], self._sessions[place]
+        batch = metadata.images_per_call
+        for chunk in chunks(images, batch):
             inputs = [prepare(image, metadata.size, metadata.input_kind, metadata.normalization) for image in chunk]
-            inputs += inputs[-1:] * (self.batch - len(chunk))  # a fixed batch is always full; the surplus is dropped
-            yield from self.session.run(np.stack(inputs))[: len(chunk)]
+            inputs += inputs[-1:] * (batch - len(chunk))  # a fixed batch is always full; the surplus is dropped
+            yield from session.run(np.stack(inputs))[: len(chunk)]
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

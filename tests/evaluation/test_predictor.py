@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from segpp_deploy.config import Inference, OutputKind, Size, TaskName
+from segpp_deploy.config import Inference, OutputKind, Preset, Size, TaskName
 from segpp_deploy.data.geometry.crop import Box
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.predictor import Predictor
+from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.plan import PRESETS
 from tests.workflows.fake_session import BrightnessSession, make_metadata
 
 
@@ -84,3 +88,43 @@ def test_closing_closes_the_session() -> None:
     with Predictor(session):
         assert not session.closed
     assert session.closed
+
+
+def test_each_picture_goes_to_the_engine_of_its_shape() -> None:
+    wide, tall = BrightnessSession(make_metadata()), BrightnessSession(make_metadata(size=Size(64, 32), batch=2))
+    predictor = Predictor(wide, also=[tall])
+    images = [half_bright(60, 30), half_bright(40, 90), half_bright(120, 70), half_bright(200, 90)]
+    found = predictor.predict(images)
+    assert wide.shapes == [(1, 32, 64, 3)]
+    assert tall.shapes == [(2, 64, 32, 3)] * 2  # three pictures, the last call filled up
+    assert [item.labels.shape for item in found] == [image.shape[:2] for image in images]
+    assert all(np.mean(item.labels == (image[..., 0] > 0)) > 0.9 for item, image in zip(found, images, strict=True))
+    assert predictor.notes() == ("Pictures by input size: 32x64 1, 64x32 3.",)
+
+
+def test_one_engine_takes_everything_without_a_word() -> None:
+    predictor = Predictor(BrightnessSession(make_metadata()))
+    predictor.predict([half_bright(60, 30), half_bright(30, 60)])
+    assert predictor.notes() == ()
+
+
+def test_all_engines_are_closed() -> None:
+    sessions = [BrightnessSession(make_metadata()), BrightnessSession(make_metadata(size=Size(64, 32)))]
+    with Predictor(sessions[0], also=sessions[1:]):
+        pass
+    assert all(session.closed for session in sessions)
+
+
+@pytest.mark.parametrize(
+    ("other", "complaint"),
+    [
+        (make_metadata(), "Two engines take 32x64"),
+        (make_metadata(OutputKind.LOGITS, size=Size(64, 32)), "differ in output: labels and logits"),
+        (make_metadata(size=Size(64, 32), num_classes=3), "differ in classes: 2 and 3"),
+        (replace(make_metadata(size=Size(64, 32)), checkpoint_sha256="ab" * 32), "differ in weights"),
+        (replace(make_metadata(size=Size(64, 32)), plan=PRESETS[Preset.POOL_2X2]), "differ in mode"),
+    ],
+)
+def test_engines_that_are_not_of_one_model(other: ExportMetadata, complaint: str) -> None:
+    with pytest.raises(SegppError, match=complaint):
+        Predictor(BrightnessSession(make_metadata()), also=[BrightnessSession(other)])

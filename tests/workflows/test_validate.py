@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation import predictor
 from segpp_deploy.report.json_report import to_json
 from segpp_deploy.report.tables import to_markdown
+from segpp_deploy.runtimes.session import Session
+from segpp_deploy.runtimes.torch.reference import load_model_for
+from segpp_deploy.runtimes.torch.session import TorchSession
 from segpp_deploy.workflows.validate.options import Against, ValidateOptions, parse_against
 from segpp_deploy.workflows.validate.run import run_validate
 from tests.support.video_files import cut
@@ -32,7 +36,7 @@ def data(tmp_path: Path) -> str:
     return f"folder:{tmp_path}"
 
 
-def use_sessions(monkeypatch: pytest.MonkeyPatch, **sessions: BrightnessSession) -> None:
+def use_sessions(monkeypatch: pytest.MonkeyPatch, **sessions: Session) -> None:
     monkeypatch.setattr(predictor, "open_session", lambda engine, options: sessions[Path(engine).stem])
 
 
@@ -234,3 +238,20 @@ def test_a_class_that_no_label_names_is_noted(tmp_path: Path, monkeypatch: pytes
     result = run_validate(ValidateOptions(Path("mine"), f"folder:{tmp_path}", against=Against.NONE))
     assert result.notes == ("No label names: class_1.",)
     assert result.to_dict()["notes"] == ["No label names: class_1."]
+
+
+def test_pytorch_runs_in_the_size_of_each_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    for name, hw in (("a", (60, 100)), ("b", (100, 60)), ("c", (64, 96))):
+        write_image(tmp_path / f"images/{name}.png", random.integers(0, 256, (*hw, 3), np.uint8))
+        write_labels(tmp_path / f"labels/{name}.png", random.integers(0, 3, hw).astype(np.uint8))
+    wide, tall = (replace(make_metadata(size=size, num_classes=3), seed=0) for size in (Size(64, 96), Size(96, 64)))
+    model = load_model_for(wide, None, Path("wide"))
+    use_sessions(monkeypatch, wide=TorchSession(model, wide), tall=TorchSession(model, tall))
+    result = run_validate(ValidateOptions(Path("wide"), f"folder:{tmp_path}", also=(Path("tall"),)))
+    use_sessions(monkeypatch, wide=TorchSession(model, wide))
+    alone = run_validate(ValidateOptions(Path("wide"), f"folder:{tmp_path}", against=Against.NONE))
+    assert "Pictures by input size: 64x96 2, 96x64 1." in result.findings
+    assert result.reference is not None
+    assert result.reference.to_dict()["pixel_agreement"] == 1
+    assert result.evaluation.headline.value != alone.evaluation.headline.value

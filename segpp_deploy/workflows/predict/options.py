@@ -21,6 +21,7 @@ class PredictOptions:
         keypoints: write what a pose model found as COCO's results.
         boxes: a file with the boxes of persons in the pictures or frames; None takes each for one person.
         inference: pictures or persons whole, windows of pictures, or persons and their mirror images.
+        also: engines of the same model for other input sizes.
         fail_fast: end at the first picture of a directory that cannot be read; else the others are looked at.
     """
 
@@ -32,4 +33,5 @@ class PredictOptions:
     keypoints: bool = False
     boxes: Path | None = None
     inference: Inference = Inference.WHOLE
+    also: tuple[Path, ...] = ()
     fail_fast: bool = False

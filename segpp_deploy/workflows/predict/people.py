@@ -9,7 +9,6 @@ from typing import Any
 
 from segpp_deploy.data.datasets.person_boxes import PERSON, PersonBox, read_boxes
 from segpp_deploy.data.images import ByteImage
-from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.protocol.task import AnyTask
 
@@ -44,14 +43,6 @@ def open_boxes(path: Path | None, task: AnyTask) -> BoxSource:
         return BoxSource(lambda _: _NO_BOX, lambda _: _NO_BOX, task.assumptions)
     given = read_boxes(path)
     return BoxSource(given.of_file, given.of_frame, given.notes)
-
-
-def predict_people(predictor: Predictor[Any], shots: Sequence[tuple[ByteImage, Boxes]]) -> list[list[Any]]:
-    """Return what was found in each picture, box by box; the crops of all pictures share the engine's batches."""
-    images = [image for image, boxes in shots for _ in boxes]
-    chosen = [None if box is None else box.box for _, boxes in shots for box in boxes]
-    found = iter(predictor.predict(images, chosen))
-    return [[next(found) for _ in boxes] for _, boxes in shots]
 
 
 def draw_people(task: AnyTask, image: ByteImage, found: Sequence[Any], metadata: ExportMetadata) -> ByteImage:

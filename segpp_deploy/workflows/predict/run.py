@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from segpp_deploy.data.video_reader import open_video
 from segpp_deploy.data.video_writer import VideoWriter, open_video_writer
 from segpp_deploy.errors import SegppError, UnreadableFileError
 from segpp_deploy.evaluation.failures import Failures
-from segpp_deploy.evaluation.overlap import Behind, ahead
-from segpp_deploy.evaluation.predictor import Predictor, chunks
+from segpp_deploy.evaluation.overlap import Behind
+from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.files import write_text
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
+from segpp_deploy.tasks.protocol.task import AnyTask
 from segpp_deploy.workflows.predict.options import PredictOptions
 from segpp_deploy.workflows.predict.outputs import (
     PredictedFile,
@@ -31,8 +34,9 @@ from segpp_deploy.workflows.predict.outputs import (
     plan_keypoints,
     plan_outputs,
 )
-from segpp_deploy.workflows.predict.people import BoxSource, CocoResults, draw_people, open_boxes, predict_people
+from segpp_deploy.workflows.predict.people import BoxSource, CocoResults, draw_people, open_boxes
 from segpp_deploy.workflows.predict.result import PredictResult
+from segpp_deploy.workflows.predict.shots import Shot, predict_shots
 
 
 def run_predict(options: PredictOptions, progress: Progress = no_progress) -> PredictResult:
@@ -64,7 +68,7 @@ def _run_on_pictures(options: PredictOptions, progress: Progress) -> PredictResu
         written = _predict_pictures(predictor, targets, boxes, people if keypoints else None, failures, progress)
         seconds = time.perf_counter() - start
     _write_results(keypoints, people)
-    notes = (*boxes.notes, *people.notes())
+    notes = (*boxes.notes, *people.notes(), *predictor.notes())
     return PredictResult(written, len(written), seconds, keypoints, notes, failures)
 
 
@@ -78,7 +82,7 @@ def _run_on_video(options: PredictOptions, progress: Progress) -> PredictResult:
         frames = _predict_video(predictor, target, boxes, people if keypoints else None, progress)
         seconds = time.perf_counter() - start
     _write_results(keypoints, people)
-    notes = (*boxes.notes, *people.notes(), *_warnings(target.source, frames))
+    notes = (*boxes.notes, *people.notes(), *predictor.notes(), *_warnings(target.source, frames))
     return PredictResult((target,), frames.read, seconds, keypoints, notes, frames=frames)
 
 
@@ -96,7 +100,7 @@ def _warnings(video: Path, frames: FrameCount) -> Iterator[str]:
 
 
 def _open_predictor(options: PredictOptions) -> Predictor[Any]:
-    predictor = Predictor.open(options.engine, options.inference)
+    predictor = Predictor.open(options.engine, options.inference, also=options.also)
     try:
         if options.labels_png:
             predictor.task.require_label_maps("labels-png")
@@ -116,36 +120,35 @@ def _predict_pictures(
     failures: Failures,
     progress: Progress,
 ) -> tuple[PredictedFile, ...]:
-    written: list[PredictedFile] = []
+    task, metadata = predictor.task, predictor.metadata
+    read: list[PredictedFile] = []
+
+    def shots() -> Iterator[Shot]:
+        for target in targets:
+            try:
+                image = read_image(target.source)
+            except UnreadableFileError as error:
+                failures.add(str(target.source), error)
+                continue
+            number = int(target.source.stem) if target.source.stem.isdecimal() else len(read)
+            read.append(target)
+            write = partial(_write_picture, task, metadata, target, image)
+            yield Shot(image, boxes.of_picture(target.source), number, target.source.name, write)
+
     progress("Predicting", 0, len(targets))
     with Behind() as behind:
-        for chunk in chunks(ahead(_read_pictures(targets, failures)), predictor.batch):
-            shots = [(image, boxes.of_picture(target.source)) for target, image in chunk]
-            for (target, image), (_, chosen), found in zip(chunk, shots, predict_people(predictor, shots), strict=True):
-                behind.call(_write, predictor, target, image, found)
-                if people is not None:
-                    name = target.source.name
-                    number = int(target.source.stem) if target.source.stem.isdecimal() else len(written)
-                    people.add(number, name, chosen, list(map(predictor.task.coco_result, found)))
-                written.append(target)
-            progress("Predicting", len(written) + len(failures), len(targets))
-    return tuple(written)
+        for done in predict_shots(predictor, shots(), people, behind):
+            progress("Predicting", done + len(failures), len(targets))
+    return tuple(read)
 
 
-def _write(predictor: Predictor[Any], target: PredictedFile, image: ByteImage, found: list[Any]) -> None:
-    task, metadata = predictor.task, predictor.metadata
+def _write_picture(
+    task: AnyTask, metadata: ExportMetadata, target: PredictedFile, image: ByteImage, found: list[Any]
+) -> None:
     if target.overlay:
         write_image(target.overlay, draw_people(task, image, found, metadata))
     if target.labels:
         write_labels(target.labels, task.label_map(found[0]), metadata.classes)
-
-
-def _read_pictures(targets: Iterable[PredictedFile], failures: Failures) -> Iterator[tuple[PredictedFile, ByteImage]]:
-    for target in targets:
-        try:
-            yield target, read_image(target.source)
-        except UnreadableFileError as error:
-            failures.add(str(target.source), error)
 
 
 def _predict_video(
@@ -169,14 +172,12 @@ def _predict_video(
             if target.labels:
                 write_labels(target.labels / f"{frame.number:06d}.png", task.label_map(found[0]), metadata.classes)
 
-        done = 0
-        for frames in chunks(ahead(video), predictor.batch):
-            shots = [(frame.rgb, boxes.of_frame(frame.number)) for frame in frames]
-            for frame, (_, chosen), found in zip(frames, shots, predict_people(predictor, shots), strict=True):
-                behind.call(write, frame, found)
-                if people is not None:
-                    people.add(frame.number, target.source.name, chosen, list(map(task.coco_result, found)))
-            done += len(frames)
+        def shots() -> Iterator[Shot]:
+            for frame in video:
+                chosen = boxes.of_frame(frame.number)
+                yield Shot(frame.rgb, chosen, frame.number, target.source.name, partial(write, frame))
+
+        for done in predict_shots(predictor, shots(), people, behind):
             progress("Predicting frames", done, max(done, video.info.frame_count or 0))
     return video.count
 

@@ -83,6 +83,7 @@ class ValidateOptions:
         boxes: a file with a detector's boxes, for data sets of persons; None for the annotated ones.
         boundary_px: of segmentation, judge besides what lies so near to the edges of regions; 0: do not.
         records: what is written of each sample.
+        also: engines of the same model for other input sizes.
         layers: compare every tensor with PyTorch's on so many samples; 0: do not.
 
     Raises:
@@ -99,6 +100,7 @@ class ValidateOptions:
     boxes: Path | None = None
     boundary_px: int = 0
     records: RecordOptions = NO_RECORDS
+    also: tuple[Path, ...] = ()
     layers: int = 0
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from segpp_deploy.evaluation.evaluator import Evaluator
 from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.evaluation.layer_errors import LayerError, find_layer_errors
 from segpp_deploy.evaluation.predictor import Predictor
-from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.workflows.validate.options import Against, ValidateOptions
 from segpp_deploy.workflows.validate.records import SampleRecords, require_records
@@ -41,13 +41,15 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
         evaluator = Evaluator[Any, Any](dataset, progress, failures, options.boundary_px)
         step = f"Validating on {dataset.name}"
         keypoints = dataset.keypoints
-        predictor = opened.enter_context(Predictor.open(options.engine, options.inference, keypoints=keypoints))
+        predictor = opened.enter_context(
+            Predictor.open(options.engine, options.inference, keypoints=keypoints, also=options.also)
+        )
         metadata = predictor.metadata
         require_task(dataset, metadata.task)
         require_class_count(dataset, len(metadata.classes))
         require_records(options.records, predictor.task)
         evaluator.survey(metadata)  # before the reference is loaded, which takes its time
-        reference = _open_reference(options, metadata, keypoints)
+        reference = _open_reference(options, predictor, keypoints)
         records = SampleRecords(options.records, predictor, None if reference is None else reference.metadata, dataset)
         if not options.records.is_empty:
             evaluator.watch = records.take
@@ -67,7 +69,7 @@ def run_validate(options: ValidateOptions, progress: Progress = no_progress) -> 
             data=dataset.name,
             evaluation=evaluation,
             reference=comparison,
-            findings=(*predictor.task.conditions(options.inference), *findings.notes()),
+            findings=(*predictor.task.conditions(options.inference), *predictor.notes(), *findings.notes()),
             failures=failures,
             worst=worst,
             files=files,
@@ -101,15 +103,18 @@ def _open_dataset(options: ValidateOptions) -> AnyDataset:
 
 
 def _open_reference(
-    options: ValidateOptions, metadata: ExportMetadata, keypoints: KeypointRelations | None
+    options: ValidateOptions, predictor: Predictor[Any], keypoints: KeypointRelations | None
 ) -> Predictor[Any] | None:
+    metadata = predictor.metadata
     if options.against is Against.NONE:
         return None
     if options.against is Against.TORCH:
-        from segpp_deploy.runtimes.torch.reference import open_reference  # PyTorch is slow to load
+        from segpp_deploy.runtimes.torch.reference import load_model_for  # PyTorch is slow to load
+        from segpp_deploy.runtimes.torch.session import TorchSession
 
-        session = open_reference(metadata, options.checkpoint, options.engine)
-        return Predictor(session, options.inference, keypoints)
+        model = load_model_for(metadata, options.checkpoint, options.engine)
+        sessions = [TorchSession(model, replace(metadata, size=size)) for size in predictor.sizes]
+        return Predictor(sessions[0], options.inference, keypoints, sessions[1:])
     reference = Predictor.open(Path(options.against), options.inference, keypoints=keypoints)
     expected, got = len(metadata.classes), len(reference.metadata.classes)
     if got != expected or reference.metadata.task is not metadata.task:
