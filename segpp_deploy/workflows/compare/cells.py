@@ -156,5 +156,5 @@ def explain_engine(kind: EngineKind, *, is_calibrated: bool) -> str:
     if kind.precision not in target.usable_precisions():
         return f"This machine does not compute in {kind.precision} with {info.runtime}."
     if kind.precision is Precision.INT8 and not is_calibrated:
-        return "No calibration was given, which int8 needs."
+        return f"No calibration was given, which int8 needs: {commands.option('calibration', 'DATA')}."
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
-from segpp_deploy.config import Size
+from segpp_deploy.config import Precision, Size
 from segpp_deploy.files import sha256_of
 from segpp_deploy.model.weights.loading import SourceModel
 from segpp_deploy.model.weights.source import ModelSource
@@ -65,7 +65,8 @@ class ModelComparison:
     def key(self, cell: Cell) -> str:
         """Return a hash of everything that a row's accuracy depends on."""
         options, target = self._setting.options, open_target(cell.candidate.engine.target)
-        calibration = options.calibration
+        needs_ranges = cell.candidate.engine.precision is Precision.INT8
+        calibration = options.calibration if needs_ranges else None
         graph = self.engines.describe(cell).to_dict()
         del graph["checkpoint"]  # the same weights in another place are the same
         return key_of(

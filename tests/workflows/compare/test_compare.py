@@ -175,6 +175,10 @@ def test_int8_that_pays_nowhere_is_measured_once(
         assert result.rows[-1].status is RowStatus.IMPOSSIBLE
     assert asked == [Precision.INT8]
 
+    result = run_compare(options(data, tmp_path, calibration=parse_calibration("scenes:1"), **changes))
+    assert asked == [Precision.INT8] * 2
+    assert (result.reused, result.stale) == (1, 1)  # float32 needs no ranges
+
 
 def test_data_of_other_classes_is_refused_before_the_work(tmp_path: Path) -> None:
     other = replace(options("scenes:2", tmp_path), sources=(SeedSource(0, num_outputs=4),))
