@@ -19,6 +19,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Tests start processes by the hundred: each would compile the package, which is a tenth of its start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Tracing a model makes millions of objects, and nearly all of them live to its end: the collector, which looks after
 # every 700, finds nothing and takes time: 6 to 9 % of an export.
 gc.set_threshold(50_000, 20, 50)
@@ -53,8 +56,9 @@ def kept_traces(shared_folder: Path) -> Iterator[None]:
     exporting = sys.modules.get("segpp_deploy.graph.exporting.export")
     with pytest.MonkeyPatch.context() as patch:
         if exporting is not None:
-            from tests.support.traces import TraceStore
+            from tests.support.traces import TraceStore, keep_operators
 
+            keep_operators(patch)
             patch.setattr(exporting, "trace", TraceStore(shared_folder))
         yield
 

@@ -21,17 +21,20 @@ import numpy as np
 import pytest
 
 import segpp_deploy
-from segpp_deploy.config import OutputKind, Size
+from segpp_deploy.config import OutputKind, Preset, Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.model.weights.source import CardSource
+from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.run import run_export
+from tests.support.exporting import SCENE_SIZE
 from tests.support.tiny_graphs import tiny_metadata, write_tiny
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("segpp_deploy", "models/*.yaml", "pyproject.toml", "tests/__init__.py", "tests/ops")
 BLOCK = re.compile(r"^```(python|diff) (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PLACE = re.compile(r"^\d+\. (?:A line in )?`([^`]+)`", re.MULTILINE)
-SIZE = "64x96"
 BAD_INPUT = 2  # exit code
 
 
@@ -72,7 +75,7 @@ ALL = (SIGNS, HANDS, TOY, TOKEN_SCALE)
 
 
 class Copy:
-    """A copy of the package with one extension; commands run in it, and write outside it."""
+    """A copy of the package with one extension; commands run in it, and write outside it but for bytecode."""
 
     def __init__(self, root: Path, work: Path, extension: Extension) -> None:
         self.root, self.work = root, work
@@ -86,7 +89,7 @@ class Copy:
         (root / place).write_text(registry.replace(before, after))
 
     def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+        environment = {**os.environ, "PYTHONPATH": str(self.root), "COLUMNS": "200"}
         return subprocess.run(
             [sys.executable, *arguments], cwd=self.work, env=environment, capture_output=True, text=True, check=False
         )
@@ -100,12 +103,6 @@ class Copy:
     def run_json(self, *arguments: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self.run(*arguments, "--json"))
         return document
-
-    def build(self, *export_options: str, target: str = "cpu") -> str:
-        """Export random weights, build, and return the engine's name."""
-        self.run("export", "--random-weights", "1", "--size", SIZE, *export_options, "-o", "tiny.onnx")
-        self.run("build-engine", "tiny.onnx", "--target", target, "-o", "tiny.engine")
-        return "tiny.engine"
 
 
 def build_here(work: Path, metadata: ExportMetadata) -> str:
@@ -211,7 +208,10 @@ def test_target(copy: Copy) -> None:
     assert "tensorrt-rtx|toy" in copy.run("build-engine", "--help")
 
     write_image(copy.work / "street.png", generate_scene(0, Size(64, 96)).image)
-    engine = copy.build("--num-classes", "10", target="toy")
+    card = CardSource(str(ROOT / "models/segformer_b0_scenes.yaml"))
+    run_export(ExportOptions(copy.work / "scenes.onnx", card, mode=str(Preset.FAST), size=SCENE_SIZE))
+    engine = "scenes.engine"
+    copy.run("build-engine", "scenes.onnx", "--target", "toy", "-o", engine)
     (runs_here,) = copy.run_json("inspect", engine)["runs_here"]
     assert runs_here["works"]
     assert copy.run_json("validate", engine, "--data", "scenes:2")["reference"]["pixel_agreement"] > 0.99

@@ -27,7 +27,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = np.random.default_rng(index).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
         write_image(folder / "pictures" / f"{index}.png", pixels)
     model, ranges = str(folder / "model.onnx"), str(folder / "ranges.yaml")
-    assert run_command(["export", "--random-weights", "0", "--size", "64x64", "-q", "-o", model]) == 0
+    assert run_command(["export", "--random-weights", "0", "--size", "72x100", "-q", "-o", model]) == 0
     assert run_command(["calibrate", model, "--data", str(folder / "pictures"), "-q", "-o", ranges]) == 0
     return folder
 

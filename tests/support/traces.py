@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+import pytest
 import torch
 from filelock import FileLock
 
@@ -34,8 +36,16 @@ class TraceStore:
         path = self.folder / f"{_fingerprint(module)}-{size_hw}-{batch}.onnx"
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                onnx.save(ir.to_proto(self.trace(module, size_hw, batch)), path)
+                traced = ir.to_proto(self.trace(module, size_hw, batch))
+                path.write_bytes(traced.SerializeToString())  # tests break `onnx.save`
         return ir.from_proto(onnx.load(path))
+
+
+def keep_operators(patch: pytest.MonkeyPatch) -> None:
+    """PyTorch asks onnxscript for its operators at every export: 0.7 s for the same answer."""
+    from torch.onnx._internal._lazy_import import onnxscript_apis  # type: ignore[attr-defined]
+
+    patch.setattr(onnxscript_apis, "get_torchlib_ops", functools.cache(onnxscript_apis.get_torchlib_ops))
 
 
 def _fingerprint(module: Deployable) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from segpp_deploy.cli.build_engine import build_engine
 from segpp_deploy.cli.main import run_command
-from segpp_deploy.config import Int8Layers, Lowering, Precision, Preset, Size, TaskName
+from segpp_deploy.config import Int8Layers, Lowering, Precision, Preset, Size
 from segpp_deploy.data.images import write_image
 from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.precision_record import KeptReason
@@ -228,8 +228,7 @@ def test_the_gate_says_when_it_judges_on_what_calibration_saw(
 
 
 def test_the_gate_judges_pose_models_by_their_own_score(pictures: Path, tmp_path: Path) -> None:
-    source = SeedSource(1, task=TaskName.POSE, num_outputs=3)
-    graph = run_export(ExportOptions(tmp_path / "pose.onnx", source, size=Size(64, 64)))
+    graph = run_export(ExportOptions(tmp_path / "pose.onnx", CardSource("segformer_b0_people"), size=Size(64, 64)))
     made = run_build(graph.path, tmp_path / "pose.engine", judged_on_its_calibration(pictures))
     record = made.manifest.precision_record
     assert record is not None
@@ -285,7 +284,7 @@ def test_refused_with_the_fix(
 
 def test_ranges_of_another_model_are_refused(build: Callable[..., BuildResult], tmp_path: Path) -> None:
     other = tmp_path / "original.onnx"
-    run_export(ExportOptions(other, SeedSource(0), mode=str(Preset.ORIGINAL), size=Size(64, 64)))
+    run_export(ExportOptions(other, SeedSource(0), mode=str(Preset.ORIGINAL), size=Size(72, 100)))
     with pytest.raises(SegppError, match="was made for b0 fast"):
         build(source=other)
 

@@ -1,10 +1,9 @@
-"""The whole demo, small: two modes at 64x128 with weights that were trained on something else."""
+"""The whole demo, small: two modes of the shipped model at a quarter of its size."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -12,15 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from safetensors.torch import save_file
 
 from segpp_deploy.config import Precision, Preset, Size, TaskName
-from segpp_deploy.data.datasets.coco_keypoints import COCO_KEYPOINTS
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.worker import start_worker
+from segpp_deploy.graph.exporting.export import describe_graph
 from segpp_deploy.graph.exporting.plain import PLAIN, export_plain
 from segpp_deploy.hardware.devices import this_cpu
-from segpp_deploy.model.dialects import Dialect, to_dialect
 from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.model.weights.source import SeedSource
 from segpp_deploy.report.tables import to_markdown
@@ -37,43 +34,18 @@ from segpp_deploy.workflows.demo.options import DemoOptions
 from segpp_deploy.workflows.demo.report import describe_conditions
 from segpp_deploy.workflows.demo.result import DemoResult, measurements_table
 from segpp_deploy.workflows.demo.run import run_demo
-from segpp_deploy.workflows.export.options import ExportOptions
-from segpp_deploy.workflows.export.run import run_export
-from tests.support.exporting import smooth_pictures, to_bytes
-from tests.support.random_models import random_model
-
-CARD = """
-name: stand-in
-title: CamVid weights under other names
-arch: b0
-task: seg
-input_size: 64x128
-checkpoint: {file: weights.safetensors}
-licence: none
-provenance: a test
-classes: [%s]
-"""
+from tests.support.exporting import PICTURE_TO_LABELS, SCENE_SIZE, request, smooth_pictures, to_bytes
 
 
 @pytest.fixture(scope="module")
-def result(camvid_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
     folder = tmp_path_factory.mktemp("demo")
-    shutil.copy(camvid_weights, folder / "weights.safetensors")
-    card = folder / "stand-in.yaml"
-    card.write_text(CARD % ", ".join(f"{{name: class {index}}}" for index in range(11)))
-    options = DemoOptions(
-        folder / "report",
-        images=2,
-        iterations=2,
-        model=str(card),
-        size=Size(64, 128),
-        modes=(Preset.ORIGINAL, Preset.FAST),
-    )
+    modes = (Preset.ORIGINAL, Preset.FAST)
+    options = DemoOptions(folder / "report", images=2, iterations=2, size=SCENE_SIZE, modes=modes)
     return run_demo(options)
 
 
 @pytest.mark.slow
-@pytest.mark.camvid
 class TestDemo:
     def test_rows(self, result: DemoResult) -> None:
         plain, original, fast = result.rows
@@ -112,18 +84,18 @@ class TestDemo:
     def test_conditions_name_machine_and_samples(self, result: DemoResult) -> None:
         text = describe_conditions(result)
         assert result.environment["cpu"] in text
-        assert "64x128 pixels" in text
+        assert "256x512 pixels" in text
         assert "2 held-out scenes" in text
         runtimes = {TARGETS[row.candidate.target].runtime for row in result.rows}
         assert all(f"{runtime} " in text for runtime in runtimes)
 
 
 def test_the_host_does_what_the_plain_export_leaves(tmp_path: Path) -> None:
-    exported = run_export(ExportOptions(tmp_path / "a.onnx", SeedSource(3, num_outputs=5), size=Size(64, 96)))
-    model = load_source(SeedSource(3, num_outputs=5)).model
-    export_plain(model, exported.metadata, tmp_path / "plain.onnx")
+    model, size = load_source(SeedSource(3, num_outputs=5)).model, Size(64, 96)
+    exported = describe_graph(model.spec, model.plan, request(size, 5, seed=3, **PICTURE_TO_LABELS))
+    export_plain(model, exported, tmp_path / "plain.onnx")
     run_build(tmp_path / "plain.onnx", tmp_path / "plain.engine", BuildOptions(TargetName.CPU))
-    images = to_bytes(smooth_pictures(Size(64, 96)))
+    images = to_bytes(smooth_pictures(size))
     with closing(open_plain(tmp_path / "plain.engine", SessionOptions())) as session:
         found = session.run(images)
         with closing(open_reference(session.metadata, None, tmp_path)) as torch:
@@ -175,30 +147,12 @@ def test_missing_model_is_told_before_the_work(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-POSE_CARD = """
-name: pose-stand-in
-title: random weights
-arch: b0
-task: pose
-input_size: 64x64
-checkpoint: {file: weights.safetensors}
-licence: none
-provenance: a test
-classes: [%s]
-"""
-
-
 @pytest.mark.slow
 def test_the_demo_of_poses(tmp_path: Path) -> None:
-    model = random_model(Dialect.MMPOSE, outputs=len(COCO_KEYPOINTS))
-    save_file(to_dialect(model, Dialect.MMPOSE), tmp_path / "weights.safetensors")
-    card = tmp_path / "pose-stand-in.yaml"
-    card.write_text(POSE_CARD % ", ".join(f"{{name: {name}}}" for name in COCO_KEYPOINTS.names))
     options = DemoOptions(
         tmp_path / "report",
         images=2,
         iterations=2,
-        model=str(card),
         size=Size(64, 64),
         modes=(Preset.ORIGINAL,),
         task=TaskName.POSE,

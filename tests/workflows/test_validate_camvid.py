@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.config import Inference, OutputKind, Preset, Size
-from segpp_deploy.data.images import read_labels
+from segpp_deploy.data.images import read_image, read_labels, write_image
 from segpp_deploy.model.weights.source import CheckpointSource
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.build_engine.options import BuildOptions
@@ -65,9 +65,11 @@ def test_logits_and_windows(camvid_root: Path, camvid_weights: Path, tmp_path: P
 
 
 def test_predicted_labels_have_the_pictures_size(camvid_root: Path, camvid_weights: Path, tmp_path: Path) -> None:
-    engine = make_engine(tmp_path, camvid_weights, Preset.FAST, OutputKind.LABELS, Size(192, 256))
-    picture = sorted((camvid_root / "images/val").iterdir())[0]
-    run_predict(PredictOptions(engine, picture, tmp_path / "out", labels_png=True))
-    labels = read_labels(tmp_path / f"out/{picture.stem}_labels.png")
-    assert labels.shape == (360, 480)
+    engine = make_engine(tmp_path, camvid_weights, Preset.FAST_PLUS, OutputKind.LABELS)
+    picture = read_image(sorted((camvid_root / "images/val").iterdir())[0])[:, ::2]
+    assert picture.shape[:2] == (360, 240) != CAMVID_SIZE.hw
+    write_image(tmp_path / "narrow.png", picture)
+    run_predict(PredictOptions(engine, tmp_path / "narrow.png", tmp_path / "out", labels_png=True))
+    labels = read_labels(tmp_path / "out/narrow_labels.png")
+    assert labels.shape == picture.shape[:2]
     assert len(set(labels.ravel().tolist())) >= 4

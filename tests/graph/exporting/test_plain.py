@@ -13,14 +13,16 @@ import torch
 from torch import nn
 
 from segpp_deploy.config import InputKind, OutputKind, Preset, Size
+from segpp_deploy.graph.exporting.export import describe_graph
 from segpp_deploy.graph.exporting.plain import PLAIN, PlainSegFormer, export_plain, trace_plain
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.model.dialects import Dialect
+from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.model.weights.checkpoint import load_checkpoint
 from tests.model.closeness import relative_error
-from tests.support.exporting import export, run_onnxruntime, smooth_pictures
+from tests.support.exporting import PICTURE_TO_LABELS, request, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model, randomise
 from tests.support.requirements import require
 
@@ -88,14 +90,13 @@ def test_it_computes_what_the_model_does(dialect: Dialect) -> None:
 
 def test_the_file_is_one_of_ours_and_no_engine_changes_it(tmp_path: Path) -> None:
     model = random_model(Dialect.MMSEG)
-    ends = {"input_kind": InputKind.UINT8, "output_kind": OutputKind.LABELS}
-    exported = export(model, Preset.FAST, tmp_path / "fast.onnx", SIZE, **ends)
-    export_plain(model, exported.metadata, tmp_path / "plain.onnx")
+    exported = describe_graph(model.spec, PRESETS[Preset.FAST], request(SIZE, 5, **PICTURE_TO_LABELS))
+    export_plain(model, exported, tmp_path / "plain.onnx")
     graph = read_graph(tmp_path / "plain.onnx")
     metadata = graph.metadata
     assert (metadata.mode, metadata.size) == (PLAIN, SIZE)
     assert (metadata.input_kind, metadata.output_kind) == (InputKind.FLOAT, OutputKind.LOGITS)
-    assert metadata.checkpoint == exported.metadata.checkpoint
+    assert metadata.checkpoint == exported.checkpoint
     assert all(stage.q_after == stage.grid[0] * stage.grid[1] for stage in metadata.tokens)
     assert rewrite_for_onnxruntime(graph.model) is graph.model
     images = smooth_pictures(SIZE)

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from segpp_deploy.config import Precision, Preset
+from segpp_deploy.config import Precision
 from segpp_deploy.graph.rewrites.linear_expansion import ExpandAsLinear
 from segpp_deploy.graph.rewrites.openvino import rewrite_for_openvino
-from segpp_deploy.model.plan import PRESETS
 from tests.graph.conftest import RAGGED, DynamicExport
+from tests.model.test_segformer import MIXED
 from tests.support.exporting import run_onnxruntime, smooth_pictures
 
 LAYERS = 8  # of B0
@@ -26,7 +26,7 @@ def expansions(model: onnx.ModelProto) -> int:
 
 
 def test_the_same_logits(dynamic_export: DynamicExport, tmp_path: Path) -> None:
-    path = dynamic_export(PRESETS[Preset.FAST]).path
+    path = dynamic_export(MIXED).path
     before = onnx.load(path)
     assert expansions(rewrite_for_openvino(before, Precision.FP32)) == LAYERS, "kept where OpenVINO joins nothing"
     after = rewrite_for_openvino(before, Precision.BF16, joins_depthwise=True)
