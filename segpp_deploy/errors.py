@@ -8,6 +8,10 @@ import reprlib
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 MOST_QUOTED = 300  # characters of a library's message, or of a file's content, that one of ours repeats
 _MOST_OF_A_NAME = 120  # where several are listed
@@ -124,6 +128,23 @@ def one_line(error: object) -> str:
     except Exception:  # a message that cannot even be put together
         text = ""
     return shorten(" ".join(text.split()) or type(error).__name__)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where in a file, and what, pydantic found wrong first; like `one_line`, it may be part of a message.
+
+    Example:
+        >>> from pydantic import TypeAdapter
+        >>> for kind, text in ((dict[str, list[int]], '{"a": [1, "b"]}'), (int, "{")):
+        ...     try:
+        ...         TypeAdapter(kind).validate_json(text)
+        ...     except ValueError as error:
+        ...         print(first_problem(error))
+        a.1: Input should be a valid integer, unable to parse string as an integer
+        Invalid JSON: EOF while parsing an object at line 1 column 1
+    """
+    first: Any = error.errors()[0]
+    return shorten(": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"]))))
 
 
 def quote(value: object) -> str:

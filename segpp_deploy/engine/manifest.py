@@ -13,7 +13,7 @@ from segpp_deploy import commands
 from segpp_deploy.config import Precision
 from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.errors import CommandText, SegppError, quote, shorten
+from segpp_deploy.errors import CommandText, SegppError, first_problem, quote
 from segpp_deploy.files import MalformedFileError, read_json, require_file
 from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
@@ -163,17 +163,12 @@ def _parse(engine: Path, path: Path, values: dict[str, Any]) -> Manifest:
     try:
         return Manifest.model_validate(values)
     except (ValidationError, SegppError) as error:
-        what = error.what if isinstance(error, SegppError) else _first_problem(error)
+        what = error.what if isinstance(error, SegppError) else f"{first_problem(error)}."
         raise _bad_manifest(engine, f"{path} cannot be read: {what}", values) from error
 
 
 def _checksum(values: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return shorten(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") + "."
 
 
 def _missing_manifest(engine: Path, path: Path) -> SegppError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from segpp_deploy.errors import SegppError, UnreadableFileError, one_line, shorten
+from segpp_deploy.errors import SegppError, UnreadableFileError, first_problem, one_line
 
 T = TypeVar("T")
 
@@ -44,10 +44,7 @@ def parse_as(content: bytes, kind: type[T], path: Path, expected: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        what = shorten(f"{place}: {first['msg']}" if place else first["msg"])
-        raise form_error(path, what, expected) from error
+        raise form_error(path, first_problem(error), expected) from error
 
 
 def form_error(path: Path, found: str, expected: str) -> SegppError:

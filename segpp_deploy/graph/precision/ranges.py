@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segpp_deploy import commands
 from segpp_deploy.config import Arch, CalibrationMethod
-from segpp_deploy.errors import SegppError, quote, shorten
+from segpp_deploy.errors import SegppError, first_problem, quote
 from segpp_deploy.files import MalformedFileError, read_yaml, require_file, write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.half import LARGEST_HALF
@@ -168,9 +168,7 @@ def read_ranges(path: Path) -> CalibrationRanges:
     try:
         ranges = CalibrationRanges.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise _not_ranges(path, f"cannot be used: {shorten(place)}: {shorten(first['msg'])}") from error
+        raise _not_ranges(path, f"cannot be used: {first_problem(error)}") from error
     if checksum != _checksum(_to_plain(ranges)):
         raise _not_ranges(path, "was edited or cut short: its checksum does not fit")
     return ranges

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from segpp_deploy import commands
-from segpp_deploy.errors import SegppError, one_line, shorten
+from segpp_deploy.errors import SegppError, first_problem, one_line
 from segpp_deploy.evaluation.environment import Environment
 from segpp_deploy.evaluation.regression import Change
 from segpp_deploy.report.tables import Column, Table
@@ -112,8 +112,7 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as error:
         what = f"{path} cannot be read: {one_line(error.strerror or error)}."
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        what = f"{path} is no benchmark: {shorten('.'.join(map(str, first['loc'])) + ': ' + first['msg'])}."
+        what = f"{path} is no benchmark: {first_problem(error)}."
     raise SegppError(what, "bench.json, as bench -o DIR writes it.", commands.option("out", "DIR"))
 
 
