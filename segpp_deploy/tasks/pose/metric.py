@@ -63,7 +63,7 @@ class PckMetric:
     def __init__(self, classes: ClassTable) -> None:
         self._classes = classes
         self._found = np.zeros((len(THRESHOLDS), len(classes)), np.int64)
-        self._confusion = KeypointConfusion(len(classes))
+        self._near = np.zeros((len(classes), len(classes)), np.int64)  # as in KeypointConfusion
         self._labelled = np.zeros(len(classes), np.int64)
         self._persons = 0
 
@@ -72,7 +72,7 @@ class PckMetric:
         distance = _distances(prediction, target)
         for row, threshold in enumerate(THRESHOLDS):
             self._found[row] += target.is_labelled & (np.diag(distance) < threshold)
-        self._confusion.update(prediction, target)
+        self._near += _near(distance, target)
         self._labelled += target.is_labelled
         self._persons += 1
 
@@ -96,9 +96,8 @@ class PckMetric:
         labelled, count = self._labelled.sum(), len(self._classes)
         if labelled < ENOUGH_LABELS or count == 1:
             return ()
-        near = self._confusion.counts()
-        right = float(np.trace(near) / labelled)
-        by_chance = float((near.sum() - np.trace(near)) / (labelled * (count - 1)))
+        right = float(np.trace(self._near) / labelled)
+        by_chance = float((self._near.sum() - np.trace(self._near)) / (labelled * (count - 1)))
         if not kappa(right, by_chance) < NEAR_CHANCE:
             return ()
         return (
@@ -127,7 +126,7 @@ class KeypointConfusion:
 
     def update(self, prediction: Pose, target: Keypoints) -> None:
         """Add one person."""
-        self._near += target.is_labelled[:, None] & (_distances(prediction, target) < THRESHOLDS[0])
+        self._near += _near(_distances(prediction, target), target)
 
     def counts(self) -> NDArray[np.int64]:
         """Return the counts."""
@@ -137,6 +136,11 @@ class KeypointConfusion:
 def is_missed(prediction: Pose, target: Keypoints) -> NDArray[np.bool_]:
     """Return which keypoints [K] are labelled and not found within a tenth of the person's size."""
     return np.asarray(target.is_labelled & ~(np.diag(_distances(prediction, target)) < THRESHOLDS[0]))
+
+
+def _near(distance: NDArray[np.floating], target: Keypoints) -> NDArray[np.bool_]:
+    """Whether [K, K] a labelled keypoint has each predicted one within a tenth of the person's size."""
+    return np.asarray(target.is_labelled[:, None] & (distance < THRESHOLDS[0]))
 
 
 def _distances(prediction: Pose, target: Keypoints) -> NDArray[np.floating]:
