@@ -73,8 +73,8 @@ EDGES: dict[str, str] = {
     "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
     "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
-    "workflows/tune": "data data/datasets evaluation graph/exporting model model/weights report runtimes tasks "
-    "tasks/protocol tuning/calibration tuning/search workflows/export",
+    "workflows/tune": "data data/datasets evaluation model model/weights report runtimes tasks tasks/protocol "
+    "tuning/calibration tuning/search workflows/export",
     "workflows/validate": "data data/datasets data/geometry engine evaluation graph report runtimes/torch "
     "tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from segpp_deploy.config import InputKind, Int8Layers, KeypointRelations, Lowering, Precision, Preset, Size
+from segpp_deploy.config import InputKind, Int8Layers, KeypointRelations, Precision, Preset, Size
 from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.engine.build import EngineOptions, build_graph
@@ -21,7 +21,7 @@ from segpp_deploy.engine.open import open_session, verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.evaluation.worker import Opener
-from segpp_deploy.graph.exporting.export import GraphOptions, describe_graph
+from segpp_deploy.graph.exporting.export import describe_graph
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.precision.recipe import apply_recipe
@@ -31,13 +31,13 @@ from segpp_deploy.model.weights.loading import SourceModel
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.torch.session import TorchSession
-from segpp_deploy.tasks.registry import choose_output
 from segpp_deploy.tuning.recipe_choice import choose_recipe
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
 from segpp_deploy.tuning.search.workbench import Workbench, lowering_for
 from segpp_deploy.workflows.compare.cells import Cell
 from segpp_deploy.workflows.compare.options import CompareOptions
 from segpp_deploy.workflows.compare.plain import build_plain, open_plain
+from segpp_deploy.workflows.export.request import request_graph
 
 
 class Engines:
@@ -58,21 +58,7 @@ class Engines:
         self._options = options
         self._threads = options.threads
         self._keypoints = keypoints
-        spec = source.model.spec
-        self._request = GraphOptions(
-            size=Size(0, 0),  # each cell has its own
-            batch=1,
-            input_kind=InputKind.UINT8,
-            output_kind=choose_output(None, spec.task, len(source.classes)),
-            lowering=Lowering.PORTABLE,
-            classes=source.classes,
-            normalization=source.normalization,
-            checkpoint=source.name,
-            checkpoint_sha256=source.sha256,
-            seed=source.seed,
-            training=source.training,
-            threshold=source.threshold,
-        )
+        self._request = request_graph(source, Size(0, 0))  # each cell has its own
         self._bench = Workbench(source.model, self._request, self._threads)
 
     def describe(self, cell: Cell) -> ExportMetadata:

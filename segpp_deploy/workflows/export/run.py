@@ -13,9 +13,10 @@ from segpp_deploy.model.training_facts import TrainingFacts
 from segpp_deploy.model.weights.cards import keep_quiet
 from segpp_deploy.model.weights.loading import load_source
 from segpp_deploy.tasks.protocol.task import AnyTask
-from segpp_deploy.tasks.registry import TASKS, choose_output
+from segpp_deploy.tasks.registry import TASKS
 from segpp_deploy.workflows.export.measured_gains import explain_small_size
 from segpp_deploy.workflows.export.options import ExportOptions
+from segpp_deploy.workflows.export.request import request_graph
 from segpp_deploy.workflows.export.result import ExportResult
 
 
@@ -33,19 +34,12 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
     task = source.model.spec.task
     size = options.size or source.size
     training = source.training if size or source.seed is not None else _with_size(source.training, TASKS[task])
-    request = GraphOptions(
-        size=size or TASKS[task].default_size,
+    request = replace(
+        request_graph(source, size or TASKS[task].default_size, options.output_kind),
         batch=options.batch,
         input_kind=options.input_kind,
-        output_kind=choose_output(options.output_kind, task, len(source.classes)),
         lowering=options.lowering,
-        classes=source.classes,
-        normalization=source.normalization,
-        checkpoint=source.name,
-        checkpoint_sha256=source.sha256,
-        seed=source.seed,
         training=training,
-        threshold=source.threshold,
         fit=options.fit,
     )
     exported = export_graph(source.model, request, options.output)

@@ -7,21 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from segpp_deploy import commands
-from segpp_deploy.config import InputKind, Lowering, Precision, Preset
+from segpp_deploy.config import Lowering, Precision, Preset
 from segpp_deploy.data.datasets import AnyDataset, require_class_count, require_task
 from segpp_deploy.data.datasets.selection import select_pictures
 from segpp_deploy.data.findings import collect_findings
 from segpp_deploy.errors import SegppError, is_interrupt
 from segpp_deploy.evaluation.environment import describe_environment
 from segpp_deploy.files import require_writable
-from segpp_deploy.graph.exporting.export import GraphOptions
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.weights.cards import keep_quiet
 from segpp_deploy.model.weights.loading import SourceModel, load_source
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import Session
-from segpp_deploy.tasks.registry import TASKS, choose_output
+from segpp_deploy.tasks.registry import TASKS
 from segpp_deploy.tuning.calibration.options import CalibrationOptions
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind, usable_engines
 from segpp_deploy.tuning.search.clock import Clock, MeasuringClock, ModellingClock
@@ -36,6 +35,7 @@ from segpp_deploy.tuning.search.space import SearchSpace
 from segpp_deploy.tuning.search.store import TrialStore
 from segpp_deploy.tuning.search.trial import Trial
 from segpp_deploy.tuning.search.workbench import Workbench, lowering_for
+from segpp_deploy.workflows.export.request import request_graph
 from segpp_deploy.workflows.tune.options import IMAGES, TuneOptions
 from segpp_deploy.workflows.tune.report import write_report
 from segpp_deploy.workflows.tune.result import TuneResult
@@ -110,20 +110,7 @@ class _Tuning:
         self._usable = usable_engines(options.targets, options.precisions)
         self._exact = usable_engines(options.targets, (Precision.FP32,))
         self._pictures = _select(options, source)
-        request = GraphOptions(
-            size=self._size,
-            batch=1,
-            input_kind=InputKind.UINT8,
-            output_kind=choose_output(None, self._task.name, len(source.classes)),
-            lowering=Lowering.PORTABLE,
-            classes=source.classes,
-            normalization=source.normalization,
-            checkpoint=source.name,
-            checkpoint_sha256=source.sha256,
-            seed=source.seed,
-            training=source.training,
-            threshold=source.threshold,
-        )
+        request = request_graph(source, self._size)
         self._bench = Workbench(source.model, request, options.threads)
         self._limits = limits
         self._held_out = 0
