@@ -33,7 +33,7 @@ class LowerToPortable(ir.passes.InPlacePass):
         matches: Matches = {}
         lowered = 0
         for node in self._nodes_to_lower(model):
-            writer = NodeWriter(prefix=node.outputs[0].name or node.op_type)
+            writer = NodeWriter(node.outputs[0].name or node.op_type, node)
             replacements = LOWERINGS[node.op_type](writer, node, matches)
             writer.replace(graph, node, replacements)
             lowered += 1

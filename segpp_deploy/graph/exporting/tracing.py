@@ -15,6 +15,7 @@ from onnxscript.values import Opset
 from torch import nn
 
 from segpp_deploy.graph.exporting.deployable import Deployable
+from segpp_deploy.graph.exporting.module_paths import name_after_modules
 from segpp_deploy.graph.exporting.schemas import PLUGIN_LOOKUP, register_schemas
 from segpp_deploy.ops.declaration import DOMAIN, OPSET_VERSION, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
@@ -32,7 +33,8 @@ def trace(module: Deployable, size_hw: tuple[int, int], batch: int | None) -> ir
         batch: images per call, or None for a dynamic batch axis.
 
     Returns:
-        A model with input `image`, output named after its kind, standard ops and custom nodes only.
+        A model with input `image`, output named after its kind, standard ops and custom nodes only, each with its
+        module's path in its name.
     """
     dynamic_shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
     # Two images, because tracing takes a dimension of one for a constant.
@@ -53,6 +55,7 @@ def trace_module(
     """
     model: ir.Model = _export(module, examples, output, dynamic_shapes).model
     _mark_plugins(model.graph)
+    name_after_modules(model.graph)
     return model
 
 

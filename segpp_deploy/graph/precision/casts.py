@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
+from segpp_deploy.ops.node_names import name_beside
+
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 _FLOATS = {FLOAT: np.float32, HALF: np.float16}
 _SUFFIX = {FLOAT: "fp32", HALF: "fp16"}
@@ -61,8 +63,9 @@ class _Casts:
         if (value, dtype) not in self._converted:
             name = f"{value.name}.{_SUFFIX[dtype]}"
             output = ir.Value(name=name, type=ir.TensorType(dtype), shape=value.shape)
-            cast = ir.node("Cast", [value], {"to": dtype.value}, outputs=[output], name=name)
             producer = value.producer()
+            node_name = name_beside(None if producer is None else producer.name, name)
+            cast = ir.node("Cast", [value], {"to": dtype.value}, outputs=[output], name=node_name)
             if producer is None:
                 self._graph.insert_before(self._graph[0], cast)
             else:

@@ -21,6 +21,7 @@ import onnx_ir as ir
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, unknown_name_error
 from segpp_deploy.graph.precision.layers import Layer, LayerKind, find_layers, tensor_name
+from segpp_deploy.ops.node_names import name_beside
 
 LARGEST_INT8 = 127
 """Magnitudes are symmetric: -128 is not used, so that TensorRT and VNNI kernels agree."""
@@ -147,7 +148,7 @@ class _Quantizer:
         if value not in self._activations:
             name = tensor_name(value)
             scale = _scale(self._range_of(name, layer), _DTYPES[value.dtype])
-            self._activations[value] = self._add_pair(value, np.asarray(scale))
+            self._activations[value] = self._add_pair(layer, value, np.asarray(scale))
             self.tensors[name] = None
         return self._activations[value]
 
@@ -162,10 +163,10 @@ class _Quantizer:
             )
         return largest
 
-    def _add_pair(self, value: ir.Value, scale: npt.NDArray[np.floating]) -> ir.Value:
+    def _add_pair(self, layer: Layer, value: ir.Value, scale: npt.NDArray[np.floating]) -> ir.Value:
         constants = [self._constant(f"{value.name}.scale", scale), self._constant(f"{value.name}.zero", np.int8(0))]
-        quantized = self._node("QuantizeLinear", [value, *constants], f"{value.name}.quantized", ir.DataType.INT8)
-        restored = self._node("DequantizeLinear", [quantized, *constants], f"{value.name}.dequantized", value.dtype)
+        quantized = self._node(layer, "QuantizeLinear", [value, *constants], f"{value.name}.quantized", ir.DataType.INT8)
+        restored = self._node(layer, "DequantizeLinear", [quantized, *constants], f"{value.name}.dequantized", value.dtype)
         nodes = [_producer(quantized), _producer(restored)]
         maker = value.producer()
         if maker is None:
@@ -185,7 +186,7 @@ class _Quantizer:
                 self._constant(f"{weight.name}.zero", np.zeros(scales.shape, np.int8)),
             ]
             restored = self._node(
-                "DequantizeLinear", constants, f"{weight.name}.dequantized", weight.dtype, {"axis": axis}
+                layer, "DequantizeLinear", constants, f"{weight.name}.dequantized", weight.dtype, {"axis": axis}
             )
             restored.shape = weight.shape
             self._graph.insert_before(layer.node, _producer(restored))
@@ -204,6 +205,7 @@ class _Quantizer:
 
     def _node(
         self,
+        layer: Layer,
         op_type: str,
         inputs: list[ir.Value],
         name: str,
@@ -212,7 +214,7 @@ class _Quantizer:
     ) -> ir.Value:
         assert dtype is not None
         output = ir.Value(name=name, type=ir.TensorType(dtype), shape=inputs[0].shape)
-        ir.node(op_type, inputs, attributes, outputs=[output], name=name)
+        ir.node(op_type, inputs, attributes, outputs=[output], name=name_beside(layer.node.name, name))
         return output
 
 

@@ -68,7 +68,7 @@ def _rewrite(graph: ir.Graph, first: ir.Node, second: ir.Node) -> None:
     source, result = first.inputs[0], second.outputs[0]
     assert result.shape is not None
     sides = cast("tuple[int, ...]", tuple(result.shape)[1:])
-    write = NodeWriter(prefix=f"{result.name}.channels_last")
+    write = NodeWriter(f"{result.name}.channels_last", first)
     if is_swap(first):
         channels, *grid = sides
         pictures = write.op("Reshape", source, write.constant([0, *grid, channels], np.int64))

@@ -36,7 +36,7 @@ class LabelTail:
 
     def writer(self, form: str) -> NodeWriter:
         """Return a writer for another form of the tail."""
-        return NodeWriter(prefix=f"{self.cast.outputs[0].name}.{form}")
+        return NodeWriter(f"{self.cast.outputs[0].name}.{form}", self.cast)
 
     def replace(self, graph: ir.Graph, write: NodeWriter, labels: ir.Value) -> None:
         """Let `labels` [B, H, W] of any integer type, which `write` made, take the place of the comparison."""

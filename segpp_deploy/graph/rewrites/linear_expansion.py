@@ -56,7 +56,7 @@ def _rewrite(graph: ir.Graph, conv: ir.Node, tokens: ir.Value) -> None:
     assert weight is not None
     assert weight.const_value is not None
     channels, height, width = cast("tuple[int, int, int]", tuple(hidden.shape)[1:])  # only the batch is ever dynamic
-    write = NodeWriter(prefix=f"{hidden.name}.linear")
+    write = NodeWriter(f"{hidden.name}.linear", conv)
     product = write.op("MatMul", tokens, write.constant(weight.const_value.numpy()[:, :, 0, 0].T, np.float32))
     biased = write.op("Add", product, conv.inputs[2])
     pictures = write.op("Reshape", biased, write.constant([0, height, width, channels], np.int64))

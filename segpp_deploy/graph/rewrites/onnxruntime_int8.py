@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from segpp_deploy.graph.precision.layers import bias_behind
 from segpp_deploy.graph.rewrites.quantized_layout import LAYOUT_OPS, dequantize_of
+from segpp_deploy.ops.node_names import name_beside
 from segpp_deploy.ops.portable.writer import NodeWriter
 
 RUNTIME_DOMAIN = "com.microsoft"
@@ -95,7 +96,7 @@ def _write_product(graph: ir.Graph, product: _Product) -> None:
         "MatMulIntegerToFloat",
         [values, stored, scale, weight_scales, zero, weight_zeros, product.bias],
         domain=RUNTIME_DOMAIN,
-        name=name,
+        name=name_beside(product.node.name, name),
         outputs=[ir.Value(name=name, type=old.type, shape=old.shape)],
     )
     graph.insert_after(product.end, node)
@@ -117,7 +118,7 @@ def _drop_pair(graph: ir.Graph, quantize: ir.Node) -> None:
 
 
 def _shift(graph: ir.Graph, quantize: ir.Node) -> None:
-    write = NodeWriter(prefix=f"{quantize.outputs[0].name}.unsigned")
+    write = NodeWriter(f"{quantize.outputs[0].name}.unsigned", quantize)
     scale = quantize.inputs[1]
     assert scale is not None
     assert scale.const_value is not None

@@ -7,6 +7,7 @@ from onnx_ir import convenience
 from onnx_ir.passes import common as passes
 
 from segpp_deploy.ops.declaration import DOMAIN
+from segpp_deploy.ops.node_names import name_beside
 
 
 class CastUint8OfPlugins(ir.passes.InPlacePass):
@@ -33,7 +34,8 @@ def rewrite_for_plugins(model: ir.Model) -> ir.Model:
 def _append_cast(graph: ir.Graph, given: ir.Value) -> None:
     maker = given.producer()
     assert maker is not None
-    cast = ir.node("Cast", [given], {"to": ir.DataType.UINT8.value})
+    name = name_beside(maker.name, f"{given.name}.bytes")
+    cast = ir.node("Cast", [given], {"to": ir.DataType.UINT8.value}, name=name)
     result = cast.outputs[0]
     result.name, given.name = given.name, f"{given.name}_of_plugin"
     result.type, result.shape = given.type, given.shape

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from segpp_deploy.ops.node_names import name_beside
+
 LAYOUT_OPS = frozenset({"Reshape", "Transpose"})
 
 
@@ -98,4 +100,5 @@ def _copy(layout: ir.Node, source: ir.Value, arranged: ir.Value, name: str | Non
     """Return the same change of layout of another value."""
     output = ir.Value(name=name, type=source.type, shape=arranged.shape)
     attributes = {key: attribute.value for key, attribute in layout.attributes.items()}
-    return ir.node(layout.op_type, [source, *layout.inputs[1:]], attributes, outputs=[output], name=name)
+    node_name = name_beside(layout.name, name)
+    return ir.node(layout.op_type, [source, *layout.inputs[1:]], attributes, outputs=[output], name=node_name)

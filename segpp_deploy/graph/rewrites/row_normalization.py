@@ -55,7 +55,7 @@ def _rewrite(graph: ir.Graph, transpose: ir.Node, subtract: ir.Node, divide: ir.
     assert image is not None
     assert image.shape is not None
     height, width, channels = cast("tuple[int, int, int]", tuple(image.shape)[1:])  # only the batch is ever dynamic
-    write = NodeWriter(prefix=f"{normalized.name}.rows")
+    write = NodeWriter(f"{normalized.name}.rows", divide)
     rows = write.op("Reshape", image, write.constant([0, height, width * channels], np.int64))
     for node in (subtract, divide):
         assert node.inputs[1] is not None

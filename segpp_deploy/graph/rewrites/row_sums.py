@@ -84,7 +84,7 @@ def _rewrite(graph: ir.Graph, merge: _PortableMerge, constants: _Constants) -> N
     merged, count = merge.end.outputs[0], merge.count.outputs[0]
     batch, num_tokens, channels = _static_shape(merge.tokens)
     num_rows, num_destinations = _static_shape(merged)[1], _static_shape(count)[1]
-    write = NodeWriter(prefix=f"{merged.name}.sums")
+    write = NodeWriter(f"{merged.name}.sums", merge.end)
     rows = write.op("Unsqueeze", merge.row_of_token, write.constant([-1], np.int64))
     images = np.repeat(np.arange(batch), num_tokens).reshape(batch, num_tokens, 1)
     index = write.op("Concat", constants.share(write, images), rows, axis=2)

@@ -90,7 +90,7 @@ def _same_batch(one: ir.Value, other: ir.Value) -> bool:
 def _rewrite(graph: ir.Graph, scores: _WeightedScores) -> None:
     added = scores.addition.outputs[0]
     *outer, heads, channels = scores.shape
-    write = NodeWriter(prefix=f"{added.name}.channel")
+    write = NodeWriter(f"{added.name}.channel", scores.addition)
     query = write.op("MatMul", scores.tokens, write.constant(_append(scores.weight, heads, 0.0), np.float32))
     query = write.op("Add", query, write.constant(_append(scores.bias, heads, 1.0), np.float32))
     query = write.op("Reshape", query, write.constant([*outer, heads, channels + 1], np.int64))

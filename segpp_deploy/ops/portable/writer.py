@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from segpp_deploy.ops.node_names import name_beside
+
 
 @dataclass(frozen=True)
 class PortableMatch:
@@ -31,15 +33,17 @@ Matches = dict[ir.Value, PortableMatch]
 
 
 class NodeWriter:
-    """Appends standard ONNX nodes that replace one custom node.
+    """Appends standard ONNX nodes that replace another one.
 
     Args:
-        prefix: start of every name written, so that names stay unique and tell where they come from.
+        prefix: start of every tensor's name written, so that names stay unique and tell where they come from.
+        replaced: the node, or one of those, in whose place nodes are written: they belong to the same module.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, replaced: ir.Node) -> None:
         self._tape = ir.tape.Tape()
         self._prefix = prefix
+        self._replaced = replaced
 
     @property
     def nodes(self) -> Sequence[ir.Node]:
@@ -54,13 +58,15 @@ class NodeWriter:
     def op(self, op_type: str, *inputs: ir.Value | None, **attributes: Any) -> ir.Value:
         """Append one node of the default domain and return its output."""
         name = f"{self._prefix}.{op_type}_{len(self._tape.nodes)}"
-        return self._tape.op(op_type, inputs, attributes, name=name, output=ir.Value(name=name))
+        node_name = name_beside(self._replaced.name, name)
+        return self._tape.op(op_type, inputs, attributes, name=node_name, output=ir.Value(name=name))
 
     def multi_op(self, op_type: str, *inputs: ir.Value | None, num_outputs: int, **attributes: Any) -> list[ir.Value]:
         """Append one node of the default domain and return its outputs."""
         name = f"{self._prefix}.{op_type}_{len(self._tape.nodes)}"
         outputs = [ir.Value(name=f"{name}.{index}") for index in range(num_outputs)]
-        return list(self._tape.op_multi_out(op_type, inputs, attributes, name=name, outputs=outputs))
+        node_name = name_beside(self._replaced.name, name)
+        return list(self._tape.op_multi_out(op_type, inputs, attributes, name=node_name, outputs=outputs))
 
     def constant(self, array: npt.ArrayLike, dtype: type[np.generic]) -> ir.Value:
         """Add an initializer."""
