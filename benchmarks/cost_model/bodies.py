@@ -67,7 +67,7 @@ def count_bodies(arch: Arch, preset: Preset, size: Size) -> list[Body]:
     """
     groups: dict[str, list[ir.Node]] = defaultdict(list)
     for node in export_graph(arch, preset, size).graph:
-        prefix = (node.name or "").partition(".")[0]
+        prefix = (node.name or "").rpartition("/")[2].partition(".")[0]
         if prefix.startswith(STEMS):
             groups[prefix].append(node)
     bodies: dict[tuple[int, str], set[Body]] = defaultdict(set)

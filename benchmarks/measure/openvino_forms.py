@@ -128,7 +128,7 @@ def profile_shares(content: bytes, precision: Precision, picture: npt.NDArray[np
     for _ in range(1 + PROFILED_RUNS):
         run_openvino(request, picture)
         for node in request.profiling_info:
-            for part in parts_of(node.node_name):
+            for part in parts_of(node.node_name.rpartition("/")[2]):
                 times[part] += node.real_time.total_seconds()
     return {part: times[part] / times["all"] for part in (*MERGE_OPS, "match's product") if part in times}
 

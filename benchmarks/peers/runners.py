@@ -95,7 +95,7 @@ def profile(case: Case, workshop: Workshop) -> dict[OperationGroup, float]:
     path = make_file(case, workshop)
     assert path is not None
     session = open_session(path, SessionOptions(profile=True))
-    return group_times(profile_session(session, PROFILE_RUNS, PROFILE_WARMUP))
+    return group_times(profile_session(session, PROFILE_RUNS, PROFILE_WARMUP).operations)
 
 
 def _load_torch(workshop: Workshop, maker: Maker, precision: Precision) -> Runner:

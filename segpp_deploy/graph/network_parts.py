@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from segpp_deploy.config import Choice
+from segpp_deploy.ops.node_names import path_in
 
 
 class NetworkPart(Choice):
@@ -12,7 +16,7 @@ class NetworkPart(Choice):
 
     PATCH_EMBEDDING = "patch embedding"
     ATTENTION = "attention"
-    MERGING = "match, merge, unmerge"
+    MERGING = "match+merge+unmerge"
     FEED_FORWARD = "feed-forward"
     HEAD = "head"
     REST = "rest"
@@ -30,16 +34,46 @@ _MARKS: tuple[tuple[re.Pattern[str], NetworkPart], ...] = tuple(
 )
 
 
-def part_of(name: str) -> NetworkPart:
-    """Return the part of a node, by the path in its name; each norm counts for what reads it.
+@dataclass(frozen=True)
+class RuntimeNode:
+    """A node of the graph that a runtime made of ours.
 
-    A name may hold those of several nodes that a runtime made one: the first that tells its part counts.
+    Args:
+        names: its own name, and those of our nodes that are known to be in it.
+        readers: places in the graph's order of the nodes that read its results; all come later.
+    """
+
+    names: Sequence[str]
+    readers: Sequence[int] = ()
+
+
+def part_of(name: str) -> NetworkPart:
+    """Return the part of a node, by the path in its name. The norms of a layer count for what reads them.
 
     Example:
-        >>> str(part_of("encoder.stages.0.layers.1.norm2/node_layer_norm_7"))
-        'feed-forward'
-        >>> str(part_of("encoder.stages.0.norm/node_layer_norm_8 + head.stages.0/node_conv2d_9")), str(part_of("Cast_1"))
-        ('head', 'rest')
+        >>> str(part_of("encoder.stages.0.layers.1.norm2/node_layer_norm_7")), str(part_of("input/node_sub"))
+        ('feed-forward', 'rest')
     """
-    found = ((match.start(), part) for pattern, part in _MARKS if (match := pattern.search(name)) is not None)
-    return min(found, default=(0, NetworkPart.REST))[1]
+    path = path_in(name)
+    return next((part for pattern, part in _MARKS if pattern.search(path)), NetworkPart.REST)
+
+
+def parts_in_order(nodes: Sequence[RuntimeNode]) -> tuple[NetworkPart, ...]:
+    """Return the part of each node.
+
+    Of the names that have a path, most decide, the first of equals. A node without one was put in by the runtime, such
+    as a change of layout: it counts for the first of its readers whose part is known.
+
+    Example:
+        >>> nodes = [RuntimeNode(["Reorder_1"], [1]), RuntimeNode(["conv", "head.predict/node_conv2d_9"])]
+        >>> [str(part) for part in parts_in_order(nodes)]
+        ['head', 'head']
+    """
+    found: dict[int, NetworkPart] = {}
+    for index in reversed(range(len(nodes))):
+        named = Counter(part_of(name) for name in nodes[index].names if path_in(name))
+        read = next((found[reader] for reader in nodes[index].readers if reader in found), None)
+        part = named.most_common(1)[0][0] if named else read
+        if part is not None:
+            found[index] = part
+    return tuple(found.get(index, NetworkPart.REST) for index in range(len(nodes)))

@@ -1,17 +1,19 @@
-"""Profiles of sessions: taking one, and summing its operations by what they do, so that engines can be compared."""
+"""Profiles of sessions: taking one, and summing its nodes, so that engines can be compared."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from segpp_deploy.config import Choice
 from segpp_deploy.graph.contract import noise_images
-from segpp_deploy.runtimes.session import OperationTime, ProfiledSession
+from segpp_deploy.graph.network_parts import NetworkPart
+from segpp_deploy.runtimes.session import OperationTime, ProfiledSession, Profile
 
 
-def profile_session(session: ProfiledSession, runs: int, warmup: int, open_batch: int = 1) -> tuple[OperationTime, ...]:
-    """Run a session on noise, close it and return the mean times of its operations, the longest first.
+def profile_session(session: ProfiledSession, runs: int, warmup: int, open_batch: int = 1) -> Profile:
+    """Run a session on noise, close it and return where its time went.
 
     Args:
         session: opened with `SessionOptions(profile=True)`.
@@ -22,26 +24,38 @@ def profile_session(session: ProfiledSession, runs: int, warmup: int, open_batch
     images = noise_images(session.metadata, open_batch)
     for _ in range(warmup + runs):
         session.run(images)
-    return session.operation_times(skip_runs=warmup)
+    return session.profile(skip_runs=warmup)
 
 
-def average_runs(runs: Sequence[Iterable[tuple[str, float]]]) -> tuple[OperationTime, ...]:
-    """Average the (operation, milliseconds) of several runs by operation, the longest first.
+@dataclass(frozen=True)
+class NodeTime:
+    """One run of one node."""
+
+    operation: str
+    part: NetworkPart
+    milliseconds: float
+
+
+def summarize(nodes: Iterable[NodeTime], runs: int) -> Profile:
+    """Return the profile of a mean run, of the nodes of `runs` runs.
 
     Example:
-        >>> average_runs([[("conv", 2.0)], [("conv", 4.0)]])
+        >>> nodes = [NodeTime("conv", NetworkPart.HEAD, 2.0), NodeTime("conv", NetworkPart.HEAD, 4.0)]
+        >>> summarize(nodes, runs=2).operations
         (OperationTime(operation='conv', milliseconds=3.0, count=1),)
     """
     milliseconds: dict[str, float] = defaultdict(float)
     counts: dict[str, int] = defaultdict(int)
-    for operation, elapsed_ms in (entry for run in runs for entry in run):
-        milliseconds[operation] += elapsed_ms
-        counts[operation] += 1
-    times = [
-        OperationTime(operation, total / len(runs), max(1, round(counts[operation] / len(runs))))
-        for operation, total in milliseconds.items()
+    parts = dict.fromkeys(NetworkPart, 0.0)
+    for node in nodes:
+        milliseconds[node.operation] += node.milliseconds / runs
+        counts[node.operation] += 1
+        parts[node.part] += node.milliseconds / runs
+    operations = [
+        OperationTime(operation, mean, max(1, round(counts[operation] / runs)))
+        for operation, mean in milliseconds.items()
     ]
-    return tuple(sorted(times, key=lambda time: time.milliseconds, reverse=True))
+    return Profile(tuple(sorted(operations, key=lambda time: time.milliseconds, reverse=True)), parts)
 
 
 class OperationGroup(Choice):

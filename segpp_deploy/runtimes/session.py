@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import TensorSpec, format_shape, input_spec
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.network_parts import NetworkPart
 
 
 class Session(Protocol):
@@ -53,7 +55,7 @@ class SessionOptions:
 
     Args:
         threads: CPU threads; None = what its manifest says.
-        profile: take the time of every operation, for `ProfiledSession.operation_times`.
+        profile: take the time of every node, for `ProfiledSession.profile`.
     """
 
     threads: int | None = None
@@ -69,11 +71,24 @@ class OperationTime:
     count: int
 
 
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of a run goes, as means.
+
+    Args:
+        operations: by what nodes do, the longest first.
+        parts: milliseconds by part of the network, all parts in their order; together the same time.
+    """
+
+    operations: tuple[OperationTime, ...]
+    parts: Mapping[NetworkPart, float]
+
+
 class ProfiledSession(Session, Protocol):
     """A session that was opened with `SessionOptions(profile=True)`."""
 
-    def operation_times(self, skip_runs: int = 0) -> tuple[OperationTime, ...]:
-        """Close the session and return the mean times of its runs but the first `skip_runs`, the longest first."""
+    def profile(self, skip_runs: int = 0) -> Profile:
+        """Close the session and return the mean times of its runs but the first `skip_runs`."""
 
 
 def require_images(images: NDArray[Any], metadata: ExportMetadata) -> NDArray[Any]:

@@ -67,4 +67,4 @@ def profile_beside_float32(recipe: PrecisionRecipe, bench: CandidateBench, progr
 
 def _profile(recipe: PrecisionRecipe | None, bench: CandidateBench) -> Mapping[OperationGroup, float]:
     with bench.open(recipe, profile=True) as session:
-        return group_times(profile_session(session, RUNS, WARMUP))
+        return group_times(profile_session(session, RUNS, WARMUP).operations)

@@ -128,8 +128,10 @@ def test_profile(build_tiny: Build, target: TargetName) -> None:
     session = open_session(build_tiny(target), SessionOptions(threads=1, profile=True))
     for _ in range(4):
         session.run(noise(1))
-    times = session.operation_times(skip_runs=1)
+    profile = session.profile(skip_runs=1)
+    times = profile.operations
     assert times
+    assert sum(profile.parts.values()) == pytest.approx(sum(time.milliseconds for time in times))
     assert all(time.milliseconds >= 0 and time.count >= 1 for time in times)
     assert [time.milliseconds for time in times] == sorted((time.milliseconds for time in times), reverse=True)
     if target is TargetName.CPU:
@@ -142,7 +144,7 @@ def test_profiles_leave_no_files(build_tiny: Build, tmp_path: Any, monkeypatch: 
     before = sorted(tmp_path.iterdir())
     session = open_session(engine, SessionOptions(profile=True))
     session.run(noise(1))
-    session.operation_times()
+    session.profile()
     assert sorted(tmp_path.iterdir()) == before
     monkeypatch.chdir(tmp_path)
     with closing(open_session(engine, SessionOptions(profile=True))) as session:

@@ -12,7 +12,7 @@ from segpp_deploy.config import Precision
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import no_progress
 from segpp_deploy.runtimes.profiling import OperationGroup
-from segpp_deploy.runtimes.session import OperationTime
+from segpp_deploy.runtimes.session import OperationTime, Profile
 from segpp_deploy.tuning import speed_profile
 from segpp_deploy.tuning.speed_profile import GroupTime, SpeedProfile, profile_beside_float32
 
@@ -26,14 +26,14 @@ INT8 = (
 
 class ProfiledBench:
     @contextmanager
-    def open(self, recipe: PrecisionRecipe | None, *, profile: bool) -> Iterator[tuple[OperationTime, ...]]:
+    def open(self, recipe: PrecisionRecipe | None, *, profile: bool) -> Iterator[Profile]:
         assert profile
-        yield FLOAT32 if recipe is None else INT8
+        yield Profile(FLOAT32 if recipe is None else INT8, parts={})
 
 
 @pytest.fixture
 def profile(monkeypatch: pytest.MonkeyPatch) -> SpeedProfile:
-    monkeypatch.setattr(speed_profile, "profile_session", lambda times, runs, warmup: times)
+    monkeypatch.setattr(speed_profile, "profile_session", lambda profile, runs, warmup: profile)
     return profile_beside_float32(PrecisionRecipe(Precision.INT8), ProfiledBench(), no_progress)
 
 

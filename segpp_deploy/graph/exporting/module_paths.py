@@ -12,8 +12,8 @@ from segpp_deploy.ops.node_names import name_in, path_in
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """Where PyTorch's exporter notes the modules around an operation, the outermost first, the operation itself last."""
 
-_MODEL = "model."
-_MERGING, _ATTENTION = "merging", "attention"
+_MODEL = "model"
+_INPUT, _MERGING, _ATTENTION = "input", "merging", "attention"
 _POOLING = frozenset({"AveragePool", "Resize"})
 _LAYOUT = frozenset({"Reshape", "Transpose"})
 
@@ -22,8 +22,9 @@ def name_after_modules(graph: ir.Graph) -> None:
     """Put the path of its module before the name of each node, in place.
 
     What an encoder layer computes between its modules is told apart by what it is: merging is our own ops, or pooling
-    with its changes of layout; a sum belongs to what computed the last of its terms; all else is attention's. What
-    follows the head, outside of any module, is the head's.
+    with its changes of layout; a sum belongs to what computed the last of its terms; all else is attention's. Outside
+    of the encoder and the head is what makes the network's input of the picture, and what follows the head, which counts
+    as the head's.
     """
     order = {node: index for index, node in enumerate(graph)}
     for node in order:
@@ -31,14 +32,15 @@ def name_after_modules(graph: ir.Graph) -> None:
         if _is_encoder_layer(path):
             path = _path_in_layer(node, path, order)
         elif not path:
-            path = next((before for maker in _makers(node) if (before := path_in(maker.name)).startswith("head")), "")
+            before = (path_in(maker.name) for maker in _makers(node))
+            path = next((path for path in before if path.startswith("head")), _INPUT)
         node.name = name_in(path, node.name or node.op_type)
 
 
 def _module_of(node: ir.Node) -> str:
     scopes = ast.literal_eval(node.metadata_props.get(_SCOPES, "[]"))
     path: str = scopes[-2] if len(scopes) > 1 else ""
-    return path.removeprefix(_MODEL)
+    return path.removeprefix(_MODEL).removeprefix(".")
 
 
 def _is_encoder_layer(path: str) -> bool:

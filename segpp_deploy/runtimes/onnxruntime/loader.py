@@ -16,6 +16,7 @@ from segpp_deploy.graph.contract import INPUT_NAME
 from segpp_deploy.hardware.cpu import has_byte_products, physical_cores
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.info import CPU, CUDA
+from segpp_deploy.runtimes.onnxruntime.profile import OPTIMIZED_NAME
 from segpp_deploy.runtimes.target import EngineSource, RuntimeFacts, TargetInfo, describe_source, import_runtime
 
 _LOG_FATAL_ONLY = 4  # what fails reaches the caller as an exception anyway
@@ -39,14 +40,14 @@ class LoadOptions:
     Args:
         provider: what computes.
         threads: CPU threads; None = one per physical core.
-        profile_prefix: write a profile to files whose names begin like this.
+        profile_folder: write a profile there, and the graph that runs.
         in_order: compute nodes in the order of the graph. By default ONNX Runtime goes from one output after the other
             backwards, and in a graph with hundreds of outputs keeps nearly every tensor until its end.
     """
 
     provider: Provider = Provider.CPU
     threads: int | None = None
-    profile_prefix: Path | None = None
+    profile_folder: Path | None = None
     in_order: bool = False
 
 
@@ -125,9 +126,10 @@ def _session_options(runtime: Any, options: LoadOptions) -> Any:
         result.add_session_config_entry("session.x64quantprecision", "1")
     if options.in_order:
         result.execution_order = runtime.ExecutionOrder.PRIORITY_BASED
-    if options.profile_prefix is not None:
+    if options.profile_folder is not None:
         result.enable_profiling = True
-        result.profile_file_prefix = str(options.profile_prefix)
+        result.profile_file_prefix = str(options.profile_folder / "run")
+        result.optimized_model_filepath = str(options.profile_folder / OPTIMIZED_NAME)
     return result
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, Provider, load_onnxruntime, run_onnxruntime
-from segpp_deploy.runtimes.session import OperationTime, SessionOptions, require_images
+from segpp_deploy.runtimes.onnxruntime.profile import OPTIMIZED_NAME, find_parts, sum_events
+from segpp_deploy.runtimes.session import Profile, SessionOptions, require_images
 from segpp_deploy.runtimes.target import EngineSettings, EngineSource
-
-_KERNEL_SUFFIX = "_kernel_time"
 
 
 class OnnxRuntimeSession:
@@ -35,8 +33,9 @@ class OnnxRuntimeSession:
         load_options = LoadOptions(
             provider=provider,
             threads=options.threads or settings.threads,
-            profile_prefix=self._profile_folder / "run" if self._profile_folder else None,
+            profile_folder=self._profile_folder,
         )
+        self._source = source
         self._session: Any = load_onnxruntime(source, load_options)
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
@@ -53,39 +52,12 @@ class OnnxRuntimeSession:
         if self._profile_folder is not None:
             shutil.rmtree(self._profile_folder, ignore_errors=True)
 
-    def operation_times(self, skip_runs: int = 0) -> tuple[OperationTime, ...]:
+    def profile(self, skip_runs: int = 0) -> Profile:
         """Close the session and return the mean times; see `ProfiledSession`."""
+        assert self._profile_folder is not None
         try:
             events = json.loads(Path(self._session.end_profiling()).read_text(encoding="utf-8"))
+            parts = find_parts(self._source, self._profile_folder / OPTIMIZED_NAME)
         finally:
             self.close()
-        return sum_events(events, skip_runs)
-
-
-def sum_events(events: list[dict[str, Any]], skip_runs: int) -> tuple[OperationTime, ...]:
-    """Sum ONNX Runtime's profile events by operation, as means over the runs but the first `skip_runs`.
-
-    Example:
-        >>> run = {"name": "model_run", "cat": "Session", "ts": 0, "dur": 3000}
-        >>> add = {"name": "a_kernel_time", "cat": "Node", "ts": 1, "dur": 2000, "args": {"op_name": "Add"}}
-        >>> sum_events([run, add], skip_runs=0)
-        (OperationTime(operation='Add', milliseconds=2.0, count=1),)
-    """
-    starts = sorted(event["ts"] for event in events if event.get("name") == "model_run")[skip_runs:]
-    microseconds: dict[str, float] = defaultdict(float)
-    counts: dict[str, int] = defaultdict(int)
-    for event in events:
-        if (
-            starts
-            and event.get("cat") == "Node"
-            and event["name"].endswith(_KERNEL_SUFFIX)
-            and event["ts"] >= starts[0]
-        ):
-            operation = event["args"]["op_name"]
-            microseconds[operation] += event["dur"]
-            counts[operation] += 1
-    times = [
-        OperationTime(operation, total / 1000 / len(starts), counts[operation] // len(starts))
-        for operation, total in microseconds.items()
-    ]
-    return tuple(sorted(times, key=lambda time: time.milliseconds, reverse=True))
+        return sum_events(events, skip_runs, parts)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.openvino.loader import load_openvino, run_openvino
-from segpp_deploy.runtimes.profiling import average_runs
-from segpp_deploy.runtimes.session import OperationTime, SessionOptions, require_images
+from segpp_deploy.runtimes.openvino.profile import find_parts, read_times
+from segpp_deploy.runtimes.profiling import NodeTime, summarize
+from segpp_deploy.runtimes.session import Profile, SessionOptions, require_images
 from segpp_deploy.runtimes.target import EngineSettings, EngineSource
 
 
@@ -22,9 +23,10 @@ class OpenVinoSession:
     ) -> None:
         self.metadata = metadata
         settings = replace(settings, threads=options.threads or settings.threads)
-        self._request: Any = load_openvino(source, settings, options.profile).create_infer_request()
-        self._profile = options.profile
-        self._runs: list[list[tuple[str, float]]] = []
+        compiled = load_openvino(source, settings, options.profile)
+        self._request: Any = compiled.create_infer_request()
+        self._parts = find_parts(compiled) if options.profile else None
+        self._runs: list[list[NodeTime]] = []
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
@@ -33,18 +35,16 @@ class OpenVinoSession:
     def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
         """Compute; see `ObservedSession.run_all`."""
         outputs = run_openvino(self._request, require_images(images, self.metadata))
-        if self._profile:
-            self._runs.append(
-                [(node.node_type, node.real_time.total_seconds() * 1000) for node in self._request.profiling_info]
-            )
+        if self._parts is not None:
+            self._runs.append(read_times(self._request, self._parts))
         return outputs
 
     def close(self) -> None:
         """Give the memory back."""
         self._request = None
 
-    def operation_times(self, skip_runs: int = 0) -> tuple[OperationTime, ...]:
+    def profile(self, skip_runs: int = 0) -> Profile:
         """Close the session and return the mean times; see `ProfiledSession`."""
         self.close()
-        # Nodes that were fused into others are listed without time.
-        return average_runs([[node for node in run if node[1]] for run in self._runs[skip_runs:]])
+        runs = self._runs[skip_runs:]
+        return summarize((node for run in runs for node in run), len(runs))

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import input_spec, output_spec
+from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.graph.metadata import ExportMetadata
-from segpp_deploy.runtimes.profiling import average_runs
-from segpp_deploy.runtimes.session import OperationTime, SessionOptions, require_images
+from segpp_deploy.runtimes.profiling import NodeTime, summarize
+from segpp_deploy.runtimes.session import Profile, SessionOptions, require_images
 from segpp_deploy.runtimes.target import EngineSource, describe_source
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 from segpp_deploy.runtimes.tensorrt.loader import REBUILD, LoadedEngine, load_engine
+from segpp_deploy.runtimes.tensorrt.profile import find_parts
 from segpp_deploy.runtimes.tensorrt.runner import EngineRunner
 
 
@@ -25,6 +27,7 @@ class TensorRtSession:
         self.metadata = metadata
         loaded = load_engine(trt, source, needs_plugins=metadata.lowering is Lowering.PLUGIN)
         _require_contract(source, loaded, metadata)
+        self._parts = find_parts(trt.api, loaded.engine) if options.profile else {}
         self._runner: EngineRunner | None = EngineRunner(trt, loaded, options.profile)
         self._layer_times = self._runner.layer_times
 
@@ -41,10 +44,12 @@ class TensorRtSession:
             self._runner.close()
             self._runner = None
 
-    def operation_times(self, skip_runs: int = 0) -> tuple[OperationTime, ...]:
+    def profile(self, skip_runs: int = 0) -> Profile:
         """Close the session and return the mean times; see `ProfiledSession`. An operation is a layer of the engine."""
         self.close()
-        return average_runs(self._layer_times[skip_runs:])
+        runs = self._layer_times[skip_runs:]
+        nodes = (NodeTime(layer, self._parts.get(layer, NetworkPart.REST), elapsed_ms) for run in runs for layer, elapsed_ms in run)
+        return summarize(nodes, len(runs))
 
 
 def _require_contract(source: EngineSource, loaded: LoadedEngine, metadata: ExportMetadata) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +39,7 @@ class FakeTensorRt:
     TensorIOMode = TensorIOMode
     EngineValidity = EngineValidity
     EngineInvalidityDiagnostics = EngineInvalidityDiagnostics
+    LayerInformationFormat = SimpleNamespace(JSON="json")
     ComputeCapability = SimpleNamespace(NONE=0, CURRENT=1, SM75=75, SM89=89, SM120=120)
 
     class ILogger:
@@ -102,6 +104,12 @@ class FakeEngine:
 
     def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
         return [(batch, HEIGHT, WIDTH, 3) for batch in (1, 1, self.api.max_batch)]
+
+    def create_engine_inspector(self) -> Any:
+        project = "encoder.stages.0.layers.0.feed_forward.project/node_conv2d_4"
+        sources = f"[ONNX Layer: {project}]\x1e[ONNX Layer: encoder.stages.0.layers.0.feed_forward/node_add_1]"
+        layers = [{"Name": "conv + bias", "Metadata": sources}, {"Name": "argmax", "Metadata": ""}]
+        return SimpleNamespace(get_engine_information=lambda form: json.dumps({"Layers": layers}))
 
     def create_execution_context(self) -> Any:
         if self.api.context_is_refused:

@@ -16,6 +16,7 @@ from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
+from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import RuntimeFacts
@@ -128,11 +129,13 @@ def test_profile(target: TargetName, tmp_path: Path, cuda: FakeCuda) -> None:
     session = open_session(write_engine(tmp_path, target), SessionOptions(profile=True))
     for _ in range(3):
         session.run(noise(1))
-    times = session.operation_times(skip_runs=1)
-    assert [(time.operation, time.milliseconds, time.count) for time in times] == [
+    profile = session.profile(skip_runs=1)
+    assert [(time.operation, time.milliseconds, time.count) for time in profile.operations] == [
         ("conv + bias", 2.0, 1),
         ("argmax", 0.5, 1),
     ]
+    assert profile.parts[NetworkPart.FEED_FORWARD] == 2.0
+    assert profile.parts[NetworkPart.REST] == 0.5  # the inspector names no node that it comes from
     assert not cuda.live
 
 
