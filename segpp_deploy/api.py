@@ -288,6 +288,8 @@ def bench(
     report_dir: AnyPath | None = None,
     batch: int | None = None,
     baseline: AnyPath | None = None,
+    end_to_end: bool = False,
+    picture: AnyPath | None = None,
     progress: Progress = no_progress,
 ) -> BenchResult:
     """Time engines that take turns, each in a process of its own; speed-ups are over the first.
@@ -296,11 +298,13 @@ def bench(
         engines: the engine files.
         iterations: timed calls of each.
         warmup: untimed calls before.
-        profile: also take the time of each kind of operation.
+        profile: also take the time by part of the network and by kind of operation.
         threads: CPU threads; what they were built with if None.
-        report_dir: also write bench.json and bench.md there.
+        report_dir: also write bench.json, bench.md and bench.html there.
         batch: images per call of engines with a dynamic batch; 1 if None.
         baseline: an earlier bench.json to compare with.
+        end_to_end: also time the way from a picture file to the answer in the picture's geometry.
+        picture: a picture or a directory of them for that; a generated one if None.
         progress: told about each call.
     """
     from segpp_deploy.workflows.bench.run import run_bench
@@ -314,6 +318,8 @@ def bench(
         report_dir=None if report_dir is None else Path(report_dir),
         batch=batch,
         baseline=None if baseline is None else Path(baseline),
+        end_to_end=end_to_end,
+        picture=None if picture is None else Path(picture),
     )
     return run_bench(options, progress)
 

@@ -93,14 +93,14 @@ def calibrate(graph: object = GRAPH) -> CommandText:
     return _line("calibrate", graph, data=DATASET) + " " + out(RANGES)
 
 
-def bench(*engines: object) -> CommandText:
+def bench(*engines: object, **options: object) -> CommandText:
     """Return a benchmark of one engine or several.
 
     Example:
         >>> print(bench("original.engine", "fast.engine"))
         segpp-deploy bench original.engine fast.engine
     """
-    return _line("bench", *(engines or [ENGINE]))
+    return _line("bench", *(engines or [ENGINE]), **options)
 
 
 def tune(model: object = MODEL, /, **options: object) -> CommandText:

@@ -60,7 +60,7 @@ EDGES: dict[str, str] = {
     # what users see
     "report": "model tasks/protocol",
     "workflows": "engine graph graph/precision report tuning/calibration",
-    "workflows/bench": "engine evaluation hardware report runtimes",
+    "workflows/bench": "data data/scenes engine evaluation hardware report runtimes",
     "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
     "tuning/calibration workflows",
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",

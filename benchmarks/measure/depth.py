@@ -115,7 +115,7 @@ def measure(checkpoint: Path, limit: int | None, folder: Path) -> list[Row]:
         )
     result = run_bench(BenchOptions(tuple(timed), iterations=ITERATIONS, warmup=1))
     for index, (row, timing) in enumerate(zip(rows, result.engines, strict=True)):
-        latency = {"median_ms": timing.latency_ms.median, "best_ms": timing.latency_ms.min}
+        latency = {"median_ms": timing.calls.latency_ms.median, "best_ms": timing.calls.latency_ms.min}
         row |= {**latency, "speedup": result.speedup(0, index)}
     return rows
 

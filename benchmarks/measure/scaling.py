@@ -120,7 +120,7 @@ def time_in_turns(cell: Cell, engines: Mapping[Preset, Path]) -> list[Row]:
     """Time engines by mode that are loaded together; speed-ups are over the baseline, where that is one of them."""
     paths = tuple(engines.values())
     once = run_bench(BenchOptions(paths, iterations=1, warmup=1))
-    seconds = sum(timing.latency_ms.median for timing in once.engines) / 1e3
+    seconds = sum(timing.calls.latency_ms.median for timing in once.engines) / 1e3
     rounds = int(min(max(_TURN_SECONDS / seconds, _LEAST_ROUNDS), _MOST_ROUNDS))
     result = run_bench(BenchOptions(paths, iterations=rounds, warmup=1))
     return [
@@ -130,8 +130,8 @@ def time_in_turns(cell: Cell, engines: Mapping[Preset, Path]) -> list[Row]:
             "size": str(cell.size),
             "batch": cell.batch,
             "mode": str(mode),
-            "median_ms": timing.latency_ms.median,
-            "best_ms": timing.latency_ms.min,
+            "median_ms": timing.calls.latency_ms.median,
+            "best_ms": timing.calls.latency_ms.min,
             "rounds": rounds,
             "speedup": result.speedup(0, index) if BASELINE in engines else None,
             "peak_bytes": timing.peak_memory_bytes,

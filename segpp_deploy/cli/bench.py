@@ -16,17 +16,27 @@ def bench(
     engines: Annotated[list[Path], typer.Argument(metavar="ENGINE...", help="Files written by build-engine.")],
     iterations: Annotated[int, typer.Option(metavar="N", help="Timed calls of each engine.")] = ITERATIONS,
     warmup: Annotated[int, typer.Option(metavar="N", help="Untimed calls before.")] = WARMUP,
-    profile: Annotated[bool, typer.Option("--profile", help="Also take the time of each kind of operation.")] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also show which part of the network the time goes to.")
+    ] = False,
     threads: ThreadsOption = None,
     batch: Annotated[
         int | None, typer.Option(metavar="N", help="Images per call of engines with a dynamic batch; 1 if absent.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="REPORT_DIR", help="Also write bench.json and bench.md there.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="REPORT_DIR", help="Also write bench.json, bench.md and bench.html there."),
     ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="An earlier bench.json: exit code 1 where an engine became slower."),
+    ] = None,
+    end_to_end: Annotated[
+        bool, typer.Option("--end-to-end", help="Also time the way from a picture file to the answer.")
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="Pictures for --end-to-end, in turns; a generated one if absent."),
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -37,7 +47,9 @@ def bench(
     """
     from segpp_deploy.workflows.bench.run import run_bench
 
-    options = BenchOptions(tuple(engines), iterations, warmup, profile, threads, out, batch, baseline)
+    options = BenchOptions(
+        tuple(engines), iterations, warmup, profile, threads, out, batch, baseline, end_to_end, picture
+    )
     output = Output(json, quiet)
     with output.progress() as progress:
         result = run_bench(options, progress)

@@ -57,6 +57,27 @@ class Environment:
     packages: dict[str, str]
     gpus: tuple[Gpu, ...]
 
+    @property
+    def in_one_line(self) -> str:
+        """The machine in a line."""
+        return f"{self.cpu}, {self.cpu_cores} cores, {self.os}, Python {self.python}"
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """What is known, by name."""
+        memory = f"{self.memory_bytes / 2**30:.0f} GiB" if self.memory_bytes else ""
+        rows = [
+            ("CPU", f"{self.cpu}, {self.cpu_cores} cores"),
+            ("CPU features", ", ".join(self.cpu_features)),
+            ("memory", memory),
+            *(("GPU", f"{gpu.name}, driver {gpu.driver_version}") for gpu in self.gpus),
+            ("system", self.os),
+            ("Python", self.python),
+            ("segpp-deploy", self.tool_version),
+            *self.packages.items(),
+        ]
+        return [(name, value) for name, value in rows if value]
+
 
 def describe_environment() -> Environment:
     """Describe this machine without importing any of the packages it lists."""

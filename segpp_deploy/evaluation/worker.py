@@ -21,7 +21,7 @@ from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
-from segpp_deploy.runtimes.session import OperationTime, Session, SessionOptions
+from segpp_deploy.runtimes.session import Profile, Session, SessionOptions
 
 Opener = Callable[[Path, SessionOptions], Session]
 
@@ -81,10 +81,8 @@ def start_worker(
         yield EngineWorker(engine, load_seconds, pipe, process)
 
 
-def profile_engine(
-    engine: Path, options: SessionOptions, runs: int, warmup: int, open_batch: int = 1
-) -> tuple[OperationTime, ...]:
-    """Return the mean times of an engine's operations over `runs` runs, taken in a fresh process.
+def profile_engine(engine: Path, options: SessionOptions, runs: int, warmup: int, open_batch: int = 1) -> Profile:
+    """Return where the time of an engine's runs goes, as means over `runs` runs in a fresh process.
 
     Args:
         engine: its file.
@@ -97,8 +95,8 @@ def profile_engine(
         SegppError: the engine cannot be opened or run, or the process dies.
     """
     with _process(_profile, engine, options, runs, warmup, open_batch) as (pipe, process):
-        times: tuple[OperationTime, ...] = _receive(pipe, engine, process)
-        return times
+        profile: Profile = _receive(pipe, engine, process)
+        return profile
 
 
 @contextlib.contextmanager

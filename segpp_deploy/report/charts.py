@@ -13,6 +13,7 @@ _ACCENT = "#2f6f4f"
 _BASELINE = "#8a8f98"
 _INK = "#333a45"
 _WIDTH, _HEIGHT = 7.2, 3.8
+_WIDE_RANGE = 4  # from here on a logarithmic axis shows the small values too
 _STYLE = {"svg.hashsalt": "segpp", "font.family": "sans-serif", "font.size": 10, "axes.labelcolor": _INK}
 
 
@@ -50,6 +51,42 @@ def draw_lines(lines: Sequence[ChartLine], x_label: str, y_label: str) -> str:
         axes.legend(frameon=False)
 
     return _draw(draw, x_label)
+
+
+def draw_distributions(lines: Sequence[ChartLine], x_label: str) -> str:
+    """Return shares of 0 to 100 % over a value as steps, in an SVG element; the same points give the same text.
+
+    Raises:
+        SegppError: matplotlib is not installed.
+    """
+
+    def draw(axes: Any) -> None:
+        for line in lines:
+            axes.plot(*zip(*line.points, strict=True), drawstyle="steps-post", label=line.label, zorder=3)
+        values = [x for line in lines for x, _ in line.points]
+        if max(values) > _WIDE_RANGE * min(values) > 0:
+            axes.set_xscale("log")
+        axes.set(ylabel="% of calls", ylim=(0, 100))
+        axes.legend(frameon=False)
+
+    return _draw(draw, x_label)
+
+
+def draw_warmup(lines: Sequence[ChartLine], warmup: int) -> str:
+    """Return the times of first calls over their median in an SVG element; a line stands behind the warm-up.
+
+    Raises:
+        SegppError: matplotlib is not installed.
+    """
+
+    def draw(axes: Any) -> None:
+        for line in lines:
+            axes.plot(*zip(*line.points, strict=True), marker=".", label=line.label, zorder=3)
+        axes.axvline(warmup + 0.5, color=_BASELINE, linestyle="--")
+        axes.set(ylabel="time / median", ylim=(0, None))
+        axes.legend(frameon=False)
+
+    return _draw(draw, "call")
 
 
 def draw_tradeoff(points: Sequence[ChartPoint], x_label: str, y_label: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from segpp_deploy.config import Choice
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.graph.network_parts import NetworkPart
-from segpp_deploy.runtimes.session import OperationTime, ProfiledSession, Profile
+from segpp_deploy.runtimes.session import OperationTime, Profile, ProfiledSession
 
 
 def profile_session(session: ProfiledSession, runs: int, warmup: int, open_batch: int = 1) -> Profile:

@@ -70,7 +70,9 @@ def _pools_before(layout: ir.Node) -> bool:
 
 def _pools_behind(layout: ir.Node) -> bool:
     readers = [use.node for use in layout.outputs[0].uses()]
-    return any(reader.op_type in _POOLING or (reader.op_type in _LAYOUT and _pools_behind(reader)) for reader in readers)
+    return any(
+        reader.op_type in _POOLING or (reader.op_type in _LAYOUT and _pools_behind(reader)) for reader in readers
+    )
 
 
 def _makers(node: ir.Node) -> list[ir.Node]:

@@ -63,9 +63,6 @@ def sum_events(events: list[dict[str, Any]], skip_runs: int, parts: Mapping[str,
             event["dur"] / 1000,
         )
         for event in events
-        if starts
-        and event.get("cat") == "Node"
-        and event["name"].endswith(_KERNEL_SUFFIX)
-        and event["ts"] >= starts[0]
+        if starts and event.get("cat") == "Node" and event["name"].endswith(_KERNEL_SUFFIX) and event["ts"] >= starts[0]
     )
     return summarize(nodes, len(starts))

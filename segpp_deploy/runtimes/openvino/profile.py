@@ -31,9 +31,7 @@ def find_parts(compiled: Any) -> Mapping[str, NetworkPart]:
 def read_times(request: Any, parts: Mapping[str, NetworkPart]) -> list[NodeTime]:
     """Return the times of the last run. Nodes that were fused into others are listed without time, and left out."""
     return [
-        NodeTime(
-            node.node_type, parts.get(node.node_name, NetworkPart.REST), node.real_time.total_seconds() * 1000
-        )
+        NodeTime(node.node_type, parts.get(node.node_name, NetworkPart.REST), node.real_time.total_seconds() * 1000)
         for node in request.profiling_info
         if node.real_time
     ]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import input_spec, output_spec
-from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.graph.metadata import ExportMetadata
+from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.runtimes.profiling import NodeTime, summarize
 from segpp_deploy.runtimes.session import Profile, SessionOptions, require_images
 from segpp_deploy.runtimes.target import EngineSource, describe_source
@@ -48,7 +48,11 @@ class TensorRtSession:
         """Close the session and return the mean times; see `ProfiledSession`. An operation is a layer of the engine."""
         self.close()
         runs = self._layer_times[skip_runs:]
-        nodes = (NodeTime(layer, self._parts.get(layer, NetworkPart.REST), elapsed_ms) for run in runs for layer, elapsed_ms in run)
+        nodes = (
+            NodeTime(layer, self._parts.get(layer, NetworkPart.REST), elapsed_ms)
+            for run in runs
+            for layer, elapsed_ms in run
+        )
         return summarize(nodes, len(runs))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy import commands
+from segpp_deploy.errors import CommandText
+
 ITERATIONS = 50
 WARMUP = 5
 
@@ -17,12 +20,14 @@ class BenchOptions:
         engines: the files; the first is the baseline of the speed-ups.
         iterations: timed calls of each.
         warmup: untimed calls of each before.
-        profile: take the time by operation as well, in runs of their own.
+        profile: take the time by part of the network and by operation as well, in runs of their own.
         threads: CPU threads; None = what the engines were built with.
-        report_dir: write bench.json and bench.md there.
+        report_dir: write bench.json, bench.md and bench.html there.
         batch: images per call, which engines with a dynamic batch are given; None = what each was exported for, and
             one where its batch is dynamic.
         baseline: an earlier bench.json; engines that are slower than there, beyond noise, fail the command.
+        end_to_end: also time what lies between a picture file and the answer in the picture's own geometry.
+        picture: a picture, or a directory of them, for that, which it asks for by itself; None: a generated one.
     """
 
     engines: tuple[Path, ...]
@@ -33,3 +38,25 @@ class BenchOptions:
     report_dir: Path | None = None
     batch: int | None = None
     baseline: Path | None = None
+    end_to_end: bool = False
+    picture: Path | None = None
+
+    @property
+    def times_pictures(self) -> bool:
+        """Whether pictures are timed from end to end."""
+        return self.end_to_end or self.picture is not None
+
+    @property
+    def command(self) -> CommandText:
+        """The command that asks for the same."""
+        values = {
+            "iterations": self.iterations,
+            "warmup": self.warmup,
+            "threads": self.threads,
+            "batch": self.batch,
+            "picture": self.picture,
+            "baseline": self.baseline,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        flags = [f"--{name}" for name, on in (("profile", self.profile), ("end-to-end", self.end_to_end)) if on]
+        return commands.bench(*self.engines, *flags, **given)

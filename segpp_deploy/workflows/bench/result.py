@@ -12,10 +12,36 @@ from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluation.environment import Environment
 from segpp_deploy.evaluation.latency import InterleavedLatency, LatencyStats
 from segpp_deploy.report.tables import Column, Table
-from segpp_deploy.runtimes.session import OperationTime
+from segpp_deploy.runtimes.session import Profile
 from segpp_deploy.workflows.bench.baseline import Comparison
 
 _SHOWN_OPERATIONS = 12
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Calls that were timed.
+
+    Args:
+        latency_ms: their summary.
+        samples_ms: of every timed call, in their order.
+        warmup_ms: of the calls before them.
+    """
+
+    latency_ms: LatencyStats
+    samples_ms: tuple[float, ...]
+    warmup_ms: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        stats = asdict(self.latency_ms)
+        return {
+            "throughput_ips": stats.pop("throughput_ips"),
+            "samples": stats.pop("samples"),
+            "latency_ms": stats,
+            "samples_ms": [round(value, 4) for value in self.samples_ms],
+            "warmup_ms": [round(value, 4) for value in self.warmup_ms],
+        }
 
 
 @dataclass(frozen=True)
@@ -28,11 +54,10 @@ class EngineTiming:
         batch: images per call.
         threads: CPU threads it ran with.
         load_seconds: from the file to a session that is ready.
-        latency_ms: of one call.
+        calls: of the engine.
         peak_memory_bytes: of a fresh process that loads the engine and runs it.
-        operations: mean time by operation, the longest first; None unless asked for.
-        samples_ms: of every timed call, in their order.
-        warmup_ms: of the calls before them.
+        profile: where the time of a call goes; None unless asked for.
+        end_to_end: from a picture file to the answer in the picture's geometry; None unless asked for.
     """
 
     path: Path
@@ -40,15 +65,13 @@ class EngineTiming:
     batch: int
     threads: int
     load_seconds: float
-    latency_ms: LatencyStats
+    calls: Samples
     peak_memory_bytes: int
-    operations: tuple[OperationTime, ...] | None
-    samples_ms: tuple[float, ...] = ()
-    warmup_ms: tuple[float, ...] = ()
+    profile: Profile | None = None
+    end_to_end: Samples | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        stats = asdict(self.latency_ms)
         metadata = self.manifest.metadata
         values = {
             "path": str(self.path),
@@ -60,31 +83,45 @@ class EngineTiming:
             "dynamic_batch": metadata.batch is None,
             "threads": self.threads,
             "load_seconds": self.load_seconds,
-            "throughput_ips": stats.pop("throughput_ips"),
-            "samples": stats.pop("samples"),
-            "latency_ms": stats,
+            **self.calls.to_dict(),
             "peak_memory_bytes": self.peak_memory_bytes,
-            "samples_ms": [round(value, 4) for value in self.samples_ms],
-            "warmup_ms": [round(value, 4) for value in self.warmup_ms],
         }
-        if self.operations is not None:
-            values["operations"] = [asdict(operation) for operation in self.operations]
+        if self.end_to_end is not None:
+            values["end_to_end"] = self.end_to_end.to_dict()
+        if self.profile is not None:
+            values["parts"] = [{"part": str(part), "milliseconds": ms} for part, ms in self.profile.parts.items()]
+            values["operations"] = [asdict(operation) for operation in self.profile.operations]
         return values
 
 
 @dataclass(frozen=True)
 class BenchResult:
-    """All engines, in the order they were named; their samples of one round were taken after one another."""
+    """All engines, in the order they were named; their samples of one round were taken after one another.
+
+    Args:
+        engines: what was measured of each.
+        latency: of the engines' calls, by their number as text.
+        environment: the machine.
+        command: asks for the same again.
+        comparison: with an earlier measurement.
+        pictures: what was timed from end to end, in words; "" where nothing was.
+        remarks: what else there is to know.
+    """
 
     engines: tuple[EngineTiming, ...]
     latency: InterleavedLatency
     environment: Environment
+    command: str
     comparison: Comparison | None = None
+    pictures: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What has to be known to believe a comparison with an earlier measurement."""
-        return () if self.comparison is None else self.comparison.notes
+        """What has to be known to believe the figures."""
+        compared = () if self.comparison is None else self.comparison.notes
+        seen = (f"Timed from end to end: {self.pictures}.",) if self.pictures else ()
+        return (*compared, *seen, *self.remarks)
 
     def summary(self) -> str:
         """Return nothing: the tables say it all."""
@@ -99,7 +136,8 @@ class BenchResult:
         """Return the JSON document of `bench --json`; `speedup` is over the first engine."""
         engines = [{**timing.to_dict(), "speedup": self.speedup(0, index)} for index, timing in enumerate(self.engines)]
         compared = {} if self.comparison is None else {"baseline": self.comparison.to_dict()}
-        return {"engines": engines, "environment": asdict(self.environment), **compared}
+        seen = {"pictures": self.pictures} if self.pictures else {}
+        return {"engines": engines, "environment": asdict(self.environment), **seen, **compared}
 
     def require_no_regression(self) -> None:
         """Check that nothing is slower than in the baseline, where there is one.
@@ -116,18 +154,19 @@ class BenchResult:
 
     def tables(self) -> tuple[Table, ...]:
         """Return the timings as a table, and one more for every profiled engine."""
-        headings = ("batch", "median ms", "p90", "p99", "images/s", "speed-up", "peak MiB", "samples")
+        way = ("end to end ms",) if self.pictures else ()
+        headings = ("batch", "median ms", "p90", "p99", *way, "images/s", "speed-up", "peak MiB", "samples")
         columns = (Column("engine", is_number=False), Column("mode", is_number=False), *map(Column, headings))
         rows = tuple(self._row(index, timing) for index, timing in enumerate(self.engines))
         names = tuple(str(timing.path) for timing in self.engines)
         return (
             Table("Latency", columns, rows),
             *(() if self.comparison is None else (self.comparison.table(names),)),
-            *(_profile_table(timing) for timing in self.engines if timing.operations),
+            *(table for timing in self.engines if timing.profile for table in _profile_tables(timing, timing.profile)),
         )
 
     def _row(self, index: int, timing: EngineTiming) -> tuple[str, ...]:
-        stats = timing.latency_ms
+        stats = timing.calls.latency_ms
         return (
             str(timing.path),
             timing.manifest.metadata.mode,
@@ -135,6 +174,7 @@ class BenchResult:
             f"{stats.median:.1f}",
             f"{stats.p90:.1f}",
             f"{stats.p99:.1f}",
+            *((f"{timing.end_to_end.latency_ms.median:.1f}",) if timing.end_to_end else ()),
             f"{stats.throughput_ips:.2f}",
             f"{self.speedup(0, index):.2f}x",
             f"{timing.peak_memory_bytes / 2**20:.0f}",
@@ -142,16 +182,24 @@ class BenchResult:
         )
 
 
-def _profile_table(timing: EngineTiming) -> Table:
-    operations = timing.operations or ()
-    total = sum(operation.milliseconds for operation in operations) or 1.0
-    shown = [(entry.operation, entry.milliseconds, entry.count) for entry in operations[:_SHOWN_OPERATIONS]]
-    rest = operations[_SHOWN_OPERATIONS:]
+def _profile_tables(timing: EngineTiming, profile: Profile) -> tuple[Table, Table]:
+    total = sum(profile.parts.values()) or 1.0
+
+    def cells(name: str, milliseconds: float) -> tuple[str, str, str]:
+        return name, f"{milliseconds:.2f}", f"{100 * milliseconds / total:.1f} %"
+
+    parts = tuple(cells(str(part), milliseconds) for part, milliseconds in profile.parts.items())
+    shown = [(entry.operation, entry.milliseconds, entry.count) for entry in profile.operations[:_SHOWN_OPERATIONS]]
+    rest = profile.operations[_SHOWN_OPERATIONS:]
     if rest:
         shown.append(("others", sum(entry.milliseconds for entry in rest), sum(entry.count for entry in rest)))
-    rows = tuple(
-        (name, f"{milliseconds:.2f}", f"{100 * milliseconds / total:.1f} %", str(count))
-        for name, milliseconds, count in shown
+    operations = tuple((*cells(name, milliseconds), str(count)) for name, milliseconds, count in shown)
+    columns = (Column("ms"), Column("share"))
+    return (
+        Table(f"Parts of {timing.path} (profiled)", (Column("part", is_number=False), *columns), parts),
+        Table(
+            f"Operations of {timing.path} (profiled)",
+            (Column("operation", is_number=False), *columns, Column("nodes")),
+            operations,
+        ),
     )
-    columns = (Column("operation", is_number=False), Column("ms"), Column("share"), Column("nodes"))
-    return Table(f"Operations of {timing.path} (profiled)", columns, rows)

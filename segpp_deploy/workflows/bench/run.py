@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.engine.open import verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.environment import Environment, describe_environment
-from segpp_deploy.evaluation.latency import require_counts, take_turns
+from segpp_deploy.evaluation.latency import InterleavedLatency, Timer, require_counts, take_turns
 from segpp_deploy.evaluation.regression import compare_samples
-from segpp_deploy.evaluation.worker import profile_engine, start_worker
-from segpp_deploy.files import require_writable, write_text
+from segpp_deploy.evaluation.worker import EngineWorker, profile_engine, start_worker
+from segpp_deploy.files import require_writable
 from segpp_deploy.hardware.cpu import physical_cores, require_threads
 from segpp_deploy.progress import Progress, no_progress
-from segpp_deploy.report.json_report import to_json
-from segpp_deploy.report.tables import to_markdown
-from segpp_deploy.runtimes.session import OperationTime, SessionOptions
+from segpp_deploy.runtimes.session import Profile, SessionOptions
 from segpp_deploy.workflows.bench.baseline import Baseline, Comparison, describe_other_machine, read_baseline
 from segpp_deploy.workflows.bench.batches import check_batch, require_batch
 from segpp_deploy.workflows.bench.options import BenchOptions
-from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming
+from segpp_deploy.workflows.bench.pictures import open_pictures
+from segpp_deploy.workflows.bench.report import REPORT_NAME, write_report
+from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming, Samples
 
 _PROFILE_RUNS = 10
-REPORT_NAME = "bench.json"
 
 
 def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchResult:
-    """Time engines on noise, each in a process of its own.
+    """Time engines on noise, and on pictures if asked, each in a process of its own.
 
     Several engines take turns, forwards in one round and backwards in the next, so that a machine that slows down for a
     while slows all of them. All are loaded at once: together they have to fit into memory.
 
     Raises:
-        SegppError: no engine, impossible counts, an engine that cannot be opened or run or that takes another batch,
-            or a report that cannot be written.
+        SegppError: no engine, impossible counts, an engine that cannot be opened or run or that takes another batch, no
+            such picture or one that cannot be read, or a report that cannot be written.
     """
     _check_options(options)
     if options.report_dir is not None:
@@ -47,11 +50,19 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
     open_batch = options.batch or 1
     session_options = SessionOptions(options.threads)
     with ExitStack() as stack:
+        pictures = None
+        if options.times_pictures:
+            tasks = [manifest.metadata.task for manifest in manifests]
+            pictures = stack.enter_context(open_pictures(options.picture, tasks))
         workers = []
         for index, engine in enumerate(options.engines):
             progress("Loading engines", index, len(options.engines))
             workers.append(stack.enter_context(start_worker(engine, session_options, open_batch)))
-        timers = {str(index): worker.run_ms for index, worker in enumerate(workers)}
+        timers: dict[str, Timer] = {}
+        for index, (worker, manifest) in enumerate(zip(workers, manifests, strict=True)):
+            timers[str(index)] = worker.run_ms
+            if pictures is not None:
+                timers[_way(index)] = partial(_predict_next, worker, cycle(pictures.by_task[manifest.metadata.task]))
         latency = take_turns(timers, options.iterations, options.warmup, progress)
         peaks = [worker.peak_memory_bytes() for worker in workers]
         loads = [worker.load_seconds for worker in workers]
@@ -62,20 +73,32 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
             batch=manifest.metadata.batch or open_batch,
             threads=options.threads or manifest.threads or physical_cores(),
             load_seconds=loads[index],
-            latency_ms=latency.stats(str(index), manifest.metadata.batch or open_batch),
+            calls=_samples(latency, str(index), manifest.metadata.batch or open_batch),
             peak_memory_bytes=peaks[index],
-            operations=_profile(engine, options, progress) if options.profile else None,
-            samples_ms=latency.samples_ms[str(index)],
-            warmup_ms=latency.warmup_ms[str(index)],
+            profile=_profile(engine, options, progress) if options.profile else None,
+            end_to_end=None if pictures is None else _samples(latency, _way(index)),
         )
         for index, (engine, manifest) in enumerate(zip(options.engines, manifests, strict=True))
     )
     environment = describe_environment()
     comparison = None if baseline is None else _compare(timings, baseline, environment, options)
-    result = BenchResult(timings, latency, environment, comparison)
+    seen = "" if pictures is None else pictures.description
+    result = BenchResult(timings, latency, environment, options.command, comparison, seen)
     if options.report_dir is not None:
-        write_report(result, options.report_dir)
+        result = replace(result, remarks=write_report(result, options.report_dir))
     return result
+
+
+def _way(index: int) -> str:
+    return f"{index} end to end"
+
+
+def _predict_next(worker: EngineWorker, pictures: Iterator[Path]) -> float:
+    return worker.predict_ms(next(pictures))
+
+
+def _samples(latency: InterleavedLatency, name: str, batch: int = 1) -> Samples:
+    return Samples(latency.stats(name, batch), latency.samples_ms[name], latency.warmup_ms[name])
 
 
 def _compare(
@@ -85,26 +108,17 @@ def _compare(
     changes = []
     for timing in timings:
         before = baseline.samples_of(timing.to_dict())
-        changes.append(None if before is None else compare_samples(before, timing.samples_ms))
+        changes.append(None if before is None else compare_samples(before, timing.calls.samples_ms))
     return Comparison(options.baseline, tuple(changes), describe_other_machine(baseline, environment))
 
 
-def write_report(result: BenchResult, folder: Path) -> None:
-    """Write bench.json and bench.md."""
-    environment = result.environment
-    machine = f"{environment.cpu}, {environment.cpu_cores} cores, {environment.os}, Python {environment.python}"
-    sections = [f"## {table.title}\n\n{to_markdown(table)}" for table in result.tables()]
-    write_text(folder / REPORT_NAME, to_json(result.to_dict()) + "\n")
-    write_text(folder / "bench.md", "\n\n".join(["# Benchmark", machine, *sections]) + "\n")
-
-
-def _profile(engine: Path, options: BenchOptions, progress: Progress) -> tuple[OperationTime, ...]:
+def _profile(engine: Path, options: BenchOptions, progress: Progress) -> Profile:
     runs = min(options.iterations, _PROFILE_RUNS)
     progress(f"Profiling {engine}", 0, 1)
     warmup = min(options.warmup, runs)
-    times = profile_engine(engine, SessionOptions(options.threads), runs, warmup, options.batch or 1)
+    profile = profile_engine(engine, SessionOptions(options.threads), runs, warmup, options.batch or 1)
     progress(f"Profiling {engine}", 1, 1)
-    return times
+    return profile
 
 
 def _check_options(options: BenchOptions) -> None:

@@ -65,7 +65,7 @@ def render_comparison(result: CompareResult, title: str) -> str:
             if row["value"] is not None and row["commands"]
         ],
         command=result.command,
-        environment=_environment(result),
+        environment=result.environment.rows,
     )
     return f"{page}\n"
 
@@ -204,19 +204,3 @@ def _embed(galleries: Sequence[Gallery], folder: Path) -> Mapping[str, str]:
             break
         data = {name: encode_webp(read_image(folder / name), width, min(quality, QUALITY)) for name in files}
     return {name: data_uri(content) for name, content in data.items()}
-
-
-def _environment(result: CompareResult) -> list[tuple[str, str]]:
-    machine = result.environment
-    memory = f"{machine.memory_bytes / 2**30:.0f} GiB" if machine.memory_bytes else ""
-    rows = [
-        ("CPU", f"{machine.cpu}, {machine.cpu_cores} cores"),
-        ("CPU features", ", ".join(machine.cpu_features)),
-        ("memory", memory),
-        *(("GPU", f"{gpu.name}, driver {gpu.driver_version}") for gpu in machine.gpus),
-        ("system", machine.os),
-        ("Python", machine.python),
-        ("segpp-deploy", machine.tool_version),
-        *machine.packages.items(),
-    ]
-    return [(name, value) for name, value in rows if value]
