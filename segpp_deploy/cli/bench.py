@@ -17,7 +17,7 @@ def bench(
     iterations: Annotated[int, typer.Option(metavar="N", help="Timed calls of each engine.")] = ITERATIONS,
     warmup: Annotated[int, typer.Option(metavar="N", help="Untimed calls before.")] = WARMUP,
     profile: Annotated[
-        bool, typer.Option("--profile", help="Also show which part of the network the time goes to.")
+        bool, typer.Option("--profile", help="Also show where the time goes: by part of the network, by operation.")
     ] = False,
     threads: ThreadsOption = None,
     batch: Annotated[

@@ -23,8 +23,8 @@ def name_after_modules(graph: ir.Graph) -> None:
 
     What an encoder layer computes between its modules is told apart by what it is: merging is our own ops, or pooling
     with its changes of layout; a sum belongs to what computed the last of its terms; all else is attention's. Outside
-    of the encoder and the head is what makes the network's input of the picture, and what follows the head, which counts
-    as the head's.
+    of the encoder and the head lie what makes the network's input of the picture, and what follows the head, which
+    counts as the head's.
     """
     order = {node: index for index, node in enumerate(graph)}
     for node in order:
@@ -69,10 +69,8 @@ def _pools_before(layout: ir.Node) -> bool:
 
 
 def _pools_behind(layout: ir.Node) -> bool:
-    readers = [use.node for use in layout.outputs[0].uses()]
-    return any(
-        reader.op_type in _POOLING or (reader.op_type in _LAYOUT and _pools_behind(reader)) for reader in readers
-    )
+    users = [use.node for use in layout.outputs[0].uses()]
+    return any(user.op_type in _POOLING or (user.op_type in _LAYOUT and _pools_behind(user)) for user in users)
 
 
 def _makers(node: ir.Node) -> list[ir.Node]:

@@ -165,12 +165,9 @@ class _Quantizer:
 
     def _add_pair(self, layer: Layer, value: ir.Value, scale: npt.NDArray[np.floating]) -> ir.Value:
         constants = [self._constant(f"{value.name}.scale", scale), self._constant(f"{value.name}.zero", np.int8(0))]
-        quantized = self._node(
-            layer, "QuantizeLinear", [value, *constants], f"{value.name}.quantized", ir.DataType.INT8
-        )
-        restored = self._node(
-            layer, "DequantizeLinear", [quantized, *constants], f"{value.name}.dequantized", value.dtype
-        )
+        names = f"{value.name}.quantized", f"{value.name}.dequantized"
+        quantized = self._node(layer, "QuantizeLinear", [value, *constants], names[0], ir.DataType.INT8)
+        restored = self._node(layer, "DequantizeLinear", [quantized, *constants], names[1], value.dtype)
         nodes = [_producer(quantized), _producer(restored)]
         maker = value.producer()
         if maker is None:

@@ -48,11 +48,8 @@ class TensorRtSession:
         """Close the session and return the mean times; see `ProfiledSession`. An operation is a layer of the engine."""
         self.close()
         runs = self._layer_times[skip_runs:]
-        nodes = (
-            NodeTime(layer, self._parts.get(layer, NetworkPart.REST), elapsed_ms)
-            for run in runs
-            for layer, elapsed_ms in run
-        )
+        parts = self._parts
+        nodes = (NodeTime(layer, parts.get(layer, NetworkPart.REST), ms) for run in runs for layer, ms in run)
         return summarize(nodes, len(runs))
 
 

@@ -102,8 +102,8 @@ class BenchResult:
         engines: what was measured of each.
         latency: of the engines' calls, by their number as text.
         environment: the machine.
-        command: asks for the same again.
         comparison: with an earlier measurement.
+        command: asks for the same again.
         pictures: what was timed from end to end, in words; "" where nothing was.
         remarks: what else there is to know.
     """
@@ -111,8 +111,8 @@ class BenchResult:
     engines: tuple[EngineTiming, ...]
     latency: InterleavedLatency
     environment: Environment
-    command: str
     comparison: Comparison | None = None
+    command: str = ""
     pictures: str = ""
     remarks: tuple[str, ...] = ()
 

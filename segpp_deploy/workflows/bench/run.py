@@ -83,7 +83,7 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
     environment = describe_environment()
     comparison = None if baseline is None else _compare(timings, baseline, environment, options)
     seen = "" if pictures is None else pictures.description
-    result = BenchResult(timings, latency, environment, options.command, comparison, seen)
+    result = BenchResult(timings, latency, environment, comparison, options.command, seen)
     if options.report_dir is not None:
         result = replace(result, remarks=write_report(result, options.report_dir))
     return result
