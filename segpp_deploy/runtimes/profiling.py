@@ -93,8 +93,13 @@ _MEMBERS = {
 _GROUP_OF = {name: group for group, names in _MEMBERS.items() for name in names.split()}
 
 
+def group_of(operation: str) -> OperationGroup:
+    """Return the group of an operation; an unknown one counts as `OTHER`."""
+    return _GROUP_OF.get(operation, OperationGroup.OTHER)
+
+
 def group_times(times: Iterable[OperationTime]) -> dict[OperationGroup, float]:
-    """Return milliseconds by group, all groups in their order; an unknown operation counts as `OTHER`.
+    """Return milliseconds by group, all groups in their order.
 
     Example:
         >>> group_times([OperationTime("Conv", 2.0, 1), OperationTime("Gemm", 1.0, 4)])[OperationGroup.PRODUCTS]
@@ -102,5 +107,5 @@ def group_times(times: Iterable[OperationTime]) -> dict[OperationGroup, float]:
     """
     milliseconds = dict.fromkeys(OperationGroup, 0.0)
     for time in times:
-        milliseconds[_GROUP_OF.get(time.operation, OperationGroup.OTHER)] += time.milliseconds
+        milliseconds[group_of(time.operation)] += time.milliseconds
     return milliseconds
