@@ -2,27 +2,35 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segpp_deploy.config import OutputKind
+from segpp_deploy.data.images import write_image
 from segpp_deploy.engine.manifest import read_manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation import worker
 from segpp_deploy.evaluation.worker import profile_engine, start_worker
+from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.report.tables import to_markdown
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.session import SessionOptions
+from segpp_deploy.runtimes.session import Profile, SessionOptions
 from segpp_deploy.workflows.bench import run
 from segpp_deploy.workflows.bench.batches import check_batch
 from segpp_deploy.workflows.bench.run import BenchOptions, run_bench
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.tiny_graphs import tiny_metadata, write_tiny
+
+NO_TIME = Profile((), {})
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,7 @@ def test_a_dynamic_batch_is_timed_at_the_batch_that_was_asked_for(
     dynamic_engine: Path, engines: dict[TargetName, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profiled: list[int] = []
-    monkeypatch.setattr(run, "profile_engine", lambda *arguments: profiled.append(arguments[-1]) or ())
+    monkeypatch.setattr(run, "profile_engine", lambda *arguments: profiled.append(arguments[-1]) or NO_TIME)
     paths = (engines[TargetName.CPU], dynamic_engine)  # the first has a fixed batch of 2
     result = run_bench(BenchOptions(paths, iterations=2, warmup=1, profile=True, batch=2))
     fixed, dynamic = result.to_dict()["engines"]
@@ -103,8 +111,8 @@ def test_workers_run_the_batch_that_was_asked_for(dynamic_engine: Path, monkeypa
         def run(self, images: np.ndarray) -> None:
             shapes.append(images.shape)
 
-        def operation_times(self, skip_runs: int) -> tuple[()]:
-            return ()
+        def profile(self, skip_runs: int) -> Profile:
+            return NO_TIME
 
     class Pipe:
         def __init__(self, *requests: object) -> None:
@@ -141,9 +149,71 @@ def test_tensorrt_takes_what_it_was_built_for(dynamic_engine: Path) -> None:
 
 def test_profile(engines: dict[TargetName, Path]) -> None:
     result = run_bench(BenchOptions((engines[TargetName.CPU],), iterations=2, warmup=1, profile=True))
-    operations = {entry["operation"] for entry in result.to_dict()["engines"][0]["operations"]}
-    assert "ReduceMax" in operations
-    assert "ReduceMax" in to_markdown(result.tables()[1])
+    (entry,) = result.to_dict()["engines"]
+    assert "ReduceMax" in {operation["operation"] for operation in entry["operations"]}
+    assert [part["part"] for part in entry["parts"]] == list(NetworkPart)
+    total = sum(operation["milliseconds"] for operation in entry["operations"])
+    assert sum(part["milliseconds"] for part in entry["parts"]) == pytest.approx(total)
+    _, parts, operations = result.tables()
+    assert [row[0] for row in parts.rows] == list(NetworkPart)
+    assert parts.rows[-1][2] == "100.0 %"  # of a graph whose nodes have no paths
+    assert "ReduceMax" in to_markdown(operations)
+
+
+def test_from_end_to_end_on_pictures_of_the_user(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    for number in range(2):
+        write_image(tmp_path / f"{number}.png", np.zeros((30, 40, 3), np.uint8))
+    options = BenchOptions(tuple(engines.values()), iterations=3, warmup=1, threads=1, picture=tmp_path)
+    result = run_bench(options)
+    assert result.notes == (f"Timed from end to end: 2 pictures in {tmp_path}, in turns.",)
+    document = result.to_dict()
+    assert document["pictures"] in result.notes[0]
+    for entry, row in zip(document["engines"], result.tables()[0].rows, strict=True):
+        way = entry["end_to_end"]
+        assert len(way["samples_ms"]) == way["samples"] == 3
+        assert len(way["warmup_ms"]) == 1
+        assert way["throughput_ips"] == pytest.approx(1000 / way["latency_ms"]["mean"]), "one picture at a time"
+        headings = [column.heading for column in result.tables()[0].columns]
+        assert row[headings.index("end to end ms")] == f"{way['latency_ms']['median']:.1f}"
+
+
+def test_each_task_has_a_generated_picture(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    source = write_tiny(tmp_path / "pose.onnx", tiny_metadata(OutputKind.HEATMAPS))
+    pose = run_build(source, tmp_path / "pose.engine", BuildOptions(TargetName.CPU)).path
+    result = run_bench(BenchOptions((engines[TargetName.CPU], pose), 1, 0, threads=1, end_to_end=True))
+    assert all(timing.end_to_end is not None for timing in result.engines)
+    assert "a generated picture of a street, 512x1024 and a generated picture of people, 384x512" in result.notes[0]
+
+
+def test_pictures_that_are_not_there_or_cannot_be_read(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    options = BenchOptions((engines[TargetName.CPU],), 1, 0, end_to_end=True)
+    with pytest.raises(SegppError, match="No such file"):
+        run_bench(replace(options, picture=tmp_path / "none.png"))
+    (tmp_path / "text.png").write_text("text")
+    with pytest.raises(SegppError, match=r"text\.png"):
+        run_bench(replace(options, picture=tmp_path / "text.png"))
+
+
+def test_the_page_needs_nothing_else(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    options = BenchOptions(tuple(engines.values()), 3, 2, threads=1, report_dir=tmp_path, end_to_end=True)
+    result = run_bench(options)
+    page = (tmp_path / "bench.html").read_text()
+    assert page.count("<svg") == 3  # calls, from end to end, warm-up
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert "2 of them, left of the line, are not in the figures" in page
+    for text in (options.command, result.environment.cpu, *result.notes):
+        assert escape(text) in page
+    assert options.command.endswith("--end-to-end --iterations 3 --warmup 2 --threads 1")
+
+
+def test_without_the_extra_there_is_no_page(
+    engines: dict[TargetName, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    result = run_bench(BenchOptions((engines[TargetName.CPU],), 1, 0, report_dir=tmp_path))
+    assert result.notes[0].startswith("The report needs matplotlib")
+    assert {path.name for path in tmp_path.iterdir()} == {"bench.json", "bench.md"}
 
 
 def test_engines_that_cannot_be_opened(engines: dict[TargetName, Path], tmp_path: Path) -> None:
