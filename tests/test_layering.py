@@ -27,7 +27,7 @@ EDGES: dict[str, str] = {
     "model": "ops",
     "model/dialects": "model",
     "model/weights": "model model/dialects",
-    "graph": "model",
+    "graph": "model ops",
     "graph/precision": "graph model ops",
     "graph/rewrites": "graph/precision ops ops/portable",
     "graph/exporting": "graph graph/rewrites model ops ops/portable",

@@ -82,7 +82,7 @@ def draw_warmup(lines: Sequence[ChartLine], warmup: int) -> str:
     def draw(axes: Any) -> None:
         for line in lines:
             axes.plot(*zip(*line.points, strict=True), marker=".", label=line.label, zorder=3)
-        axes.axvline(warmup + 0.5, color=_BASELINE, linestyle="--")
+        axes.axvline(warmup + 0.5, color=_BASELINE, linestyle="dashed")
         axes.set(ylabel="time / median", ylim=(0, None))
         axes.legend(frameon=False)
 

@@ -49,14 +49,14 @@ class BenchOptions:
     @property
     def command(self) -> CommandText:
         """The command that asks for the same."""
-        values = {
-            "iterations": self.iterations,
-            "warmup": self.warmup,
-            "threads": self.threads,
-            "batch": self.batch,
-            "picture": self.picture,
-            "baseline": self.baseline,
-        }
-        given = {name: value for name, value in values.items() if value is not None}
-        flags = [f"--{name}" for name, on in (("profile", self.profile), ("end-to-end", self.end_to_end)) if on]
-        return commands.bench(*self.engines, *flags, **given)
+        return commands.bench(
+            *self.engines,
+            profile=self.profile,
+            end_to_end=self.end_to_end,
+            iterations=self.iterations,
+            warmup=self.warmup,
+            threads=self.threads,
+            batch=self.batch,
+            picture=self.picture,
+            baseline=self.baseline,
+        )
