@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from enum import Enum
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from segpp_deploy.engine.open import open_session
@@ -104,7 +106,7 @@ def _process(work: Any, engine: Path, *arguments: Any) -> Iterator[tuple[Connect
     context = multiprocessing.get_context("spawn")  # runtimes do not survive a fork
     ours, theirs = context.Pipe()
     process = context.Process(target=_guard, args=(theirs, work, engine, *arguments), daemon=True)
-    with _interrupts_ignored():
+    with _interrupts_ignored(), _main_module_hidden():
         process.start()
     theirs.close()  # so that the process's death ends our wait
     try:
@@ -126,6 +128,21 @@ def _interrupts_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """A process that starts inside does not run the caller's script again.
+
+    What the script imports would count as the engine's memory, and a script without a guard would never end.
+    """
+    name = "__main__"
+    script = sys.modules[name]
+    sys.modules[name] = ModuleType(name)
+    try:
+        yield
+    finally:
+        sys.modules[name] = script
 
 
 def _receive(pipe: Connection, engine: Path, process: Any) -> Any:
