@@ -101,7 +101,7 @@ def export(
         num_outputs: see `arch`.
         weights: which of a checkpoint's weights: "ema", "plain", or a name; the average, if there is one, if None.
         training: what you know of the training; the rest is read from the source, or assumed.
-        input_kind: RGB bytes, or normalised floats.
+        input_kind: RGB bytes; floats that are normalised, or from 0 to 255.
         output_kind: labels or logits; heatmaps for pose.
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
         fit: pictures of another aspect are stretched, or padded at their own.

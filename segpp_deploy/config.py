@@ -57,10 +57,29 @@ class Preset(Choice):
 
 
 class InputKind(Choice):
-    """The graph's input: RGB uint8 [B, H, W, 3], or normalised float32 [B, 3, H, W]."""
+    """The graph's input: RGB, as uint8 [B, H, W, 3], or as float32 [B, 3, H, W], normalised or from 0 to 255."""
 
     UINT8 = "uint8"
     FLOAT = "float"
+    FLOAT255 = "float255"
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether pictures are normalised before they go in, and not by the graph."""
+        match self:
+            case InputKind.FLOAT:
+                return True
+            case InputKind.UINT8 | InputKind.FLOAT255:
+                return False
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the channels come before the rows, and the values are floats."""
+        match self:
+            case InputKind.FLOAT | InputKind.FLOAT255:
+                return True
+            case InputKind.UINT8:
+                return False
 
 
 class OutputKind(Choice):

@@ -66,7 +66,10 @@ def export(
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels; the card's if absent.")] = None,
     batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Images per call.")] = "1",
     input_kind: Annotated[
-        str, typer.Option("--input", metavar=names(InputKind), help="RGB bytes, or normalised floats.")
+        str,
+        typer.Option(
+            "--input", metavar=names(InputKind), help="RGB bytes; floats that are normalised, or from 0 to 255."
+        ),
     ] = "uint8",
     output_kind: Annotated[
         str | None, typer.Option("--output", metavar=names(OutputKind), help="labels if absent; heatmaps for pose.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import InputKind, OutputKind
+from segpp_deploy.config import OutputKind
 from segpp_deploy.graph.metadata import ExportMetadata
 
 INPUT_NAME = "image"
@@ -48,9 +48,9 @@ def format_shape(shape: tuple[int | None, ...]) -> str:
 
 def input_spec(metadata: ExportMetadata) -> TensorSpec:
     """Return the graph's input: uint8 [B, H, W, 3] or float32 [B, 3, H, W]."""
-    if metadata.input_kind is InputKind.UINT8:
-        return TensorSpec(INPUT_NAME, "uint8", (metadata.batch, *metadata.size.hw, 3))
-    return TensorSpec(INPUT_NAME, "float32", (metadata.batch, 3, *metadata.size.hw))
+    if metadata.input_kind.is_planar:
+        return TensorSpec(INPUT_NAME, "float32", (metadata.batch, 3, *metadata.size.hw))
+    return TensorSpec(INPUT_NAME, "uint8", (metadata.batch, *metadata.size.hw, 3))
 
 
 def output_spec(metadata: ExportMetadata) -> TensorSpec:
@@ -70,6 +70,6 @@ def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:
     spec = input_spec(metadata)
     shape = tuple(open_batch if length is None else length for length in spec.shape)
     generator = np.random.default_rng(0)
-    if spec.dtype == "uint8":
-        return generator.integers(0, 256, shape, np.uint8)
-    return generator.standard_normal(shape, np.float32)
+    if metadata.input_kind.is_normalized:
+        return generator.standard_normal(shape, np.float32)
+    return generator.integers(0, 256, shape, np.uint8).astype(spec.dtype)

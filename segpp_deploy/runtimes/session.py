@@ -27,7 +27,7 @@ class Session(Protocol):
         """Compute.
 
         Args:
-            images: uint8 [B, H, W, 3] RGB, or float32 [B, 3, H, W] normalised, as `metadata.input_kind` says.
+            images: uint8 [B, H, W, 3] RGB, or float32 [B, 3, H, W]; see `metadata.input_kind`.
 
         Returns:
             An array of its own: labels uint8 [B, H, W], or logits or heatmaps float32 [B, K, h, w].

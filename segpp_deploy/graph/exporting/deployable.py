@@ -14,11 +14,11 @@ from segpp_deploy.ops.upsample_argmax import upsample_argmax
 
 
 class Deployable(nn.Module):
-    """Adds normalisation before the model (uint8 input), and what makes labels or keypoints of its output after it.
+    """Adds normalisation before the model, where the input is not, and what makes labels or keypoints of its output.
 
     Args:
         model: folded or not; or what stands in its place, where there is no threshold.
-        input_kind: uint8 [B, H, W, 3] RGB, or float [B, 3, H, W] already normalised.
+        input_kind: see `InputKind`.
         output_kind: labels [B, H, W] uint8, keypoints [B, K, 3], or the model's own logits or heatmaps.
         normalization: what the model was trained with.
         threshold: of a segmentation model with one output, which has two here; see `with_background`.
@@ -47,22 +47,24 @@ class Deployable(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Contract input -> contract output."""
-        height, width = image.shape[1:3] if self.input_kind is InputKind.UINT8 else image.shape[2:]
+        height, width = image.shape[2:] if self.input_kind.is_planar else image.shape[1:3]
         return finish(self.logits(image), self.output_kind, (int(height), int(width)))
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """Contract input -> logits or heatmaps [B, K, h, w]."""
-        if self.input_kind is InputKind.UINT8:
+        if not self.input_kind.is_planar:
             # Cast first: TensorRT takes uint8 as an input, but in no operation other than a cast.
-            image = (image.float().permute(0, 3, 1, 2) - self.mean) / self.std
+            image = image.float().permute(0, 3, 1, 2)
+        if not self.input_kind.is_normalized:
+            image = (image - self.mean) / self.std
         out: torch.Tensor = self.model(image)
         return out
 
     def example_input(self, batch: int, size_hw: tuple[int, int]) -> torch.Tensor:
         """Return a zero input of the contract's shape and type."""
-        if self.input_kind is InputKind.UINT8:
-            return torch.zeros(batch, *size_hw, 3, dtype=torch.uint8)
-        return torch.zeros(batch, 3, *size_hw)
+        if self.input_kind.is_planar:
+            return torch.zeros(batch, 3, *size_hw)
+        return torch.zeros(batch, *size_hw, 3, dtype=torch.uint8)
 
 
 def finish(logits: torch.Tensor, output_kind: OutputKind, size_hw: tuple[int, int]) -> torch.Tensor:
