@@ -20,7 +20,9 @@ from segpp_deploy.config import (
     Inference,
     InputKind,
     Int8Layers,
+    LabelsLayout,
     Lowering,
+    OutputForm,
     OutputKind,
     Precision,
     Preset,
@@ -83,6 +85,8 @@ def export(
     training: TrainingRecord = NOTHING_SAID,
     input_kind: InputKind | str = InputKind.UINT8,
     output_kind: OutputKind | str | None = None,
+    output_name: str | None = None,
+    output_layout: LabelsLayout | str = LabelsLayout.NHW,
     lowering: Lowering | str = Lowering.PORTABLE,
     fit: Fit | str = Fit.RESIZE,
 ) -> ExportResult:
@@ -103,6 +107,8 @@ def export(
         training: what you know of the training; the rest is read from the source, or assumed.
         input_kind: RGB bytes; floats that are normalised, or from 0 to 255.
         output_kind: labels or logits; heatmaps for pose.
+        output_name: of the output; its kind's name if None.
+        output_layout: of labels: [B, H, W], or [B, H, W, 1].
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
         fit: pictures of another aspect are stretched, or padded at their own.
     """
@@ -130,6 +136,7 @@ def export(
             output_kind=_optional(OutputKind, output_kind),
             lowering=_member(Lowering, lowering),
             fit=_member(Fit, fit),
+            output_form=OutputForm(output_name, _member(LabelsLayout, output_layout)),
         )
     )
 

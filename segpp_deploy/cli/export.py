@@ -15,7 +15,9 @@ from segpp_deploy.config import (
     ChannelOrder,
     Fit,
     InputKind,
+    LabelsLayout,
     Lowering,
+    OutputForm,
     OutputKind,
     Preset,
     TaskName,
@@ -74,6 +76,12 @@ def export(
     output_kind: Annotated[
         str | None, typer.Option("--output", metavar=names(OutputKind), help="labels if absent; heatmaps for pose.")
     ] = None,
+    output_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the output is called; labels, logits ... if absent.")
+    ] = None,
+    output_layout: Annotated[
+        str, typer.Option(metavar=names(LabelsLayout), help="Labels as [B, H, W], or as [B, H, W, 1].")
+    ] = "nhw",
     lowering: Annotated[
         str, typer.Option(metavar=names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
     ] = "portable",
@@ -101,6 +109,7 @@ def export(
         output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
         lowering=parse_choice(Lowering, lowering, "lowering"),
         fit=parse_choice(Fit, fit, "way to fit pictures"),
+        output_form=OutputForm(output_name, parse_choice(LabelsLayout, output_layout, "layout of labels")),
         source=parse_source(
             model,
             checkpoint,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from segpp_deploy import commands
-from segpp_deploy.config import Lowering, OutputKind, Precision
+from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
@@ -213,7 +213,7 @@ def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> b
         raise _trial_error(graph, f"it put out {found}, not {expected}")
     if output.dtype.kind == "f" and not np.isfinite(output).all():
         raise _trial_error(graph, "it put out NaN or infinite values")
-    if graph.metadata.output_kind is OutputKind.LABELS and int(output.max()) >= len(graph.metadata.classes):
+    if graph.metadata.output_kind.is_labels and int(output.max()) >= len(graph.metadata.classes):
         raise _trial_error(graph, f"it put out class {int(output.max())} of {len(graph.metadata.classes)}")
     return True
 

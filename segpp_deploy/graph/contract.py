@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import OutputKind
+from segpp_deploy.config import LabelsLayout, OutputKind
 from segpp_deploy.graph.metadata import ExportMetadata
 
 INPUT_NAME = "image"
@@ -54,15 +54,27 @@ def input_spec(metadata: ExportMetadata) -> TensorSpec:
 
 
 def output_spec(metadata: ExportMetadata) -> TensorSpec:
-    """Return the graph's output: labels uint8 [B, H, W], logits or heatmaps float32 [B, K, h, w], keypoints [B, K, 3].
+    """Return the graph's output: labels, logits or heatmaps float32 [B, K, h, w], keypoints [B, K, 3].
 
     h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode).
     """
-    name = str(metadata.output_kind)
-    if metadata.output_kind is OutputKind.LABELS:
-        return TensorSpec(name, "uint8", (metadata.batch, *metadata.size.hw))
-    grid = (3,) if metadata.output_kind is OutputKind.KEYPOINTS else metadata.tokens[0].grid
+    kind, form = metadata.output_kind, metadata.output_form
+    name = form.name or traced_output(kind)
+    if (dtype := kind.labels_dtype) is not None:
+        channel = (1,) if form.layout is LabelsLayout.NHWC else ()
+        return TensorSpec(name, dtype, (metadata.batch, *metadata.size.hw, *channel))
+    grid = (3,) if kind is OutputKind.KEYPOINTS else metadata.tokens[0].grid
     return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *grid))
+
+
+def traced_output(kind: OutputKind) -> str:
+    """Return the name of the output where none is asked for.
+
+    Example:
+        >>> traced_output(OutputKind.LABELS_INT32), traced_output(OutputKind.LOGITS)
+        ('labels', 'logits')
+    """
+    return str(OutputKind.LABELS if kind.is_labels else kind)
 
 
 def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:

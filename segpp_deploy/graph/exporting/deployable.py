@@ -19,7 +19,7 @@ class Deployable(nn.Module):
     Args:
         model: folded or not; or what stands in its place, where there is no threshold.
         input_kind: see `InputKind`.
-        output_kind: labels [B, H, W] uint8, keypoints [B, K, 3], or the model's own logits or heatmaps.
+        output_kind: see `OutputKind`; labels are [B, H, W] uint8 here, whatever their type becomes.
         normalization: what the model was trained with.
         threshold: of a segmentation model with one output, which has two here; see `with_background`.
     """
@@ -46,7 +46,7 @@ class Deployable(nn.Module):
         self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Contract input -> contract output."""
+        """Contract input -> what `output_kind` says."""
         height, width = image.shape[2:] if self.input_kind.is_planar else image.shape[1:3]
         return finish(self.logits(image), self.output_kind, (int(height), int(width)))
 
@@ -68,8 +68,8 @@ class Deployable(nn.Module):
 
 
 def finish(logits: torch.Tensor, output_kind: OutputKind, size_hw: tuple[int, int]) -> torch.Tensor:
-    """Logits or heatmaps [B, K, h, w], and the picture's size -> contract output."""
-    if output_kind is OutputKind.LABELS:
+    """Logits or heatmaps [B, K, h, w], and the picture's size -> what `output_kind` says."""
+    if output_kind.is_labels:
         labels: torch.Tensor = upsample_argmax(logits, *size_hw)
         return labels
     if output_kind is OutputKind.KEYPOINTS:

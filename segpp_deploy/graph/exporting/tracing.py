@@ -14,6 +14,7 @@ import torch
 from onnxscript.values import Opset
 from torch import nn
 
+from segpp_deploy.graph.contract import traced_output
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.exporting.schemas import PLUGIN_LOOKUP, register_schemas
 from segpp_deploy.ops.declaration import DOMAIN, OPSET_VERSION, OpDeclaration
@@ -32,12 +33,12 @@ def trace(module: Deployable, size_hw: tuple[int, int], batch: int | None) -> ir
         batch: images per call, or None for a dynamic batch axis.
 
     Returns:
-        A model with input `image`, output named after its kind, standard ops and custom nodes only.
+        A model with input `image`, an output named after its kind, standard ops and custom nodes only.
     """
     dynamic_shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
     # Two images, because tracing takes a dimension of one for a constant.
     example = module.example_input(batch or 2, size_hw)
-    return trace_module(module, {"image": example}, str(module.output_kind), dynamic_shapes)
+    return trace_module(module, {"image": example}, traced_output(module.output_kind), dynamic_shapes)
 
 
 def trace_module(
@@ -64,7 +65,7 @@ def trace_program(module: Deployable, size_hw: tuple[int, int], batch: int) -> t
         size_hw: height and width in pixels.
         batch: images per call.
     """
-    exported = _export(module, {"image": module.example_input(batch, size_hw)}, str(module.output_kind), None)
+    exported = _export(module, {"image": module.example_input(batch, size_hw)}, traced_output(module.output_kind), None)
     program: torch.fx.GraphModule = exported.exported_program.module()
     return program
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segpp_deploy.graph.contract import output_spec
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.segformer import SegFormer
@@ -30,7 +31,9 @@ class TorchSession:
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
-        return self._compute(self._module, images)
+        output = self._compute(self._module, images)
+        spec = output_spec(self.metadata)
+        return output.astype(spec.dtype, copy=False).reshape(len(output), *spec.shape[1:])
 
     def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return the logits or heatmaps float32 [B, K, h, w], whatever the file puts out; images as for `run`."""
