@@ -87,6 +87,7 @@ def export(
     output_kind: OutputKind | str | None = None,
     output_name: str | None = None,
     output_layout: LabelsLayout | str = LabelsLayout.NHW,
+    confidence: bool = False,
     lowering: Lowering | str = Lowering.PORTABLE,
     fit: Fit | str = Fit.RESIZE,
 ) -> ExportResult:
@@ -109,6 +110,7 @@ def export(
         output_kind: labels or logits; heatmaps for pose.
         output_name: of the output; its kind's name if None.
         output_layout: of labels: [B, H, W], or [B, H, W, 1].
+        confidence: add a second output, 255 times the probability of each label; `Engine.run_all` gives both.
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
         fit: pictures of another aspect are stretched, or padded at their own.
     """
@@ -136,7 +138,7 @@ def export(
             output_kind=_optional(OutputKind, output_kind),
             lowering=_member(Lowering, lowering),
             fit=_member(Fit, fit),
-            output_form=OutputForm(output_name, _member(LabelsLayout, output_layout)),
+            output_form=OutputForm(output_name, _member(LabelsLayout, output_layout), confidence),
         )
     )
 

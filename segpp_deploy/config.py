@@ -128,10 +128,12 @@ class OutputForm:
     Args:
         name: of the output; None: the one that the kind has.
         layout: of labels.
+        confidence: add a second output, how sure each label is.
     """
 
     name: str | None = None
     layout: LabelsLayout = LabelsLayout.NHW
+    confidence: bool = False
 
 
 class ChannelOrder(Choice):

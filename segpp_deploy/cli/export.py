@@ -82,6 +82,9 @@ def export(
     output_layout: Annotated[
         str, typer.Option(metavar=names(LabelsLayout), help="Labels as [B, H, W], or as [B, H, W, 1].")
     ] = "nhw",
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="A second output: 255 times the probability of each label, in bytes.")
+    ] = False,
     lowering: Annotated[
         str, typer.Option(metavar=names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
     ] = "portable",
@@ -109,7 +112,7 @@ def export(
         output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
         lowering=parse_choice(Lowering, lowering, "lowering"),
         fit=parse_choice(Fit, fit, "way to fit pictures"),
-        output_form=OutputForm(output_name, parse_choice(LabelsLayout, output_layout, "layout of labels")),
+        output_form=OutputForm(output_name, parse_choice(LabelsLayout, output_layout, "layout of labels"), confidence),
         source=parse_source(
             model,
             checkpoint,

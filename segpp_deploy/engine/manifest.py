@@ -50,7 +50,7 @@ class Manifest(BaseModel):
         engine_sha256: hash of the engine file.
         size_bytes: size of the engine file.
         input: the input tensor.
-        output: the output tensor.
+        outputs: the output tensors.
         build_seconds: how long the build took.
         created: when it ended, UTC, ISO 8601.
         metadata: the facts of the graph that was built; of the export, but for its precision.
@@ -73,7 +73,7 @@ class Manifest(BaseModel):
     engine_sha256: Sha256
     size_bytes: int
     input: TensorSpec
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
     build_seconds: float
     created: str
     metadata: MetadataField

@@ -12,6 +12,7 @@ from segpp_deploy.config import LabelsLayout, OutputKind
 from segpp_deploy.graph.metadata import ExportMetadata
 
 INPUT_NAME = "image"
+CONFIDENCE_NAME = "confidence"
 
 
 @dataclass(frozen=True)
@@ -53,28 +54,32 @@ def input_spec(metadata: ExportMetadata) -> TensorSpec:
     return TensorSpec(INPUT_NAME, "uint8", (metadata.batch, *metadata.size.hw, 3))
 
 
-def output_spec(metadata: ExportMetadata) -> TensorSpec:
-    """Return the graph's output: labels, logits or heatmaps float32 [B, K, h, w], keypoints [B, K, 3].
+def output_specs(metadata: ExportMetadata) -> tuple[TensorSpec, ...]:
+    """Return the graph's outputs: labels, logits or heatmaps float32 [B, K, h, w], or keypoints [B, K, 3].
 
-    h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode).
+    h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode). Behind
+    labels there may be their confidence, uint8, of the same shape.
     """
     kind, form = metadata.output_kind, metadata.output_form
-    name = form.name or traced_output(kind)
+    first, *others = output_names(kind, form.confidence)
+    name = form.name or first
     if (dtype := kind.labels_dtype) is not None:
         channel = (1,) if form.layout is LabelsLayout.NHWC else ()
-        return TensorSpec(name, dtype, (metadata.batch, *metadata.size.hw, *channel))
+        shape = metadata.batch, *metadata.size.hw, *channel
+        return TensorSpec(name, dtype, shape), *(TensorSpec(other, "uint8", shape) for other in others)
     grid = (3,) if kind is OutputKind.KEYPOINTS else metadata.tokens[0].grid
-    return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *grid))
+    return (TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *grid)),)
 
 
-def traced_output(kind: OutputKind) -> str:
-    """Return the name of the output where none is asked for.
+def output_names(kind: OutputKind, confidence: bool = False) -> tuple[str, ...]:
+    """Return the names of the outputs where none is asked for.
 
     Example:
-        >>> traced_output(OutputKind.LABELS_INT32), traced_output(OutputKind.LOGITS)
-        ('labels', 'logits')
+        >>> output_names(OutputKind.LABELS_INT32, confidence=True), output_names(OutputKind.LOGITS)
+        (('labels', 'confidence'), ('logits',))
     """
-    return str(OutputKind.LABELS if kind.is_labels else kind)
+    first = str(OutputKind.LABELS if kind.is_labels else kind)
+    return (first, CONFIDENCE_NAME) if confidence else (first,)
 
 
 def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:

@@ -62,7 +62,7 @@ class ExportMetadata:
         threshold: above which the sigmoid of a model's one output meant foreground; None where every class has an
             output of its own.
         fit: how pictures of another aspect are to be shown to a segmentation model.
-        output_form: name and layout of the output.
+        output_form: name and layout of the output, and whether confidence is another.
     """
 
     arch: Arch
@@ -126,8 +126,8 @@ class ExportMetadata:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as manifests and `inspect --json` show them.
 
-        `seed`, `threshold` and `output_name` only where there is one, `fit` and `output_layout` only where another than
-        the usual.
+        `seed`, `threshold`, `output_name` and `confidence` only where there is one, `fit` and `output_layout` only
+        where another than the usual.
         """
         values: dict[str, Any] = {
             "arch": str(self.arch),
@@ -157,6 +157,7 @@ class ExportMetadata:
             "fit": None if self.fit is Fit.RESIZE else str(self.fit),
             "output_name": form.name,
             "output_layout": None if form.layout is LabelsLayout.NHW else str(form.layout),
+            "confidence": form.confidence or None,
         }
         return values | {name: value for name, value in optional.items() if value is not None}
 
@@ -189,7 +190,9 @@ class ExportMetadata:
                 threshold=values.get("threshold"),
                 fit=Fit(values.get("fit", Fit.RESIZE)),
                 output_form=OutputForm(
-                    values.get("output_name"), LabelsLayout(values.get("output_layout", LabelsLayout.NHW))
+                    name=values.get("output_name"),
+                    layout=LabelsLayout(values.get("output_layout", LabelsLayout.NHW)),
+                    confidence=values.get("confidence", False),
                 ),
             )
             _check_values(values)
@@ -249,6 +252,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
         "std": all(_is_finite(value) and value > 0 for value in values["std"]),
         "checkpoint": isinstance(values["checkpoint"], str),
         "output_name": isinstance(values.get("output_name", ""), str),
+        "confidence": values.get("confidence", False) in (True, False),
     }
     wrong = [name for name, holds in right.items() if not holds]
     if wrong:

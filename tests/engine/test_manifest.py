@@ -52,7 +52,7 @@ def test_is_plain_json(built: BuildResult) -> None:
     assert values["target"] == "cpu"
     assert values["metadata"]["arch"] == "b0"
     assert values["runtime"]["cuda"] is None
-    assert values["output"] == {"name": "labels", "dtype": "uint8", "shape": [1, 64, 96]}
+    assert values["outputs"] == [{"name": "labels", "dtype": "uint8", "shape": [1, 64, 96]}]
 
 
 def test_missing_engine_and_missing_manifest(built: BuildResult, tmp_path: Path) -> None:

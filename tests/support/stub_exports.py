@@ -27,7 +27,10 @@ class MeanColours(nn.Module):
 
 def deploy_stub(metadata: ExportMetadata) -> Deployable:
     """Return what is traced."""
-    return Deployable(MeanColours(), metadata.input_kind, metadata.output_kind, metadata.normalization)
+    confidence = metadata.output_form.confidence
+    return Deployable(
+        MeanColours(), metadata.input_kind, metadata.output_kind, metadata.normalization, confidence=confidence
+    )
 
 
 def export_stub(path: Path, metadata: ExportMetadata) -> Path:

@@ -15,7 +15,7 @@ from segpp_deploy.config import InputKind, LabelsLayout, Lowering, OutputForm, O
 from segpp_deploy.data.geometry.whole import prepare
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.evaluation.predictor import Predictor
-from segpp_deploy.graph.contract import TensorSpec, output_spec
+from segpp_deploy.graph.contract import TensorSpec, output_specs
 from segpp_deploy.graph.graph_file import read_graph
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.names import TargetName
@@ -29,8 +29,10 @@ from tests.support.tiny_graphs import SIZE, tiny_metadata
 PICTURES = to_bytes(smooth_pictures(SIZE, 2))
 NHWC = OutputForm(layout=LabelsLayout.NHWC)
 CONTRACTS = {
-    "uint8 with channel": replace(tiny_metadata(), output_form=NHWC),
-    "DeepStream": replace(tiny_metadata(OutputKind.LABELS_INT32, InputKind.FLOAT255), output_form=OutputForm("mask")),
+    "bytes": replace(tiny_metadata(), output_form=replace(NHWC, confidence=True)),
+    "DeepStream": replace(
+        tiny_metadata(OutputKind.LABELS_INT32, InputKind.FLOAT255), output_form=OutputForm("mask", confidence=True)
+    ),
     "Isaac ROS": replace(tiny_metadata(OutputKind.LABELS_INT64, InputKind.FLOAT, batch=None), output_form=NHWC),
 }
 any_contract = pytest.mark.parametrize("metadata", CONTRACTS.values(), ids=CONTRACTS)
@@ -45,6 +47,15 @@ def upsampled_logits(metadata: ExportMetadata, batch: int) -> NDArray[np.float64
     return MeanColours.contrast * full.numpy()
 
 
+def confidence_of(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[B, K, H, W] -> [B, H, W]: 255 times the softmax of the class that is chosen."""
+    exponentials = np.exp(logits)
+    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+    chosen = logits.argmax(axis=1)[:, None]
+    found: NDArray[np.float64] = np.rint(255 * np.take_along_axis(probabilities, chosen, axis=1))[:, 0]
+    return found
+
+
 @pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO])
 @any_contract
 def test_what_sessions_give(metadata: ExportMetadata, target: TargetName, tmp_path: Path) -> None:
@@ -53,11 +64,18 @@ def test_what_sessions_give(metadata: ExportMetadata, target: TargetName, tmp_pa
     images = [prepare(picture, SIZE, metadata.input_kind, metadata.normalization) for picture in PICTURES[:batch]]
     graph = export_stub(tmp_path / "a.onnx", metadata)
     built = run_build(graph, tmp_path / "a.engine", BuildOptions(target))
-    assert built.manifest.output == output_spec(metadata)
+    assert built.manifest.outputs == output_specs(metadata)
     with closing(open_session(built.path)) as session:
+        outputs = session.run_all(np.stack(images))
         labels = session.run(np.stack(images))
-    assert output_spec(metadata).accepts(labels.dtype.name, labels.shape)
+    for output, spec in zip(outputs, output_specs(metadata), strict=True):
+        assert spec.accepts(output.dtype.name, output.shape)
+    np.testing.assert_array_equal(labels, outputs[0])
     assert (labels.reshape(batch, *SIZE.hw) == logits.argmax(axis=1)).mean() > 0.999
+    for confidence in outputs[1:]:
+        off = confidence.reshape(batch, *SIZE.hw).astype(int) - confidence_of(logits)
+        assert np.abs(off).max() <= 1  # float32 beside float64, where a half is near
+        assert (off != 0).mean() < 0.001
     with Predictor.open(built.path) as predictor:
         for picture, found in zip(PICTURES[:batch], labels, strict=True):
             (predicted,) = predictor.predict([picture])
@@ -69,7 +87,7 @@ def test_what_sessions_give(metadata: ExportMetadata, target: TargetName, tmp_pa
 def test_builds_for_tensorrt_rtx(metadata: ExportMetadata, tmp_path: Path) -> None:
     graph = export_stub(tmp_path / "a.onnx", metadata)
     built = run_build(graph, tmp_path / "a.engine", BuildOptions(TargetName.TENSORRT_RTX))
-    assert built.manifest.output == output_spec(metadata)
+    assert built.manifest.outputs == output_specs(metadata)
 
 
 @any_contract
@@ -77,12 +95,16 @@ def test_a_cast_is_the_last_node_of_both_lowerings(metadata: ExportMetadata, tmp
     """TensorRT lets only a cast make a uint8 output, and takes none of a plugin."""
     for lowering in Lowering:
         graph = read_graph(export_stub(tmp_path / "a.onnx", replace(metadata, lowering=lowering))).model.graph
-        (output,) = graph.output
-        (maker,) = (node for node in graph.node if output.name in node.output)
-        assert maker.op_type == "Cast"
-        assert sum(node.op_type == "Cast" for node in graph.node) == 1 + (metadata.input_kind is InputKind.UINT8)
+        for output in graph.output:
+            (maker,) = (node for node in graph.node if output.name in node.output)
+            assert maker.op_type == "Cast"
+        casts = sum(node.op_type == "Cast" for node in graph.node)
+        assert casts == len(graph.output) + (metadata.input_kind is InputKind.UINT8)
 
 
 def test_contracts_are_as_the_stacks_want_them() -> None:
-    assert output_spec(CONTRACTS["Isaac ROS"]) == TensorSpec("labels", "int64", (None, 64, 96, 1))
-    assert output_spec(CONTRACTS["DeepStream"]) == TensorSpec("mask", "int32", (1, 64, 96))
+    assert output_specs(CONTRACTS["Isaac ROS"])[0] == TensorSpec("labels", "int64", (None, 64, 96, 1))
+    assert output_specs(CONTRACTS["DeepStream"]) == (
+        TensorSpec("mask", "int32", (1, 64, 96)),
+        TensorSpec("confidence", "uint8", (1, 64, 96)),
+    )

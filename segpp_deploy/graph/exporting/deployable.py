@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from segpp_deploy.config import InputKind, Normalization, OutputKind
@@ -22,6 +23,7 @@ class Deployable(nn.Module):
         output_kind: see `OutputKind`; labels are [B, H, W] uint8 here, whatever their type becomes.
         normalization: what the model was trained with.
         threshold: of a segmentation model with one output, which has two here; see `with_background`.
+        confidence: compute how sure each label is, too.
     """
 
     mean: torch.Tensor
@@ -34,6 +36,7 @@ class Deployable(nn.Module):
         output_kind: OutputKind,
         normalization: Normalization,
         threshold: float | None = None,
+        confidence: bool = False,
     ) -> None:
         super().__init__()
         if threshold is not None:
@@ -42,13 +45,14 @@ class Deployable(nn.Module):
         self.model = model
         self.input_kind = input_kind
         self.output_kind = output_kind
+        self.confidence = confidence
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1))
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Contract input -> what `output_kind` says."""
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Contract input -> what `output_kind` says, and the confidence [B, H, W] uint8 where asked for."""
         height, width = image.shape[2:] if self.input_kind.is_planar else image.shape[1:3]
-        return finish(self.logits(image), self.output_kind, (int(height), int(width)))
+        return finish(self.logits(image), self.output_kind, (int(height), int(width)), self.confidence)
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """Contract input -> logits or heatmaps [B, K, h, w]."""
@@ -67,12 +71,28 @@ class Deployable(nn.Module):
         return torch.zeros(batch, *size_hw, 3, dtype=torch.uint8)
 
 
-def finish(logits: torch.Tensor, output_kind: OutputKind, size_hw: tuple[int, int]) -> torch.Tensor:
-    """Logits or heatmaps [B, K, h, w], and the picture's size -> what `output_kind` says."""
+def finish(
+    logits: torch.Tensor, output_kind: OutputKind, size_hw: tuple[int, int], confidence: bool
+) -> tuple[torch.Tensor, ...]:
+    """Logits or heatmaps [B, K, h, w], and the picture's size -> what `output_kind` says, and the confidence."""
     if output_kind.is_labels:
         labels: torch.Tensor = upsample_argmax(logits, *size_hw)
-        return labels
+        return (labels, confidence_of(logits, size_hw)) if confidence else (labels,)
     if output_kind is OutputKind.KEYPOINTS:
         rows = int(logits.shape[2])
-        return decode_keypoints(logits, min(OUTPUT_STRIDES, key=lambda stride: abs(size_hw[0] / stride - rows)))
-    return logits
+        return (decode_keypoints(logits, min(OUTPUT_STRIDES, key=lambda stride: abs(size_hw[0] / stride - rows))),)
+    return (logits,)
+
+
+def confidence_of(logits: torch.Tensor, size_hw: tuple[int, int]) -> torch.Tensor:
+    """Logits [B, K, h, w], and the picture's size -> 255 times the probability of each label, [B, H, W] uint8.
+
+    The probability is the softmax over the classes of the upsampled logits; what is rounded, halves to even.
+
+    Example:
+        >>> confidence_of(torch.tensor([[[[20.0, 0.0]], [[0.0, 0.0]]]]), (1, 2)).tolist()
+        [[[255, 128]]]
+    """
+    full = F.interpolate(logits, size=size_hw, mode="bilinear", align_corners=False)
+    others = (full - full.amax(dim=1, keepdim=True)).exp().sum(dim=1)
+    return (255 / others).round().to(torch.uint8)

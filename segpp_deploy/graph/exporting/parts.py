@@ -17,7 +17,7 @@ from onnx import compose
 from torch import nn
 
 from segpp_deploy.config import Lowering, OutputKind, Size
-from segpp_deploy.graph.contract import traced_output
+from segpp_deploy.graph.contract import output_names
 from segpp_deploy.graph.exporting.deployable import Deployable, finish
 from segpp_deploy.graph.exporting.export import GraphOptions, describe_graph, lower_graph
 from segpp_deploy.graph.exporting.output_form import give_form
@@ -73,11 +73,11 @@ class GraphAssembler:
             if index == 0:
                 module = Deployable(module, request.input_kind, OutputKind.LOGITS, request.normalization)
                 given = {"image": module.example_input(batch, size.hw)}
-            parts.append(self._part(key, metadata, module, given, output))
+            parts.append(self._part(key, metadata, module, given, (output,)))
             given = {output: feature}
         head = _Head(self._model.head, request)
-        output = traced_output(request.output_kind)
-        parts.append(self._part((size, seen_hw, lowering), metadata, head, features, output))
+        outputs = output_names(request.output_kind, request.output_form.confidence)
+        parts.append(self._part((size, seen_hw, lowering), metadata, head, features, outputs))
         return GraphFile(Path(f"{plan.name}.onnx"), _join(parts), metadata, "")
 
     def _part(
@@ -86,11 +86,11 @@ class GraphAssembler:
         metadata: ExportMetadata,
         module: nn.Module,
         examples: Mapping[str, torch.Tensor],
-        output: str,
+        outputs: Sequence[str],
     ) -> onnx.ModelProto:
         part = self._parts.pop(key, None)
         if part is None:
-            lowered = lower_graph(trace_module(module, examples, output), metadata.lowering)
+            lowered = lower_graph(trace_module(module, examples, outputs), metadata.lowering)
             if isinstance(module, _Head):
                 give_form(lowered.graph, metadata)
             part = ir.to_proto(lowered)
@@ -127,9 +127,12 @@ class _Head(nn.Module):
         self.head = head
         self._request = request
 
-    def forward(self, one: torch.Tensor, two: torch.Tensor, three: torch.Tensor, four: torch.Tensor) -> torch.Tensor:
-        """Four maps [B, C_s, h_s, w_s] -> what the request's kind of output says."""
-        return finish(self.head([one, two, three, four]), self._request.output_kind, self._request.size.hw)
+    def forward(
+        self, one: torch.Tensor, two: torch.Tensor, three: torch.Tensor, four: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Four maps [B, C_s, h_s, w_s] -> what the request's kind of output says, and the confidence if asked for."""
+        request, logits = self._request, self.head([one, two, three, four])
+        return finish(logits, request.output_kind, request.size.hw, request.output_form.confidence)
 
 
 def _join(parts: Sequence[onnx.ModelProto]) -> onnx.ModelProto:

@@ -31,7 +31,7 @@ class OpenVinoSession:
         return self.run_all(images)[0]
 
     def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
-        """Compute; see `ObservedSession.run_all`."""
+        """Compute; see `Session.run_all`."""
         outputs = run_openvino(self._request, require_images(images, self.metadata))
         if self._profile:
             self._runs.append(
