@@ -109,6 +109,7 @@ def resolve_settings(metadata: ExportMetadata, source: Path, options: EngineOpti
 def _describe(name: TargetName, compiled: CompiledEngine, graph: GraphFile, build_seconds: float) -> Manifest:
     return Manifest(
         target=name,
+        payload=TARGETS[name].payload,
         runtime=compiled.runtime,
         precision=compiled.settings.precision,
         threads=compiled.settings.threads,

@@ -14,6 +14,7 @@ from segpp_deploy.engine.open import find_target
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.session import Session, SessionOptions
+from segpp_deploy.runtimes.target import Payload
 
 
 class ObservableEngine:
@@ -29,8 +30,8 @@ class ObservableEngine:
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         info = TARGETS[manifest.target]
-        if not info.has_onnx_engines:
-            able = [str(name) for name, other in TARGETS.items() if other.has_onnx_engines]
+        if info.payload is not Payload.ONNX:
+            able = [str(name) for name, other in TARGETS.items() if other.payload is Payload.ONNX]
             raise SegppError(
                 f"Nobody can look into engines of {info.runtime}.",
                 f"an engine for {', '.join(able)}.",

@@ -18,6 +18,7 @@ from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
@@ -66,6 +67,7 @@ def write_engine(
     runtime = RuntimeFacts(FLAVOURS[target], "11.4.0", compute_capabilities=("8.6", "8.9"))
     changes = {
         "target": target,
+        "payload": TARGETS[target].payload,
         "runtime": replace(runtime, **facts),
         "size_bytes": 6,
         "engine_sha256": sha256_of(engine),
