@@ -252,7 +252,7 @@ def _check_values(values: Mapping[str, Any]) -> None:
         "std": all(_is_finite(value) and value > 0 for value in values["std"]),
         "checkpoint": isinstance(values["checkpoint"], str),
         "output_name": isinstance(values.get("output_name", ""), str),
-        "confidence": values.get("confidence", False) in (True, False),
+        "confidence": isinstance(values.get("confidence", False), bool),
     }
     wrong = [name for name, holds in right.items() if not holds]
     if wrong:

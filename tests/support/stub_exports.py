@@ -27,10 +27,7 @@ class MeanColours(nn.Module):
 
 def deploy_stub(metadata: ExportMetadata) -> Deployable:
     """Return what is traced."""
-    confidence = metadata.output_form.confidence
-    return Deployable(
-        MeanColours(), metadata.input_kind, metadata.output_kind, metadata.normalization, confidence=confidence
-    )
+    return Deployable.behind(metadata, MeanColours())
 
 
 def export_stub(path: Path, metadata: ExportMetadata) -> Path:

@@ -29,7 +29,7 @@ from tests.support.tiny_graphs import SIZE, tiny_metadata
 PICTURES = to_bytes(smooth_pictures(SIZE, 2))
 NHWC = OutputForm(layout=LabelsLayout.NHWC)
 CONTRACTS = {
-    "bytes": replace(tiny_metadata(), output_form=replace(NHWC, confidence=True)),
+    "bytes": replace(tiny_metadata(batch=None), output_form=replace(NHWC, confidence=True)),
     "DeepStream": replace(
         tiny_metadata(OutputKind.LABELS_INT32, InputKind.FLOAT255), output_form=OutputForm("mask", confidence=True)
     ),

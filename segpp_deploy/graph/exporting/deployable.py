@@ -8,7 +8,7 @@ from torch import nn
 
 from segpp_deploy.config import InputKind, Normalization, OutputKind
 from segpp_deploy.graph.exporting.keypoint_decoding import decode_keypoints
-from segpp_deploy.graph.metadata import OUTPUT_STRIDES
+from segpp_deploy.graph.metadata import OUTPUT_STRIDES, ExportMetadata
 from segpp_deploy.model.binary_head import with_background
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
@@ -48,6 +48,18 @@ class Deployable(nn.Module):
         self.confidence = confidence
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1))
+
+    @classmethod
+    def behind(cls, metadata: ExportMetadata, model: nn.Module) -> Deployable:
+        """Return a model behind the ends that the metadata describes."""
+        return cls(
+            model,
+            metadata.input_kind,
+            metadata.output_kind,
+            metadata.normalization,
+            metadata.threshold,
+            metadata.output_form.confidence,
+        )
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Contract input -> what `output_kind` says, and the confidence [B, H, W] uint8 where asked for."""

@@ -123,15 +123,7 @@ def build_graph(model: SegFormer, request: GraphOptions) -> tuple[ir.Model, Expo
     """
     metadata = describe_graph(model.spec, model.plan, request)  # first: it finds out whether the plan fits the size
     deployed = fold_model(model) if request.fold else model
-    module = Deployable(
-        deployed,
-        request.input_kind,
-        request.output_kind,
-        request.normalization,
-        request.threshold,
-        request.output_form.confidence,
-    )
-    graph = lower_graph(trace(module, request.size.hw, request.batch), request.lowering)
+    graph = lower_graph(trace(Deployable.behind(metadata, deployed), request.size.hw, request.batch), request.lowering)
     give_form(graph.graph, metadata)
     return graph, metadata
 

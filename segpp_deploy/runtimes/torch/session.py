@@ -25,14 +25,7 @@ class TorchSession:
 
     def __init__(self, model: SegFormer, metadata: ExportMetadata) -> None:
         self.metadata = metadata
-        self._module: Any = Deployable(
-            model,
-            metadata.input_kind,
-            metadata.output_kind,
-            metadata.normalization,
-            metadata.threshold,
-            metadata.output_form.confidence,
-        ).eval()
+        self._module: Any = Deployable.behind(metadata, model).eval()
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
