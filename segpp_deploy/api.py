@@ -20,7 +20,9 @@ from segpp_deploy.config import (
     Inference,
     InputKind,
     Int8Layers,
+    LabelsLayout,
     Lowering,
+    OutputForm,
     OutputKind,
     Precision,
     Preset,
@@ -83,6 +85,9 @@ def export(
     training: TrainingRecord = NOTHING_SAID,
     input_kind: InputKind | str = InputKind.UINT8,
     output_kind: OutputKind | str | None = None,
+    output_name: str | None = None,
+    output_layout: LabelsLayout | str = LabelsLayout.NHW,
+    confidence: bool = False,
     lowering: Lowering | str = Lowering.PORTABLE,
     fit: Fit | str = Fit.RESIZE,
 ) -> ExportResult:
@@ -101,8 +106,11 @@ def export(
         num_outputs: see `arch`.
         weights: which of a checkpoint's weights: "ema", "plain", or a name; the average, if there is one, if None.
         training: what you know of the training; the rest is read from the source, or assumed.
-        input_kind: RGB bytes, or normalised floats.
+        input_kind: RGB bytes; floats that are normalised, or from 0 to 255.
         output_kind: labels or logits; heatmaps for pose.
+        output_name: of the output; its kind's name if None.
+        output_layout: of labels: [B, H, W], or [B, H, W, 1].
+        confidence: add a second output, 255 times the probability of each label; `Engine.run_all` gives both.
         lowering: standard ONNX ops, or plugin nodes for TensorRT.
         fit: pictures of another aspect are stretched, or padded at their own.
     """
@@ -130,6 +138,7 @@ def export(
             output_kind=_optional(OutputKind, output_kind),
             lowering=_member(Lowering, lowering),
             fit=_member(Fit, fit),
+            output_form=OutputForm(output_name, _member(LabelsLayout, output_layout), confidence),
         )
     )
 

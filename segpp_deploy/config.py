@@ -57,22 +57,83 @@ class Preset(Choice):
 
 
 class InputKind(Choice):
-    """The graph's input: RGB uint8 [B, H, W, 3], or normalised float32 [B, 3, H, W]."""
+    """The graph's input: RGB, as uint8 [B, H, W, 3], or as float32 [B, 3, H, W], normalised or from 0 to 255."""
 
     UINT8 = "uint8"
     FLOAT = "float"
+    FLOAT255 = "float255"
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether pictures are normalised before they go in, and not by the graph."""
+        match self:
+            case InputKind.FLOAT:
+                return True
+            case InputKind.UINT8 | InputKind.FLOAT255:
+                return False
+
+    @property
+    def is_planar(self) -> bool:
+        """Whether the channels come before the rows, and the values are floats."""
+        match self:
+            case InputKind.FLOAT | InputKind.FLOAT255:
+                return True
+            case InputKind.UINT8:
+                return False
 
 
 class OutputKind(Choice):
-    """The graph's output: uint8 labels [B, H, W]; float32 logits or heatmaps [B, K, H/4, W/4], or keypoints [B, K, 3].
+    """The graph's output: labels [B, H, W]; float32 logits or heatmaps [B, K, H/4, W/4], or keypoints [B, K, 3].
 
-    Keypoints are x and y in pixels of the input, and a score.
+    Labels are uint8 unless their name says otherwise. Keypoints are x and y in pixels of the input, and a score.
     """
 
     LABELS = "labels"
+    LABELS_INT32 = "labels-int32"
+    LABELS_INT64 = "labels-int64"
     LOGITS = "logits"
     HEATMAPS = "heatmaps"
     KEYPOINTS = "keypoints"
+
+    @property
+    def labels_dtype(self) -> str | None:
+        """NumPy name of the labels' type; None where the output is none of labels."""
+        match self:
+            case OutputKind.LABELS:
+                return "uint8"
+            case OutputKind.LABELS_INT32:
+                return "int32"
+            case OutputKind.LABELS_INT64:
+                return "int64"
+            case OutputKind.LOGITS | OutputKind.HEATMAPS | OutputKind.KEYPOINTS:
+                return None
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether the classes are compared in the graph."""
+        return self.labels_dtype is not None
+
+
+class LabelsLayout(Choice):
+    """The axes of labels: [B, H, W], or [B, H, W, 1]."""
+
+    NHW = "nhw"
+    NHWC = "nhwc"
+
+
+@dataclass(frozen=True)
+class OutputForm:
+    """How a graph hands over what its `OutputKind` says.
+
+    Args:
+        name: of the output; None: the one that the kind has.
+        layout: of labels.
+        confidence: add a second output, how sure each label is.
+    """
+
+    name: str | None = None
+    layout: LabelsLayout = LabelsLayout.NHW
+    confidence: bool = False
 
 
 class ChannelOrder(Choice):

@@ -87,7 +87,7 @@ def find_mistakes(result: BuildResult, needs: RuntimeFacts, graph: Path, size: S
         "engine hash": (manifest.engine_sha256, sha256_of(result.path)),
         "size": (manifest.size_bytes, result.path.stat().st_size),
         "input": (manifest.input.shape, (1, *size.hw, 3)),
-        "output": (manifest.output.shape, (1, *size.hw)),
+        "output": (manifest.outputs[0].shape, (1, *size.hw)),
     }
     return [f"{name} is {found}, not {expected}" for name, (found, expected) in claims.items() if found != expected]
 

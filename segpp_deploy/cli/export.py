@@ -15,7 +15,9 @@ from segpp_deploy.config import (
     ChannelOrder,
     Fit,
     InputKind,
+    LabelsLayout,
     Lowering,
+    OutputForm,
     OutputKind,
     Preset,
     TaskName,
@@ -66,11 +68,23 @@ def export(
     size: Annotated[str | None, typer.Option(metavar="HxW", help="Input size in pixels; the card's if absent.")] = None,
     batch: Annotated[str, typer.Option(metavar="N|dynamic", help="Images per call.")] = "1",
     input_kind: Annotated[
-        str, typer.Option("--input", metavar=names(InputKind), help="RGB bytes, or normalised floats.")
+        str,
+        typer.Option(
+            "--input", metavar=names(InputKind), help="RGB bytes; floats that are normalised, or from 0 to 255."
+        ),
     ] = "uint8",
     output_kind: Annotated[
         str | None, typer.Option("--output", metavar=names(OutputKind), help="labels if absent; heatmaps for pose.")
     ] = None,
+    output_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the output is called; labels, logits ... if absent.")
+    ] = None,
+    output_layout: Annotated[
+        str, typer.Option(metavar=names(LabelsLayout), help="Labels as [B, H, W], or as [B, H, W, 1].")
+    ] = "nhw",
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="A second output: 255 times the probability of each label, in bytes.")
+    ] = False,
     lowering: Annotated[
         str, typer.Option(metavar=names(Lowering), help="Standard ONNX ops, or plugin nodes for TensorRT.")
     ] = "portable",
@@ -98,6 +112,7 @@ def export(
         output_kind=parse_choice(OutputKind, output_kind, "output kind") if output_kind else None,
         lowering=parse_choice(Lowering, lowering, "lowering"),
         fit=parse_choice(Fit, fit, "way to fit pictures"),
+        output_form=OutputForm(output_name, parse_choice(LabelsLayout, output_layout, "layout of labels"), confidence),
         source=parse_source(
             model,
             checkpoint,

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from segpp_deploy import commands
-from segpp_deploy.config import Lowering, OutputKind, Precision
+from segpp_deploy.config import InputKind, LabelsLayout, Lowering, OutputKind, Precision
 from segpp_deploy.engine.automatic_choice import AutomaticChoice
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
 from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import atomic_path, require_writable
-from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_spec
+from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_specs
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.hardware.cpu import require_threads
@@ -109,6 +109,7 @@ def resolve_settings(metadata: ExportMetadata, source: Path, options: EngineOpti
 def _describe(name: TargetName, compiled: CompiledEngine, graph: GraphFile, build_seconds: float) -> Manifest:
     return Manifest(
         target=name,
+        payload=TARGETS[name].payload,
         runtime=compiled.runtime,
         precision=compiled.settings.precision,
         threads=compiled.settings.threads,
@@ -121,7 +122,7 @@ def _describe(name: TargetName, compiled: CompiledEngine, graph: GraphFile, buil
         engine_sha256=hashlib.sha256(compiled.data).hexdigest(),
         size_bytes=len(compiled.data),
         input=input_spec(graph.metadata),
-        output=output_spec(graph.metadata),
+        outputs=output_specs(graph.metadata),
         build_seconds=round(build_seconds, 3),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         metadata=graph.metadata,
@@ -198,23 +199,35 @@ def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) ->
         card = metadata.checkpoint
     else:
         source = {"checkpoint": metadata.checkpoint}
-    source |= {"mode": metadata.mode, "size": metadata.size, "threshold": metadata.threshold, "lowering": lowering}
-    return commands.export(card, path, **source)
+    source |= {"mode": metadata.mode, "size": metadata.size, "threshold": metadata.threshold}
+    return commands.export(card, path, **source, **_ends(metadata), lowering=lowering)
+
+
+def _ends(metadata: ExportMetadata) -> dict[str, object]:
+    """Return the options of `export` that say what the graph takes and gives, where that is not the usual."""
+    kind, form = metadata.output_kind, metadata.output_form
+    return {
+        "input": None if metadata.input_kind is InputKind.UINT8 else metadata.input_kind,
+        "output": None if kind in (OutputKind.LABELS, OutputKind.HEATMAPS) else kind,
+        "output_name": form.name,
+        "output_layout": None if form.layout is LabelsLayout.NHW else form.layout,
+        "confidence": form.confidence,
+    }
 
 
 def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:
     if not target.can_run(compiled):
         return False
     with closing(target.load(compiled.data, graph.metadata, compiled.settings, SessionOptions())) as session:
-        output = session.run(noise_images(graph.metadata))
-    expected = output_spec(graph.metadata)
-    if not expected.accepts(output.dtype.name, output.shape):
-        found = f"{output.dtype} {format_shape(output.shape)}"
-        raise _trial_error(graph, f"it put out {found}, not {expected}")
-    if output.dtype.kind == "f" and not np.isfinite(output).all():
-        raise _trial_error(graph, "it put out NaN or infinite values")
-    if graph.metadata.output_kind is OutputKind.LABELS and int(output.max()) >= len(graph.metadata.classes):
-        raise _trial_error(graph, f"it put out class {int(output.max())} of {len(graph.metadata.classes)}")
+        outputs = session.run_all(noise_images(graph.metadata))
+    for output, expected in zip(outputs, output_specs(graph.metadata), strict=True):
+        if not expected.accepts(output.dtype.name, output.shape):
+            found = f"{output.dtype} {format_shape(output.shape)}"
+            raise _trial_error(graph, f"it put out {found}, not {expected}")
+        if output.dtype.kind == "f" and not np.isfinite(output).all():
+            raise _trial_error(graph, "it put out NaN or infinite values")
+    if graph.metadata.output_kind.is_labels and int(outputs[0].max()) >= len(graph.metadata.classes):
+        raise _trial_error(graph, f"it put out class {int(outputs[0].max())} of {len(graph.metadata.classes)}")
     return True
 
 

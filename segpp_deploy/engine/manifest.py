@@ -19,7 +19,8 @@ from segpp_deploy.graph.contract import TensorSpec
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.target import EngineSettings, RuntimeFacts
+from segpp_deploy.runtimes.registry import TARGETS
+from segpp_deploy.runtimes.target import EngineSettings, Payload, RuntimeFacts
 
 SCHEMA_VERSION: Final = 1
 _CHECKSUM = "checksum"
@@ -39,6 +40,7 @@ class Manifest(BaseModel):
     Args:
         schema_version: of this record.
         target: what the engine was built for; never AUTO.
+        payload: what the engine file holds.
         runtime: what it was built with, and needs.
         precision: number format of the heavy layers.
         threads: CPU threads; None = one per physical core.
@@ -50,7 +52,7 @@ class Manifest(BaseModel):
         engine_sha256: hash of the engine file.
         size_bytes: size of the engine file.
         input: the input tensor.
-        output: the output tensor.
+        outputs: the output tensors.
         build_seconds: how long the build took.
         created: when it ended, UTC, ISO 8601.
         metadata: the facts of the graph that was built; of the export, but for its precision.
@@ -62,6 +64,7 @@ class Manifest(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     target: TargetName
+    payload: Payload
     runtime: RuntimeFacts
     precision: Precision
     threads: int | None
@@ -73,7 +76,7 @@ class Manifest(BaseModel):
     engine_sha256: Sha256
     size_bytes: int
     input: TensorSpec
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
     build_seconds: float
     created: str
     metadata: MetadataField
@@ -161,10 +164,13 @@ def _parse(engine: Path, path: Path, values: dict[str, Any]) -> Manifest:
     if checksum != _checksum(values):
         raise _bad_manifest(engine, f"{path} was changed after the build.", values)
     try:
-        return Manifest.model_validate(values)
+        manifest = Manifest.model_validate(values)
     except (ValidationError, SegppError) as error:
         what = error.what if isinstance(error, SegppError) else f"{first_problem(error)}."
         raise _bad_manifest(engine, f"{path} cannot be read: {what}", values) from error
+    if manifest.payload is not TARGETS[manifest.target].payload:
+        raise _bad_manifest(engine, f"{path} says that {manifest.target} engines hold {manifest.payload}.", values)
+    return manifest
 
 
 def _checksum(values: dict[str, Any]) -> str:

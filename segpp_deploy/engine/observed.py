@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import cast
 
 import onnx
 from onnx import helper
@@ -14,7 +13,8 @@ from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.open import find_target
 from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.registry import TARGETS
-from segpp_deploy.runtimes.session import ObservedSession, SessionOptions
+from segpp_deploy.runtimes.session import Session, SessionOptions
+from segpp_deploy.runtimes.target import Payload
 
 
 class ObservableEngine:
@@ -30,8 +30,8 @@ class ObservableEngine:
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         info = TARGETS[manifest.target]
-        if not info.has_onnx_engines:
-            able = [str(name) for name, other in TARGETS.items() if other.has_onnx_engines]
+        if info.payload is not Payload.ONNX:
+            able = [str(name) for name, other in TARGETS.items() if other.payload is Payload.ONNX]
             raise SegppError(
                 f"Nobody can look into engines of {info.runtime}.",
                 f"an engine for {', '.join(able)}.",
@@ -43,7 +43,7 @@ class ObservableEngine:
         self.tensors = frozenset(name for node in self._graph.graph.node for name in node.output)
 
     @contextmanager
-    def open(self, floats: Sequence[str], indices: Sequence[str], options: SessionOptions) -> Iterator[ObservedSession]:
+    def open(self, floats: Sequence[str], indices: Sequence[str], options: SessionOptions) -> Iterator[Session]:
         """Load the engine with these tensors as its outputs, in this order; joined operators come apart for it.
 
         Args:
@@ -61,5 +61,5 @@ class ObservableEngine:
                 model.graph.output.append(helper.make_tensor_value_info(output, kind, None))
         manifest = self._manifest
         session = self._target.load(model.SerializeToString(), manifest.metadata, manifest.settings, options)
-        with closing(cast("ObservedSession", session)) as observed:
-            yield observed
+        with closing(session):
+            yield session

@@ -48,6 +48,10 @@ class Engine:
         """Compute: arrays of exactly the exported contract in and out; see `Session.run`."""
         return self._session.run(images)
 
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute, and return every output: the confidence behind the labels, where it was exported."""
+        return self._session.run_all(images)
+
     def close(self) -> None:
         """Give the memory back."""
         self._session.close()

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp_deploy.config import InputKind, OutputKind
+from segpp_deploy.config import LabelsLayout, OutputKind
 from segpp_deploy.graph.metadata import ExportMetadata
 
 INPUT_NAME = "image"
+CONFIDENCE_NAME = "confidence"
 
 
 @dataclass(frozen=True)
@@ -48,21 +49,37 @@ def format_shape(shape: tuple[int | None, ...]) -> str:
 
 def input_spec(metadata: ExportMetadata) -> TensorSpec:
     """Return the graph's input: uint8 [B, H, W, 3] or float32 [B, 3, H, W]."""
-    if metadata.input_kind is InputKind.UINT8:
-        return TensorSpec(INPUT_NAME, "uint8", (metadata.batch, *metadata.size.hw, 3))
-    return TensorSpec(INPUT_NAME, "float32", (metadata.batch, 3, *metadata.size.hw))
+    if metadata.input_kind.is_planar:
+        return TensorSpec(INPUT_NAME, "float32", (metadata.batch, 3, *metadata.size.hw))
+    return TensorSpec(INPUT_NAME, "uint8", (metadata.batch, *metadata.size.hw, 3))
 
 
-def output_spec(metadata: ExportMetadata) -> TensorSpec:
-    """Return the graph's output: labels uint8 [B, H, W], logits or heatmaps float32 [B, K, h, w], keypoints [B, K, 3].
+def output_specs(metadata: ExportMetadata) -> tuple[TensorSpec, ...]:
+    """Return the graph's outputs: labels, logits or heatmaps float32 [B, K, h, w], or keypoints [B, K, 3].
 
-    h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode).
+    h and w are the grid of the encoder's first stage, H/4 and W/4 rounded up (H/8, W/8 in downsample mode). Behind
+    labels there may be their confidence, uint8, of the same shape.
     """
-    name = str(metadata.output_kind)
-    if metadata.output_kind is OutputKind.LABELS:
-        return TensorSpec(name, "uint8", (metadata.batch, *metadata.size.hw))
-    grid = (3,) if metadata.output_kind is OutputKind.KEYPOINTS else metadata.tokens[0].grid
-    return TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *grid))
+    kind, form = metadata.output_kind, metadata.output_form
+    first, *others = output_names(kind, form.confidence)
+    name = form.name or first
+    if (dtype := kind.labels_dtype) is not None:
+        channel = (1,) if form.layout is LabelsLayout.NHWC else ()
+        shape = metadata.batch, *metadata.size.hw, *channel
+        return TensorSpec(name, dtype, shape), *(TensorSpec(other, "uint8", shape) for other in others)
+    grid = (3,) if kind is OutputKind.KEYPOINTS else metadata.tokens[0].grid
+    return (TensorSpec(name, "float32", (metadata.batch, len(metadata.classes), *grid)),)
+
+
+def output_names(kind: OutputKind, confidence: bool = False) -> tuple[str, ...]:
+    """Return the names of the outputs where none is asked for.
+
+    Example:
+        >>> output_names(OutputKind.LABELS_INT32, confidence=True), output_names(OutputKind.LOGITS)
+        (('labels', 'confidence'), ('logits',))
+    """
+    first = str(OutputKind.LABELS if kind.is_labels else kind)
+    return (first, CONFIDENCE_NAME) if confidence else (first,)
 
 
 def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:
@@ -70,6 +87,6 @@ def noise_images(metadata: ExportMetadata, open_batch: int = 1) -> NDArray[Any]:
     spec = input_spec(metadata)
     shape = tuple(open_batch if length is None else length for length in spec.shape)
     generator = np.random.default_rng(0)
-    if spec.dtype == "uint8":
-        return generator.integers(0, 256, shape, np.uint8)
-    return generator.standard_normal(shape, np.float32)
+    if metadata.input_kind.is_normalized:
+        return generator.standard_normal(shape, np.float32)
+    return generator.integers(0, 256, shape, np.uint8).astype(spec.dtype)

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.files import require_file, sha256_of
-from segpp_deploy.graph.contract import TensorSpec, input_spec, output_spec
+from segpp_deploy.graph.contract import TensorSpec, input_spec, output_specs
 from segpp_deploy.graph.metadata import ExportMetadata
 
 _EXPORT = commands.export()
@@ -89,15 +89,15 @@ def _not_onnx(path: Path) -> SegppError:
 
 def _check_contract(path: Path, model: onnx.ModelProto, metadata: ExportMetadata) -> None:
     ends = (
-        ("input", model.graph.input, input_spec(metadata)),
-        ("output", model.graph.output, output_spec(metadata)),
+        ("input", model.graph.input, [input_spec(metadata)]),
+        ("output", model.graph.output, list(output_specs(metadata))),
     )
     for kind, values, expected in ends:
         found = [graph_tensor(value) for value in values]
-        if found != [expected]:
+        if found != expected:
             raise SegppError(
                 f"The {kind} of {path} is {'; '.join(map(str, found)) or 'missing'}.",
-                f"{expected}, as its metadata says.",
+                f"{'; '.join(map(str, expected))}, as its metadata says.",
                 "The file was changed after the export; write it again: " + _EXPORT,
             )
 

@@ -15,8 +15,10 @@ from segpp_deploy.config import (
     Fit,
     InputKind,
     KeypointRelations,
+    LabelsLayout,
     Lowering,
     Normalization,
+    OutputForm,
     OutputKind,
     Precision,
     Size,
@@ -47,7 +49,7 @@ class ExportMetadata:
         size: input size in pixels.
         batch: images per call; None for a dynamic batch axis.
         input_kind: layout and type of the input.
-        output_kind: layout and type of the output.
+        output_kind: what the output is, and its type.
         lowering: portable or plugin.
         precision: number format of the heavy layers.
         classes: names and colours of classes or keypoints.
@@ -60,6 +62,7 @@ class ExportMetadata:
         threshold: above which the sigmoid of a model's one output meant foreground; None where every class has an
             output of its own.
         fit: how pictures of another aspect are to be shown to a segmentation model.
+        output_form: name and layout of the output, and whether confidence is another.
     """
 
     arch: Arch
@@ -81,6 +84,7 @@ class ExportMetadata:
     training: TrainingFacts = field(default_factory=TrainingFacts)
     threshold: float | None = None
     fit: Fit = Fit.RESIZE
+    output_form: OutputForm = field(default_factory=OutputForm)
 
     @property
     def mode(self) -> str:
@@ -122,7 +126,8 @@ class ExportMetadata:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values, as manifests and `inspect --json` show them.
 
-        `seed` and `threshold` only where there is one, `fit` only where pictures are not stretched.
+        `seed`, `threshold`, `output_name` and `confidence` only where there is one, `fit` and `output_layout` only
+        where another than the usual.
         """
         values: dict[str, Any] = {
             "arch": str(self.arch),
@@ -145,8 +150,15 @@ class ExportMetadata:
             "tool_version": self.tool_version,
             **self.training.to_dict(),
         }
-        fit = None if self.fit is Fit.RESIZE else str(self.fit)
-        optional = {"seed": self.seed, "threshold": self.threshold, "fit": fit}
+        form = self.output_form
+        optional = {
+            "seed": self.seed,
+            "threshold": self.threshold,
+            "fit": None if self.fit is Fit.RESIZE else str(self.fit),
+            "output_name": form.name,
+            "output_layout": None if form.layout is LabelsLayout.NHW else str(form.layout),
+            "confidence": form.confidence or None,
+        }
         return values | {name: value for name, value in optional.items() if value is not None}
 
     @classmethod
@@ -177,6 +189,11 @@ class ExportMetadata:
                 training=TrainingFacts.from_dict(values),
                 threshold=values.get("threshold"),
                 fit=Fit(values.get("fit", Fit.RESIZE)),
+                output_form=OutputForm(
+                    name=values.get("output_name"),
+                    layout=LabelsLayout(values.get("output_layout", LabelsLayout.NHW)),
+                    confidence=values.get("confidence", False),
+                ),
             )
             _check_values(values)
             _check_threshold(metadata)
@@ -234,6 +251,8 @@ def _check_values(values: Mapping[str, Any]) -> None:
         "mean": all(map(_is_finite, values["mean"])),
         "std": all(_is_finite(value) and value > 0 for value in values["std"]),
         "checkpoint": isinstance(values["checkpoint"], str),
+        "output_name": isinstance(values.get("output_name", ""), str),
+        "confidence": isinstance(values.get("confidence", False), bool),
     }
     wrong = [name for name, holds in right.items() if not holds]
     if wrong:

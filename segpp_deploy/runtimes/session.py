@@ -29,24 +29,20 @@ class Session(Protocol):
         """Compute.
 
         Args:
-            images: uint8 [B, H, W, 3] RGB, or float32 [B, 3, H, W] normalised, as `metadata.input_kind` says.
+            images: uint8 [B, H, W, 3] RGB, or float32 [B, 3, H, W]; see `metadata.input_kind`.
 
         Returns:
-            An array of its own: labels uint8 [B, H, W], or logits or heatmaps float32 [B, K, h, w].
+            An array of its own, the first output; see `OutputKind`.
 
         Raises:
             SegppError: type or shape of the images is wrong; the batch too, where it is fixed.
         """
 
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute as `run` does, and return every output in the order of the contract, each an array of its own."""
+
     def close(self) -> None:
         """Give the memory back; the session cannot run afterwards."""
-
-
-class ObservedSession(Session, Protocol):
-    """A session of a graph with several outputs."""
-
-    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
-        """Compute as `run` does, and return every output of the graph in its order, each an array of its own."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol
 
-from segpp_deploy.config import Lowering, Precision
+from segpp_deploy.config import Choice, Lowering, Precision
 from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.progress import Progress
@@ -22,6 +22,14 @@ if TYPE_CHECKING:  # these load NumPy and ONNX, which take longer than all of th
     from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
 
 EngineSource = Path | bytes  # an engine file, or its content in memory
+
+
+class Payload(Choice):
+    """What an engine file holds, whatever it is called."""
+
+    ONNX = "onnx"
+    TENSORRT_PLAN = "tensorrt-plan"
+    TENSORRT_RTX_PLAN = "tensorrt-rtx-plan"
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,13 @@ class TargetInfo:
         module: the Python module of the runtime.
         extra: the extra of segpp-deploy that installs the runtime.
         implementation: its `Target`, "module:class" below `segpp_deploy.runtimes`.
+        payload: what its engine files hold; the tensors of ONNX can be looked at.
         lowerings: the graphs it takes, the preferred one first.
         graph_precisions: the precisions a graph may have.
         runtime_precisions: precisions to which the runtime itself can take a float32 graph.
         int8: what int8 covers; None where the target has none.
         builder_options: what its builder can be asked for.
         auto_ranks: how fast it is among the targets of a kind of device: AUTO takes the lowest rank that works.
-        has_onnx_engines: its engines are ONNX, so that their tensors can be looked at.
         stand_in: the target on which graphs are measured before a precision is chosen, where it is not the target
             itself: its engines may be for a GPU that is not here.
     """
@@ -69,13 +77,13 @@ class TargetInfo:
     module: str
     extra: str
     implementation: str
+    payload: Payload
     lowerings: tuple[Lowering, ...] = (Lowering.PORTABLE,)
     graph_precisions: tuple[Precision, ...] = (Precision.FP32,)
     runtime_precisions: tuple[Precision, ...] = ()
     int8: Int8Use | None = None
     builder_options: tuple[BuilderOption, ...] = ()
     auto_ranks: Mapping[DeviceKind, int] = field(default_factory=dict)
-    has_onnx_engines: bool = False
     stand_in: TargetName | None = None
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from segpp_deploy.config import InputKind, Lowering, OutputKind, Precision
+from segpp_deploy.config import InputKind, LabelsLayout, Lowering, OutputForm, OutputKind, Precision
 from segpp_deploy.engine.build import EngineOptions, build_graph
 from segpp_deploy.engine.manifest import Manifest, manifest_path, read_manifest
 from segpp_deploy.engine.open import verify_engine
@@ -25,6 +25,7 @@ from segpp_deploy.runtimes.registry import choose_target
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
+from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision, write_tiny
 
 CPU = BuildOptions(TargetName.CPU)
@@ -75,12 +76,12 @@ def test_the_same_source_gives_the_same_file(tmp_path: Path) -> None:
 def test_an_engine_is_tried_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
 
-    def run(self: OnnxRuntimeSession, images: Any) -> Any:
+    def run_all(self: OnnxRuntimeSession, images: Any) -> Any:
         seen.append([path.name for path in tmp_path.iterdir()])
         return original(self, images)
 
-    original = OnnxRuntimeSession.run
-    monkeypatch.setattr(OnnxRuntimeSession, "run", run)
+    original = OnnxRuntimeSession.run_all
+    monkeypatch.setattr(OnnxRuntimeSession, "run_all", run_all)
     run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert seen == [["a.onnx"]]
 
@@ -170,6 +171,15 @@ def test_the_suggested_export_says_all_of_random_weights_for_one_output(tmp_path
     assert "--threshold 0.4" in caught.value.fix
 
 
+def test_the_suggested_export_has_the_same_ends(tmp_path: Path) -> None:
+    kinds = {"input_kind": InputKind.FLOAT255, "output_kind": OutputKind.LABELS_INT32, "lowering": Lowering.PLUGIN}
+    metadata = replace(tiny_metadata(**kinds), output_form=OutputForm("mask", LabelsLayout.NHWC, confidence=True))
+    with pytest.raises(SegppError, match="has the plugin lowering") as caught:
+        run_build(export_stub(tmp_path / "a.onnx", metadata), tmp_path / "a.engine", CPU)
+    words = "--input float255 --output labels-int32 --output-name mask --output-layout nhwc --confidence --lowering"
+    assert words in caught.value.fix
+
+
 @pytest.mark.parametrize("name", ["a.xml", "a.bin", "a.json"])
 def test_suffixes_of_other_formats(tmp_path: Path, name: str) -> None:
     with pytest.raises(SegppError, match="An engine is one file") as caught:
@@ -225,7 +235,7 @@ def test_graphs_that_do_not_work_leave_nothing(tmp_path: Path, body: str, compla
 def test_trial_run_judges_the_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: np.ndarray[Any, Any], complaint: str
 ) -> None:
-    monkeypatch.setattr(OnnxRuntimeSession, "run", lambda *arguments: output)
+    monkeypatch.setattr(OnnxRuntimeSession, "run_all", lambda *arguments: [output])
     with pytest.raises(SegppError, match=complaint):
         run_build(write_tiny(tmp_path / "a.onnx"), tmp_path / "a.engine", CPU)
     assert not (tmp_path / "a.engine").exists()

@@ -12,8 +12,9 @@ from segpp_deploy.engine.manifest import Manifest, _checksum, dump_manifest, man
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.target import RuntimeFacts
+from segpp_deploy.runtimes.target import Payload, RuntimeFacts
 from segpp_deploy.workflows.build_engine.result import BuildResult
+from tests.engine.conftest import Build
 from tests.support.tiny_graphs import tiny_metadata
 
 
@@ -52,7 +53,7 @@ def test_is_plain_json(built: BuildResult) -> None:
     assert values["target"] == "cpu"
     assert values["metadata"]["arch"] == "b0"
     assert values["runtime"]["cuda"] is None
-    assert values["output"] == {"name": "labels", "dtype": "uint8", "shape": [1, 64, 96]}
+    assert values["outputs"] == [{"name": "labels", "dtype": "uint8", "shape": [1, 64, 96]}]
 
 
 def test_missing_engine_and_missing_manifest(built: BuildResult, tmp_path: Path) -> None:
@@ -99,6 +100,21 @@ def test_missing_fields_are_named(built: BuildResult, field: str) -> None:
 def test_engines_from_before_choices_were_recorded_open(built: BuildResult) -> None:
     rewrite(built, lambda values: values.pop("automatic"))
     assert read_manifest(built.path).automatic == AutomaticChoice(target=None, precision=None)
+
+
+@pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO])
+def test_says_what_the_file_holds(build_tiny: Build, target: TargetName) -> None:
+    assert read_manifest(build_tiny(target)).payload is Payload.ONNX
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"), [("zip", "payload: Input should be"), ("tensorrt-plan", "engines hold")]
+)
+def test_a_payload_that_its_target_does_not_make(built: BuildResult, payload: str, complaint: str) -> None:
+    rewrite(built, lambda values: values.update(payload=payload))
+    with pytest.raises(SegppError, match=complaint) as caught:
+        read_manifest(built.path)
+    assert "build-engine" in caught.value.fix
 
 
 def test_bad_metadata_is_named(built: BuildResult) -> None:

@@ -66,8 +66,9 @@ def test_logits_of_bytes_and_floats(build_tiny: Build, target: TargetName) -> No
     with closing(open_session(build_tiny(target, tiny_metadata(OutputKind.LOGITS)))) as session:
         np.testing.assert_allclose(session.run(images), block_means(images.transpose(0, 3, 1, 2)), rtol=1e-5)
     planes = images.transpose(0, 3, 1, 2).astype(np.float32)
-    with closing(open_session(build_tiny(target, tiny_metadata(OutputKind.LOGITS, InputKind.FLOAT)))) as session:
-        np.testing.assert_allclose(session.run(planes), block_means(planes), rtol=1e-5)
+    for kind in (InputKind.FLOAT, InputKind.FLOAT255):
+        with closing(open_session(build_tiny(target, tiny_metadata(OutputKind.LOGITS, kind)))) as session:
+            np.testing.assert_allclose(session.run(planes), block_means(planes), rtol=1e-5)
 
 
 @pytest.mark.parametrize("target", TARGETS_HERE)

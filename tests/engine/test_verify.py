@@ -14,7 +14,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.cpu import CpuTarget
-from segpp_deploy.runtimes.target import RuntimeFacts
+from segpp_deploy.runtimes.target import Payload, RuntimeFacts
 from segpp_deploy.workflows.build_engine.result import BuildResult
 
 
@@ -115,7 +115,7 @@ def test_several_differences_stand_side_by_side(built: BuildResult) -> None:
 
 def test_an_engine_whose_runtime_is_not_there(built: BuildResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    manifest = built.manifest.model_copy(update={"target": TargetName.TENSORRT})
+    manifest = built.manifest.model_copy(update={"target": TargetName.TENSORRT, "payload": Payload.TENSORRT_PLAN})
     manifest_path(built.path).write_text(dump_manifest(manifest))
     with pytest.raises(SegppError, match=r"TensorRT \(Python module tensorrt\)") as caught:
         verify_engine(built.path)

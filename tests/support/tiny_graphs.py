@@ -88,7 +88,7 @@ def tiny_metadata(
 def tiny_model(metadata: ExportMetadata, body: str | None = None) -> onnx.ModelProto:
     """A graph with the ends that `metadata` describes: thirds of the brightest channel, or 4x4 means."""
     batch = "B" if metadata.batch is None else metadata.batch
-    is_float = metadata.input_kind is InputKind.FLOAT
+    is_float = metadata.input_kind.is_planar
     if body is None:
         is_labels = metadata.output_kind is OutputKind.LABELS
         body = LABELS_BODY if is_labels else FLOAT_LOGITS_BODY if is_float else LOGITS_BODY

@@ -9,8 +9,19 @@ from pathlib import Path
 import pytest
 from safetensors.torch import save_file
 
+from segpp_deploy import api
 from segpp_deploy.cli.export import export
-from segpp_deploy.config import Arch, ChannelOrder, OutputKind, Preset, Size, TaskName
+from segpp_deploy.cli.main import run_command
+from segpp_deploy.config import (
+    Arch,
+    ChannelOrder,
+    LabelsLayout,
+    OutputForm,
+    OutputKind,
+    Preset,
+    Size,
+    TaskName,
+)
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.exporting import export as graph_export
 from segpp_deploy.graph.exporting.export import ExportedGraph, GraphOptions
@@ -27,6 +38,7 @@ from segpp_deploy.workflows.export.run import run_export
 from tests.support.exporting import request
 from tests.support.random_models import random_model
 
+BAD_INPUT = 2  # exit code
 CARD, WEIGHTS = "segformer_b0_scenes", Path("b0.pth")
 
 
@@ -61,6 +73,29 @@ def test_a_size_too_small_for_the_mode(mode: Preset, tmp_path: Path) -> None:
 def test_an_output_that_does_not_fit_the_task(tmp_path: Path) -> None:
     options = ExportOptions(tmp_path / "a.onnx", SeedSource(0, task=TaskName.POSE), output_kind=OutputKind.LABELS)
     with pytest.raises(SegppError, match="does not fit a pose model"):
+        run_export(options)
+
+
+def test_the_form_of_the_output_reaches_the_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[GraphOptions] = []
+
+    def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> ExportedGraph:
+        asked.append(request)
+        raise SegppError("Enough.", "nothing more.", "Leave it.")
+
+    monkeypatch.setattr(run, "export_graph", export_graph)
+    words = ["--random-weights", "0", "--output", "labels-int32", "--output-layout", "nhwc", "--output-name", "mask"]
+    assert run_command(["export", *words, "-o", str(tmp_path / "a.onnx")]) == BAD_INPUT
+    ends = {"output_kind": "labels-int32", "output_layout": "nhwc", "output_name": "mask"}
+    with pytest.raises(SegppError, match="Enough"):
+        api.export(tmp_path / "a.onnx", random_weights=0, **ends)  # type: ignore[arg-type]
+    expected = OutputKind.LABELS_INT32, OutputForm("mask", LabelsLayout.NHWC)
+    assert [(request.output_kind, request.output_form) for request in asked] == [expected] * 2
+
+
+def test_an_output_name_is_checked_before_tracing(tmp_path: Path) -> None:
+    options = ExportOptions(tmp_path / "a.onnx", SeedSource(0), output_form=OutputForm("two words"))
+    with pytest.raises(SegppError, match="--output-name 'two words' cannot be"):
         run_export(options)
 
 

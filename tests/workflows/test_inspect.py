@@ -83,7 +83,7 @@ def test_engine(tmp_path: Path, name: str) -> None:
     assert result.kind is FileKind.ENGINE
     assert result.to_dict()["source_sha256"] == built.manifest.source_sha256
     assert result.runs_here[0].works
-    assert "| output | labels uint8 [1, 64, 96] |" in text_of(result)
+    assert "| outputs | labels uint8 [1, 64, 96] |" in text_of(result)
 
 
 def test_the_engines_precision_is_shown_not_the_graphs(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ def prepare(
     Args:
         image: uint8 [H, W, 3], RGB.
         size: the graph's input size; a picture of that size is not resampled.
-        input_kind: UINT8 keeps bytes (the graph normalises), FLOAT normalises here.
+        input_kind: FLOAT normalises here; for the others the graph does.
         normalization: used for FLOAT only.
 
     Returns:
-        uint8 [h, w, 3] for UINT8, float32 [3, h, w] for FLOAT; contiguous, without the batch axis.
+        uint8 [h, w, 3] for UINT8, else float32 [3, h, w]; contiguous, without the batch axis.
 
     Example:
         >>> prepare(np.zeros((4, 6, 3), np.uint8), Size(2, 3), InputKind.FLOAT, Normalization()).shape
@@ -32,8 +32,10 @@ def prepare(
         raise ValueError(f"image must be uint8 [H, W, 3], not {image.dtype} {list(image.shape)}")
     if image.shape[:2] != size.hw:
         image = np.asarray(cv2.resize(image, (size.width, size.height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    if input_kind is InputKind.UINT8:
+    if not input_kind.is_planar:
         return np.ascontiguousarray(image)
+    if not input_kind.is_normalized:
+        return np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
     mean = np.asarray(normalization.mean, np.float32)
     std = np.asarray(normalization.std, np.float32)
     return np.ascontiguousarray(((image - mean) / std).transpose(2, 0, 1))

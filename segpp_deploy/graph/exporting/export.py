@@ -16,6 +16,7 @@ from segpp_deploy.config import (
     InputKind,
     Lowering,
     Normalization,
+    OutputForm,
     OutputKind,
     Precision,
     Size,
@@ -24,6 +25,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.files import atomic_path, sha256_of
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.exporting.lowering import lower_to_portable, lower_without_plugin
+from segpp_deploy.graph.exporting.output_form import check_form, give_form
 from segpp_deploy.graph.exporting.tracing import trace
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.rewrites.plugin import rewrite_for_plugins
@@ -53,6 +55,7 @@ class GraphOptions:
         threshold: of a segmentation model with one output: where its sigmoid is above it, a pixel is foreground.
         fit: how pictures of another aspect are to be shown to a segmentation model.
         fold: fold the model first; off only to measure what folding gains.
+        output_form: see `OutputForm`.
     """
 
     size: Size
@@ -69,6 +72,7 @@ class GraphOptions:
     threshold: float | None = None
     fit: Fit = Fit.RESIZE
     fold: bool = True
+    output_form: OutputForm = field(default_factory=OutputForm)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def export_graph(model: SegFormer, request: GraphOptions, target: Path) -> Expor
         SegppError: the request does not fit the model, or the file cannot be written.
     """
     _check_request(model, request)
+    check_form(request.output_kind, request.output_form)
     graph, metadata = build_graph(model, request)
     graph.metadata_props.update(metadata.to_properties())
     with atomic_path(target) as temporary:
@@ -118,9 +123,9 @@ def build_graph(model: SegFormer, request: GraphOptions) -> tuple[ir.Model, Expo
     """
     metadata = describe_graph(model.spec, model.plan, request)  # first: it finds out whether the plan fits the size
     deployed = fold_model(model) if request.fold else model
-    module = Deployable(deployed, request.input_kind, request.output_kind, request.normalization, request.threshold)
-    graph = trace(module, request.size.hw, request.batch)
-    return lower_graph(graph, request.lowering), metadata
+    graph = lower_graph(trace(Deployable.behind(metadata, deployed), request.size.hw, request.batch), request.lowering)
+    give_form(graph.graph, metadata)
+    return graph, metadata
 
 
 def lower_graph(graph: ir.Model, lowering: Lowering) -> ir.Model:
@@ -160,6 +165,7 @@ def describe_graph(spec: ModelSpec, plan: MergePlan, request: GraphOptions) -> E
         training=request.training,
         threshold=request.threshold,
         fit=request.fit,
+        output_form=request.output_form,
     )
 
 
@@ -172,9 +178,9 @@ def _check_request(model: SegFormer, request: GraphOptions) -> None:
             f"{outputs} names, or none.",
             commands.option("num-classes", outputs) + ", or a model card that fits the checkpoint.",
         )
-    if request.output_kind is OutputKind.LABELS and outputs > MAX_CLASSES:
+    if request.output_kind.is_labels and outputs > MAX_CLASSES:
         raise SegppError(
-            f"Labels are written as uint8, but the model has {outputs} classes.",
+            f"Labels are compared as uint8, but the model has {outputs} classes.",
             f"at most {MAX_CLASSES} classes.",
             commands.option("output", OutputKind.LOGITS),
         )

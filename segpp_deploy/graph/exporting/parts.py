@@ -17,10 +17,13 @@ from onnx import compose
 from torch import nn
 
 from segpp_deploy.config import Lowering, OutputKind, Size
+from segpp_deploy.graph.contract import output_names
 from segpp_deploy.graph.exporting.deployable import Deployable, finish
 from segpp_deploy.graph.exporting.export import GraphOptions, describe_graph, lower_graph
+from segpp_deploy.graph.exporting.output_form import give_form
 from segpp_deploy.graph.exporting.tracing import trace_module
 from segpp_deploy.graph.graph_file import GraphFile
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, stage_grids
 from segpp_deploy.model.binary_head import with_background
 from segpp_deploy.model.folding import fold_model
@@ -70,18 +73,27 @@ class GraphAssembler:
             if index == 0:
                 module = Deployable(module, request.input_kind, OutputKind.LOGITS, request.normalization)
                 given = {"image": module.example_input(batch, size.hw)}
-            parts.append(self._part(key, lowering, module, given, output))
+            parts.append(self._part(key, metadata, module, given, (output,)))
             given = {output: feature}
         head = _Head(self._model.head, request)
-        parts.append(self._part((size, seen_hw, lowering), lowering, head, features, str(request.output_kind)))
+        outputs = output_names(request.output_kind, request.output_form.confidence)
+        parts.append(self._part((size, seen_hw, lowering), metadata, head, features, outputs))
         return GraphFile(Path(f"{plan.name}.onnx"), _join(parts), metadata, "")
 
     def _part(
-        self, key: Hashable, lowering: Lowering, module: nn.Module, examples: Mapping[str, torch.Tensor], output: str
+        self,
+        key: Hashable,
+        metadata: ExportMetadata,
+        module: nn.Module,
+        examples: Mapping[str, torch.Tensor],
+        outputs: Sequence[str],
     ) -> onnx.ModelProto:
         part = self._parts.pop(key, None)
         if part is None:
-            part = ir.to_proto(lower_graph(trace_module(module, examples, output), lowering))
+            lowered = lower_graph(trace_module(module, examples, outputs), metadata.lowering)
+            if isinstance(module, _Head):
+                give_form(lowered.graph, metadata)
+            part = ir.to_proto(lowered)
             prefix = f"part {self._count}/"
             compose.add_prefix_graph(part.graph, prefix, rename_inputs=False, rename_outputs=False, inplace=True)
             self._count += 1
@@ -108,16 +120,19 @@ class _Stage(nn.Module):
 
 
 class _Head(nn.Module):
-    """The decode head, with the contract's output."""
+    """The decode head, with what makes labels or keypoints."""
 
     def __init__(self, head: nn.Module, request: GraphOptions) -> None:
         super().__init__()
         self.head = head
         self._request = request
 
-    def forward(self, one: torch.Tensor, two: torch.Tensor, three: torch.Tensor, four: torch.Tensor) -> torch.Tensor:
-        """Four maps [B, C_s, h_s, w_s] -> contract output."""
-        return finish(self.head([one, two, three, four]), self._request.output_kind, self._request.size.hw)
+    def forward(
+        self, one: torch.Tensor, two: torch.Tensor, three: torch.Tensor, four: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Four maps [B, C_s, h_s, w_s] -> what the request's kind of output says, and the confidence if asked for."""
+        request, logits = self._request, self.head([one, two, three, four])
+        return finish(logits, request.output_kind, request.size.hw, request.output_form.confidence)
 
 
 def _join(parts: Sequence[onnx.ModelProto]) -> onnx.ModelProto:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from segpp_deploy.config import InputKind, OutputKind, Preset
+from segpp_deploy.config import InputKind, OutputForm, OutputKind, Preset
 from segpp_deploy.files import atomic_path
 from segpp_deploy.graph.contract import INPUT_NAME
 from segpp_deploy.graph.exporting.tracing import quiet_exporter
@@ -94,6 +94,7 @@ def export_plain(model: SegFormer, exported: ExportMetadata, target: Path) -> No
         tokens=tuple(count_tokens(PRESETS[Preset.ORIGINAL], exported.size.hw)),
         input_kind=InputKind.FLOAT,
         output_kind=OutputKind.LOGITS,
+        output_form=OutputForm(),
     )
     graph = trace_plain(PlainSegFormer(model), (exported.images_per_call, 3, *exported.size.hw))
     graph.metadata_props.update(metadata.to_properties())

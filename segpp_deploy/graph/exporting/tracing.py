@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -14,6 +14,7 @@ import torch
 from onnxscript.values import Opset
 from torch import nn
 
+from segpp_deploy.graph.contract import output_names
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.exporting.module_paths import name_after_modules
 from segpp_deploy.graph.exporting.schemas import PLUGIN_LOOKUP, register_schemas
@@ -33,27 +34,27 @@ def trace(module: Deployable, size_hw: tuple[int, int], batch: int | None) -> ir
         batch: images per call, or None for a dynamic batch axis.
 
     Returns:
-        A model with input `image`, output named after its kind, standard ops and custom nodes only, each with its
+        A model with input `image`, outputs named after their kind, standard ops and custom nodes only, each with its
         module's path in its name.
     """
     dynamic_shapes = None if batch else ({0: torch.export.Dim("batch", min=1, max=MAX_BATCH)},)
     # Two images, because tracing takes a dimension of one for a constant.
     example = module.example_input(batch or 2, size_hw)
-    return trace_module(module, {"image": example}, str(module.output_kind), dynamic_shapes)
+    return trace_module(module, {"image": example}, _outputs(module), dynamic_shapes)
 
 
 def trace_module(
-    module: nn.Module, examples: Mapping[str, torch.Tensor], output: str, dynamic_shapes: Any = None
+    module: nn.Module, examples: Mapping[str, torch.Tensor], outputs: Sequence[str], dynamic_shapes: Any = None
 ) -> ir.Model:
     """Trace any module of ours.
 
     Args:
         module: what to trace.
         examples: an example of each input, by name and in order.
-        output: name of the one output.
+        outputs: names of the outputs, in order.
         dynamic_shapes: of the inputs, as `torch.onnx.export` takes them; None: all are fixed.
     """
-    model: ir.Model = _export(module, examples, output, dynamic_shapes).model
+    model: ir.Model = _export(module, examples, outputs, dynamic_shapes).model
     _mark_plugins(model.graph)
     name_after_modules(model.graph)
     return model
@@ -67,12 +68,18 @@ def trace_program(module: Deployable, size_hw: tuple[int, int], batch: int) -> t
         size_hw: height and width in pixels.
         batch: images per call.
     """
-    exported = _export(module, {"image": module.example_input(batch, size_hw)}, str(module.output_kind), None)
+    exported = _export(module, {"image": module.example_input(batch, size_hw)}, _outputs(module), None)
     program: torch.fx.GraphModule = exported.exported_program.module()
     return program
 
 
-def _export(module: nn.Module, examples: Mapping[str, torch.Tensor], output: str, dynamic_shapes: Any) -> Any:
+def _outputs(module: Deployable) -> tuple[str, ...]:
+    return output_names(module.output_kind, module.confidence)
+
+
+def _export(
+    module: nn.Module, examples: Mapping[str, torch.Tensor], outputs: Sequence[str], dynamic_shapes: Any
+) -> Any:
     register_schemas()
     with quiet_exporter(), torch.no_grad():
         program = torch.onnx.export(
@@ -82,7 +89,7 @@ def _export(module: nn.Module, examples: Mapping[str, torch.Tensor], output: str
             opset_version=ONNX_OPSET,
             custom_translation_table=_translations(),
             input_names=list(examples),
-            output_names=[output],
+            output_names=list(outputs),
             dynamic_shapes=dynamic_shapes,
             verbose=False,
         )

@@ -1,4 +1,7 @@
-"""The end of a segmentation graph that returns labels: Resize -> TopK -> Squeeze -> Cast; runtimes want other forms."""
+"""The end of a segmentation graph that returns labels; runtimes want other forms.
+
+Resize -> TopK -> Squeeze -> Cast, with an Unsqueeze before the Cast where labels have an axis for their channel.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,6 @@ import onnx_ir as ir
 
 from segpp_deploy.ops.portable.writer import NodeWriter
 
-LABELS_DTYPE = ir.DataType.UINT8
-
 
 @dataclass(frozen=True)
 class LabelTail:
@@ -19,12 +20,14 @@ class LabelTail:
 
     Args:
         resize: from the logits [B, K, h, w] to the picture's size.
-        cast: makes the graph's output, labels [B, H, W] uint8.
+        reader: takes the labels [B, H, W] of the comparison.
+        output: of the graph.
         scales: how many times higher and wider the picture is than the logits.
     """
 
     resize: ir.Node
-    cast: ir.Node
+    reader: ir.Node
+    output: ir.Value
     scales: tuple[float, float]
 
     @property
@@ -36,14 +39,14 @@ class LabelTail:
 
     def writer(self, form: str) -> NodeWriter:
         """Return a writer for another form of the tail."""
-        return NodeWriter(f"{self.cast.outputs[0].name}.{form}", self.cast)
+        return NodeWriter(f"{self.output.name}.{form}", self.reader)
 
     def replace(self, graph: ir.Graph, write: NodeWriter, labels: ir.Value) -> None:
         """Let `labels` [B, H, W] of any integer type, which `write` made, take the place of the comparison."""
-        self.cast.replace_input_with(0, labels)
+        self.reader.replace_input_with(0, labels)
         for initializer in write.initializers:
             graph.register_initializer(initializer)
-        graph.insert_before(self.cast, write.nodes)
+        graph.insert_before(self.reader, write.nodes)
 
 
 def find_label_tail(graph: ir.Graph) -> LabelTail | None:
@@ -52,21 +55,21 @@ def find_label_tail(graph: ir.Graph) -> LabelTail | None:
 
 
 def _tail_of(output: ir.Value) -> LabelTail | None:
-    cast = output.producer()
-    nodes = [cast]
-    for op_type in ("Cast", "Squeeze", "TopK", "Resize"):
-        node = nodes[-1]
-        if node is None or node.op_type != op_type or node.inputs[0] is None:
-            return None
-        nodes.append(node.inputs[0].producer())
-    resize = nodes[3]
-    assert resize is not None
-    assert cast is not None
-    scales = _constant(resize.inputs[2])
-    if output.dtype != LABELS_DTYPE or scales is None:
+    cast = _maker(output, "Cast")
+    unsqueeze = cast and _maker(cast.inputs[0], "Unsqueeze")
+    reader = unsqueeze or cast
+    resize = reader
+    for op_type in ("Squeeze", "TopK", "Resize"):
+        resize = resize and _maker(resize.inputs[0], op_type)
+    if reader is None or resize is None or (scales := _constant(resize.inputs[2])) is None:
         return None
     _, _, scale_y, scale_x = scales.tolist()
-    return LabelTail(resize, cast, (scale_y, scale_x))
+    return LabelTail(resize, reader, output, (scale_y, scale_x))
+
+
+def _maker(value: ir.Value | None, op_type: str) -> ir.Node | None:
+    node = None if value is None else value.producer()
+    return node if node is not None and node.op_type == op_type else None
 
 
 def _constant(value: ir.Value | None) -> npt.NDArray[np.generic] | None:

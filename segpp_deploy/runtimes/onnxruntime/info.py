@@ -5,7 +5,7 @@ from __future__ import annotations
 from segpp_deploy.config import Precision
 from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.target import Int8Use, TargetInfo
+from segpp_deploy.runtimes.target import Int8Use, Payload, TargetInfo
 
 CPU = TargetInfo(
     TargetName.CPU,
@@ -16,8 +16,8 @@ CPU = TargetInfo(
     graph_precisions=(Precision.FP32, Precision.INT8),
     int8=Int8Use(rest=Precision.FP32, every_layer=True, outputs=True),
     auto_ranks={DeviceKind.X86_CPU: 2, DeviceKind.OTHER_CPU: 1},
-    has_onnx_engines=True,
     implementation="onnxruntime.cpu:CpuTarget",
+    payload=Payload.ONNX,
 )
 CUDA = TargetInfo(
     TargetName.CUDA,
@@ -26,6 +26,6 @@ CUDA = TargetInfo(
     module="onnxruntime",
     extra="gpu",
     auto_ranks={DeviceKind.NVIDIA_GPU: 3},
-    has_onnx_engines=True,
     implementation="onnxruntime.cuda:CudaTarget",
+    payload=Payload.ONNX,
 )

@@ -43,7 +43,7 @@ class OnnxRuntimeSession:
         return self.run_all(images)[0]
 
     def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
-        """Compute; see `ObservedSession.run_all`."""
+        """Compute; see `Session.run_all`."""
         return run_onnxruntime(self._session, require_images(images, self.metadata))
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ class OpenVinoSession:
         return self.run_all(images)[0]
 
     def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
-        """Compute; see `ObservedSession.run_all`."""
+        """Compute; see `Session.run_all`."""
         outputs = run_openvino(self._request, require_images(images, self.metadata))
         if self._parts is not None:
             self._runs.append(read_times(self._request, self._parts))

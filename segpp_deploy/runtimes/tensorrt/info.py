@@ -6,7 +6,7 @@ from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.runtimes.builder_options import BuilderOption
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.target import Int8Use, TargetInfo
+from segpp_deploy.runtimes.target import Int8Use, Payload, TargetInfo
 
 _PRECISIONS = (Precision.FP32, Precision.FP16, Precision.INT8)
 _OPTIONS = (BuilderOption.OPT_BATCH, BuilderOption.MAX_BATCH, BuilderOption.WORKSPACE)
@@ -24,6 +24,7 @@ TENSORRT = TargetInfo(
     auto_ranks={DeviceKind.NVIDIA_GPU: 1},
     stand_in=TargetName.CPU,
     implementation="tensorrt.target:TensorRtTarget",
+    payload=Payload.TENSORRT_PLAN,
 )
 TENSORRT_RTX = TargetInfo(
     TargetName.TENSORRT_RTX,
@@ -37,4 +38,5 @@ TENSORRT_RTX = TargetInfo(
     auto_ranks={DeviceKind.NVIDIA_GPU: 2},
     stand_in=TargetName.CPU,
     implementation="tensorrt.rtx:TensorRtRtxTarget",
+    payload=Payload.TENSORRT_RTX_PLAN,
 )

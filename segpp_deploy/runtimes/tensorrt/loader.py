@@ -26,14 +26,14 @@ class LoadedEngine:
         engine: the `ICudaEngine`.
         runtime: the `IRuntime` that made it, which must outlive it.
         input: its one input; the batch is None where it is dynamic.
-        output: its one output.
+        outputs: what it gives.
         max_batch: the largest batch.
     """
 
     engine: Any
     runtime: Any
     input: TensorSpec
-    output: TensorSpec
+    outputs: tuple[TensorSpec, ...]
     max_batch: int
 
 
@@ -46,8 +46,7 @@ def load_engine(trt: TensorRt, source: EngineSource, needs_plugins: bool) -> Loa
         needs_plugins: whether the plugin library has to be there first.
 
     Raises:
-        SegppError: there is no GPU or no plugin library, the runtime refuses the engine, or its tensors are not one
-            input and one output.
+        SegppError: there is no GPU or no plugin library, the runtime refuses the engine, or it has not one input.
     """
     gpu = require_gpu()
     if needs_plugins:
@@ -88,10 +87,8 @@ def _describe(trt: TensorRt, runtime: Any, engine: Any, name: str) -> LoadedEngi
         spec = tensor_spec(trt.api, tensor, engine.get_tensor_dtype(tensor), engine.get_tensor_shape(tensor))
         ends[engine.get_tensor_mode(tensor)].append(spec)
     inputs, outputs = ends[modes.INPUT], ends[modes.OUTPUT]
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise SegppError(
-            f"{name} has {len(inputs)} inputs and {len(outputs)} outputs.", "an engine with one of each.", REBUILD
-        )
+    if len(inputs) != 1:
+        raise SegppError(f"{name} has {len(inputs)} inputs.", "an engine with one.", REBUILD)
     batch = inputs[0].shape[0]
     max_batch = batch if batch is not None else int(engine.get_tensor_profile_shape(inputs[0].name, 0)[2][0])
-    return LoadedEngine(engine, runtime, inputs[0], outputs[0], max_batch)
+    return LoadedEngine(engine, runtime, inputs[0], tuple(outputs), max_batch)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.graph.contract import TensorSpec, input_spec, output_spec
+from segpp_deploy.graph.contract import TensorSpec, input_spec, output_specs
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.runtimes.tensorrt.api import TensorRt
 
@@ -44,7 +44,7 @@ def parse_network(trt: TensorRt, builder: Any, graph: GraphFile) -> ParsedNetwor
 
 
 def check_ends(trt: TensorRt, network: Any, graph: GraphFile) -> None:
-    """Make sure that a network's input and output are the contract's.
+    """Make sure that a network's input and outputs are the contract's.
 
     Raises:
         SegppError: another name, type or shape.
@@ -52,7 +52,7 @@ def check_ends(trt: TensorRt, network: Any, graph: GraphFile) -> None:
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     outputs = [network.get_output(index) for index in range(network.num_outputs)]
     found = [tensor_spec(trt.api, tensor.name, tensor.dtype, tensor.shape) for tensor in (*inputs, *outputs)]
-    expected = [input_spec(graph.metadata), output_spec(graph.metadata)]
+    expected = [input_spec(graph.metadata), *output_specs(graph.metadata)]
     if found != expected:
         raise SegppError(
             f"{trt.info.runtime} read {graph.path} with other ends: {'; '.join(map(str, found))}.",

@@ -76,8 +76,8 @@ class EngineRunner:
         """Whether the last batch size runs as a CUDA graph."""
         return self._graph is not None
 
-    def run(self, images: NDArray[Any]) -> NDArray[Any]:
-        """Compute one batch that fits the engine's input; returns an array of its own.
+    def run(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute one batch that fits the engine's input; returns every output, each an array of its own.
 
         Raises:
             SegppError: the batch is larger than the engine was built for, or the GPU fails.
@@ -99,8 +99,7 @@ class EngineRunner:
         else:
             self._device.launch(self._graph, self._stream)
         self._device.synchronize(self._stream)
-        output: NDArray[Any] = self._output.host_view(batch).copy()
-        return output
+        return [output.host_view(batch).copy() for output in self._outputs]
 
     def close(self) -> None:
         """Give everything back; may be called twice."""
@@ -118,7 +117,7 @@ class EngineRunner:
                 "The engine cannot be set up on this GPU", "enough free GPU memory.", "Close other programs that use it"
             )
         self._cleanup.callback(self._release_context)
-        self._input, self._output = (self._make_buffers(spec) for spec in (self._loaded.input, self._loaded.output))
+        self._input, *self._outputs = map(self._make_buffers, (self._loaded.input, *self._loaded.outputs))
         if self._profile:
             self._profiler = _make_profiler(self._trt.api, self.layer_times)
             self._context.profiler = self._profiler
@@ -142,9 +141,8 @@ class EngineRunner:
     def _enqueue(self) -> None:
         if self._profile:
             self.layer_times.append([])
-        source, target, stream = self._input, self._output, self._stream
-        size_in, size_out = source.size_bytes(self._batch), target.size_bytes(self._batch)
-        self._device.copy_to_device(source.device_address, source.host_address, size_in, stream)
+        source, stream = self._input, self._stream
+        self._device.copy_to_device(source.device_address, source.host_address, source.size_bytes(self._batch), stream)
         self._trt.log.clear()
         if not self._context.execute_async_v3(int(stream)):
             raise self._trt.error(
@@ -152,7 +150,9 @@ class EngineRunner:
                 "an engine that runs, and enough GPU memory.",
                 "Build the engine again on this machine",
             )
-        self._device.copy_to_host(target.host_address, target.device_address, size_out, stream)
+        for output in self._outputs:
+            size = output.size_bytes(self._batch)
+            self._device.copy_to_host(output.host_address, output.device_address, size, stream)
 
     def _capture(self) -> None:
         """Record one run; where the engine or CUDA refuses that, runs go on step by step."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
-from segpp_deploy.graph.contract import input_spec, output_spec
+from segpp_deploy.graph.contract import input_spec, output_specs
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.runtimes.profiling import NodeTime, summarize
@@ -26,13 +27,17 @@ class TensorRtSession:
     def __init__(self, source: EngineSource, metadata: ExportMetadata, options: SessionOptions, trt: TensorRt) -> None:
         self.metadata = metadata
         loaded = load_engine(trt, source, needs_plugins=metadata.lowering is Lowering.PLUGIN)
-        _require_contract(source, loaded, metadata)
+        loaded = _require_contract(source, loaded, metadata)
         self._parts = find_parts(trt.api, loaded.engine) if options.profile else {}
         self._runner: EngineRunner | None = EngineRunner(trt, loaded, options.profile)
         self._layer_times = self._runner.layer_times
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`. A dynamic batch may be as large as the engine was built for."""
+        return self.run_all(images)[0]
+
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute; see `Session.run_all`."""
         images = require_images(images, self.metadata)
         if self._runner is None:
             raise SegppError("The session was closed.", "an open session.", "Open the engine again.")
@@ -53,12 +58,14 @@ class TensorRtSession:
         return summarize(nodes, len(runs))
 
 
-def _require_contract(source: EngineSource, loaded: LoadedEngine, metadata: ExportMetadata) -> None:
-    found = (loaded.input, loaded.output)
-    expected = (input_spec(metadata), output_spec(metadata))
-    if found != expected:
+def _require_contract(source: EngineSource, loaded: LoadedEngine, metadata: ExportMetadata) -> LoadedEngine:
+    """Return the engine with its outputs in the contract's order; the library promises none."""
+    found = (loaded.input, *loaded.outputs)
+    expected = (input_spec(metadata), *output_specs(metadata))
+    if sorted(found, key=str) != sorted(expected, key=str):
         raise SegppError(
             f"{describe_source(source)} takes and gives {'; '.join(map(str, found))}.",
             f"{'; '.join(map(str, expected))}, as its metadata says.",
             REBUILD,
         )
+    return replace(loaded, outputs=output_specs(metadata))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segpp_deploy.graph.contract import output_specs
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.segformer import SegFormer
@@ -24,24 +25,29 @@ class TorchSession:
 
     def __init__(self, model: SegFormer, metadata: ExportMetadata) -> None:
         self.metadata = metadata
-        self._module: Any = Deployable(
-            model, metadata.input_kind, metadata.output_kind, metadata.normalization, metadata.threshold
-        ).eval()
+        self._module: Any = Deployable.behind(metadata, model).eval()
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
-        return self._compute(self._module, images)
+        return self.run_all(images)[0]
+
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute; see `Session.run_all`."""
+        return [
+            output.astype(spec.dtype, copy=False).reshape(len(output), *spec.shape[1:])
+            for output, spec in zip(self._compute(self._module, images), output_specs(self.metadata), strict=True)
+        ]
 
     def logits(self, images: NDArray[Any]) -> NDArray[np.float32]:
         """Return the logits or heatmaps float32 [B, K, h, w], whatever the file puts out; images as for `run`."""
-        return self._compute(self._module.logits, images)
+        return self._compute(lambda tensor: (self._module.logits(tensor),), images)[0]
 
     def close(self) -> None:
         """Give the memory back."""
         self._module = None
 
-    def _compute(self, function: Any, images: NDArray[Any]) -> NDArray[Any]:
+    def _compute(self, function: Any, images: NDArray[Any]) -> list[NDArray[Any]]:
         images = require_images(images, self.metadata)
         tensor = torch.from_numpy(np.require(images, requirements=["C", "W"]))  # torch warns of read-only memory
         with torch.inference_mode():
-            return np.asarray(function(tensor).numpy())
+            return [np.asarray(output.numpy()) for output in function(tensor)]

@@ -29,9 +29,7 @@ class TorchTensors:
     """
 
     def __init__(self, model: SegFormer, metadata: ExportMetadata) -> None:
-        module = Deployable(
-            fold_model(model), metadata.input_kind, metadata.output_kind, metadata.normalization, metadata.threshold
-        )
+        module = Deployable.behind(metadata, fold_model(model))
         self._program = trace_program(module.eval(), metadata.size.hw, metadata.images_per_call)
         computed = [node for node in self._program.graph.nodes if node.op == "call_function"]
         self.matches = tuple(node.name for node in computed if node.target is _MATCH)

@@ -26,7 +26,7 @@ _STRIP_BYTES = 4 << 20  # equally fast from 1 to 16 MiB, slower above: it should
 class Segmentation:
     """One picture's labels [H, W] of the picture's own size, and the session's outputs they were made from.
 
-    `outputs` holds one array without the batch axis (or one per window): labels [h, w] or logits [K, h/4, w/4].
+    `outputs` holds one array without the batch axis (or one per window): labels or logits [K, h/4, w/4].
     """
 
     labels: LabelMap
@@ -105,15 +105,15 @@ def labels_from_output(output: NDArray[np.generic], output_kind: OutputKind, siz
     upsampled logits, K x H x W, never exist as a whole.
 
     Args:
-        output: labels uint8 [h, w], or logits float [K, h, w]; without the batch axis.
-        output_kind: which of the two.
+        output: labels [h, w] or [h, w, 1], or logits float [K, h, w]; without the batch axis.
+        output_kind: which of them.
         size: the original picture's size.
 
     Returns:
         uint8 [H, W], or uint16 of more classes than bytes can number.
     """
-    if output_kind is OutputKind.LABELS:
-        return _resize_labels(output.astype(np.uint8, copy=False), size)
+    if output_kind.is_labels:
+        return _resize_labels(output.astype(np.uint8, copy=False).reshape(output.shape[:2]), size)
     logits = output.astype(np.float32, copy=False)
     return _labels_in_strips(len(logits), size, lambda top, bottom: resize_logits_rows(logits, size, top, bottom))
 

@@ -25,7 +25,7 @@ class SegmentationTask:
     """Implements `Task`: predictions are `Segmentation`, targets are label maps."""
 
     name = TaskName.SEG
-    outputs = (OutputKind.LABELS, OutputKind.LOGITS)
+    outputs = (*(kind for kind in OutputKind if kind.is_labels), OutputKind.LOGITS)
     default_size = Size(512, 1024)
     counted = "pixels"
     assumptions: tuple[str, ...] = ()

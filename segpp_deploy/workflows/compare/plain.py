@@ -47,6 +47,10 @@ class HostEnds:
         labels: NDArray[Any] = full.argmax(dim=1).to(torch.uint8).numpy()
         return labels
 
+    def run_all(self, images: NDArray[Any]) -> list[NDArray[Any]]:
+        """Compute; see `Session.run_all`."""
+        return [self.run(images)]
+
     def close(self) -> None:
         """Give the memory back."""
         self._inner.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from segpp_deploy.config import (
     InputKind,
     Lowering,
     Normalization,
+    OutputForm,
     OutputKind,
     Preset,
     Size,
@@ -49,6 +50,7 @@ class ExportOptions:
         output_kind: see `OutputKind`.
         lowering: see `Lowering`.
         fit: see `Fit`.
+        output_form: see `OutputForm`.
     """
 
     output: Path
@@ -60,6 +62,7 @@ class ExportOptions:
     output_kind: OutputKind | None = None
     lowering: Lowering = Lowering.PORTABLE
     fit: Fit = Fit.RESIZE
+    output_form: OutputForm = field(default_factory=OutputForm)
 
 
 def parse_source(

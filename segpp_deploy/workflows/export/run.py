@@ -41,6 +41,7 @@ def run_export(options: ExportOptions, tell: Callable[[str], None] = keep_quiet)
         lowering=options.lowering,
         training=training,
         fit=options.fit,
+        output_form=options.output_form,
     )
     exported = export_graph(source.model, request, options.output)
     facts = exported.metadata

@@ -115,13 +115,19 @@ def _runs_table(entries: Iterable[RunsHere]) -> Table:
 def _fact_text(name: str, value: Any) -> str:
     if name in ("size", "input_size") and isinstance(value, (list, tuple)):
         return "x".join(map(str, value))
-    if name in ("input", "output") and isinstance(value, Mapping):
-        return str(TensorSpec(value["name"], value["dtype"], tuple(value["shape"])))
+    if name == "input" and isinstance(value, Mapping):
+        return _tensor_text(value)
+    if name == "outputs" and isinstance(value, list) and all(isinstance(tensor, Mapping) for tensor in value):
+        return "; ".join(map(_tensor_text, value))
     if name == "notes":
         return "\n".join(value)
     if name == "batch" and value is None:
         return "dynamic"
     return _as_text(value)
+
+
+def _tensor_text(value: Mapping[str, Any]) -> str:
+    return str(TensorSpec(value["name"], value["dtype"], tuple(value["shape"])))
 
 
 def _as_text(value: Any) -> str:

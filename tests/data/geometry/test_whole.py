@@ -48,6 +48,14 @@ def test_prepare_normalises_floats() -> None:
         np.testing.assert_allclose(prepared[channel], expected, atol=1e-6)
 
 
+def test_prepare_leaves_the_values_of_bytes() -> None:
+    image = random_image(8, 8)
+    prepared = prepare(image, Size(8, 8), InputKind.FLOAT255, NORMALIZATION)
+    assert prepared.dtype == np.float32
+    assert prepared.flags.c_contiguous
+    np.testing.assert_array_equal(prepared, image.transpose(2, 0, 1))
+
+
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
 def test_prepare_checks_its_input(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="uint8"):

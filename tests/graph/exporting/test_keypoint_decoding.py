@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from segpp_deploy.config import OutputKind, Precision, Size
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.graph.contract import output_spec
+from segpp_deploy.graph.contract import output_specs
 from segpp_deploy.graph.exporting.keypoint_decoding import decode_keypoints
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, Preset
@@ -43,7 +43,7 @@ def test_ties_and_borders(seed: int, grid: tuple[int, int], stride: int) -> None
 def test_engines(target: TargetName, tmp_path: Path) -> None:
     size, model = Size(128, 96), random_model(Dialect.MMPOSE, outputs=17)
     exported = export(model, Preset.FAST, tmp_path / "pose.onnx", size, output_kind=OutputKind.KEYPOINTS)
-    assert str(output_spec(exported.metadata)) == "keypoints float32 [1, 17, 3]"
+    assert str(output_specs(exported.metadata)[0]) == "keypoints float32 [1, 17, 3]"
     picture = smooth_pictures(size)
     model.plan = PRESETS[Preset.FAST]
     with torch.inference_mode():

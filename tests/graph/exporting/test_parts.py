@@ -10,12 +10,14 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from segpp_deploy.config import Lowering, Preset, Size
+from segpp_deploy.config import LabelsLayout, Lowering, OutputForm, Preset, Size
 from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.contract import output_specs
 from segpp_deploy.graph.exporting import parts as parts_module
 from segpp_deploy.graph.exporting.export import build_graph
 from segpp_deploy.graph.exporting.parts import GraphAssembler
 from segpp_deploy.graph.exporting.tracing import trace_module
+from segpp_deploy.graph.graph_file import graph_tensor
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS, MergePlan, N2d, StageSpec
 from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, request, smooth_pictures, to_bytes
@@ -34,14 +36,15 @@ def run(model: onnx.ModelProto, image: np.ndarray) -> np.ndarray:
 def test_assembled_graphs_are_exports_by_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
     traced: list[str] = []
 
-    def trace(module, examples, output):
-        traced.append(output)
-        return trace_module(module, examples, output)
+    def trace(module, examples, outputs):
+        traced.extend(outputs)
+        return trace_module(module, examples, outputs)
 
     monkeypatch.setattr(parts_module, "trace_module", trace)
     model = random_model(Dialect.MMSEG)
     model.plan = PLAN
-    options = request(RAGGED, model.spec.num_outputs, **PICTURE_TO_LABELS)
+    form = OutputForm("mask", LabelsLayout.NHWC)
+    options = request(RAGGED, model.spec.num_outputs, **PICTURE_TO_LABELS, output_form=form)
     graph, metadata = build_graph(model, options)
     exported = ir.to_proto(graph)
 
@@ -50,6 +53,7 @@ def test_assembled_graphs_are_exports_by_other_names(monkeypatch: pytest.MonkeyP
     onnx.checker.check_model(assembled.model, full_check=True)
     assert assembled.metadata == metadata
     assert [one.op_type for one in assembled.model.graph.node] == [one.op_type for one in exported.graph.node]
+    assert [graph_tensor(value) for value in assembled.model.graph.output] == list(output_specs(metadata))
     image = to_bytes(smooth_pictures(RAGGED))
     np.testing.assert_array_equal(run(assembled.model, image), run(exported, image))
 
@@ -57,7 +61,7 @@ def test_assembled_graphs_are_exports_by_other_names(monkeypatch: pytest.MonkeyP
     other = assembler.assemble(OTHER_END, RAGGED, Lowering.PORTABLE)
     assert traced[5:] == ["stage 4"]
     assert other.metadata == replace(metadata, plan=OTHER_END, tokens=other.metadata.tokens)
-    assert run(other.model, image).shape == (1, *RAGGED.hw)
+    assert run(other.model, image).shape == (1, *RAGGED.hw, 1)
 
 
 def test_a_size_that_is_too_small_is_refused_before_anything_is_traced() -> None:

@@ -59,6 +59,7 @@ class FakeTensorRt:
         self.is_capturable: bool | None = None
         self.diagnostics: int | None = None
         self.output_type = "DataType.UINT8"
+        self.outputs: tuple[str, ...] = ("labels",)
         self.registry = SimpleNamespace(loaded=[], load_library=self._load_library, answer=object())
 
     def Runtime(self, logger: Any) -> Any:
@@ -85,13 +86,13 @@ class FakeTensorRt:
 class FakeEngine:
     """An `ICudaEngine`."""
 
-    num_io_tensors = 2
-
     def __init__(self, api: FakeTensorRt, logger: Any) -> None:
         self.api, self.logger = api, logger
+        self._tensors = ("image", *api.outputs)
+        self.num_io_tensors = len(self._tensors)
 
     def get_tensor_name(self, index: int) -> str:
-        return ("image", "labels")[index]
+        return self._tensors[index]
 
     def get_tensor_mode(self, name: str) -> TensorIOMode:
         return TensorIOMode.INPUT if name == "image" else TensorIOMode.OUTPUT
@@ -156,6 +157,8 @@ class FakeContext:
         brightest = images.max(axis=3)
         labels = view(self._addresses["labels"], "uint8", (batch, HEIGHT, WIDTH))
         labels[:] = (brightest > 85).astype(np.uint8) + (brightest > 170)
+        if "confidence" in self._addresses:
+            view(self._addresses["confidence"], "uint8", (batch, HEIGHT, WIDTH))[:] = brightest
 
 
 def wrap(api: FakeTensorRt, name: TargetName = TargetName.TENSORRT) -> TensorRt:

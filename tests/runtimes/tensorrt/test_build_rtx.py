@@ -14,6 +14,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.target import Payload
 from segpp_deploy.runtimes.tensorrt.progress import BuildTracker
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
@@ -45,6 +46,7 @@ def test_the_manifest_says_what_the_engine_is(tmp_path: Path) -> None:
     assert manifest.runtime.compute_capabilities == ("8.9", "12.0")
     assert manifest.runtime.plugin_sha256 is None
     assert manifest.precision is Precision.FP32
+    assert manifest.payload is Payload.TENSORRT_RTX_PLAN
     assert manifest.layer_types == {"convolution": {"fp32": 1}}
     assert not manifest.tried
     assert result.notes == ("The engine was not tried: it needs an NVIDIA GPU of compute capability 8.9, 12.0.",)

@@ -33,7 +33,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def test_what_an_engine_takes_and_gives(cuda: FakeCuda, engine: Path) -> None:
     fixed = load_engine(wrap(FakeTensorRt(cuda)), engine, needs_plugins=False)
-    assert (str(fixed.input), str(fixed.output)) == ("image uint8 [1, 64, 96, 3]", "labels uint8 [1, 64, 96]")
+    assert (str(fixed.input), str(*fixed.outputs)) == ("image uint8 [1, 64, 96, 3]", "labels uint8 [1, 64, 96]")
     assert fixed.max_batch == 1
     dynamic = load_engine(wrap(FakeTensorRt(cuda, batch=-1, max_batch=5)), engine, needs_plugins=False)
     assert (str(dynamic.input), dynamic.max_batch) == ("image uint8 [B, 64, 96, 3]", 5)
@@ -48,7 +48,7 @@ def test_a_file_that_the_library_refuses(cuda: FakeCuda, engine: Path) -> None:
 
 def test_an_engine_in_memory(cuda: FakeCuda, engine: Path) -> None:
     loaded = load_engine(wrap(FakeTensorRt(cuda)), engine.read_bytes(), needs_plugins=False)
-    assert str(loaded.output) == "labels uint8 [1, 64, 96]"
+    assert str(*loaded.outputs) == "labels uint8 [1, 64, 96]"
     with pytest.raises(SegppError, match=r"TensorRT 11\.4\.0 cannot load the graph: the magic tag does not match"):
         load_engine(wrap(FakeTensorRt(cuda)), b"garbage", needs_plugins=False)
 

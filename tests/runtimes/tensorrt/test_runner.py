@@ -35,7 +35,7 @@ def test_the_second_run_is_captured_and_replayed(cuda: FakeCuda, tmp_path: Any) 
     api = FakeTensorRt(cuda)
     with closing(open_runner(api, tmp_path)) as runner:
         for seed, is_graph in enumerate([False, True, True, True]):
-            np.testing.assert_array_equal(runner.run(noise(1, seed)), thirds(noise(1, seed)))
+            np.testing.assert_array_equal(*runner.run(noise(1, seed)), thirds(noise(1, seed)))
             assert runner.uses_cuda_graph is is_graph
         assert api.contexts[0].runs == 2  # one by itself, one captured; the rest are replays
         assert cuda.calls.count("cudaGraphLaunch") == 3
@@ -46,7 +46,7 @@ def test_the_second_run_is_captured_and_replayed(cuda: FakeCuda, tmp_path: Any) 
 
 def test_results_are_arrays_of_their_own(cuda: FakeCuda, tmp_path: Any) -> None:
     with closing(open_runner(FakeTensorRt(cuda), tmp_path)) as runner:
-        first = runner.run(noise(1))
+        (first,) = runner.run(noise(1))
         kept = first.copy()
         runner.run(noise(1, seed=1))
     np.testing.assert_array_equal(first, kept)
@@ -56,13 +56,13 @@ def test_each_batch_size_gets_a_graph_of_its_own(cuda: FakeCuda, tmp_path: Any) 
     api = FakeTensorRt(cuda, batch=-1, max_batch=3)
     with closing(open_runner(api, tmp_path)) as runner:
         for batch, is_graph in [(3, False), (3, True), (1, False), (3, False), (3, True), (3, True)]:
-            np.testing.assert_array_equal(runner.run(noise(batch)), thirds(noise(batch)))
+            np.testing.assert_array_equal(*runner.run(noise(batch)), thirds(noise(batch)))
             assert runner.uses_cuda_graph is is_graph
         assert cuda.calls.count("cudaMalloc") == 2  # for the largest batch, once
         with pytest.raises(SegppError, match="at most 3 images at once, not 4") as caught:
             runner.run(noise(4))
         assert "--max-batch 4" in caught.value.fix
-        np.testing.assert_array_equal(runner.run(noise(2)), thirds(noise(2)))
+        np.testing.assert_array_equal(*runner.run(noise(2)), thirds(noise(2)))
     assert not cuda.live
 
 
@@ -73,7 +73,7 @@ def test_without_a_graph_runs_go_on(cuda: FakeCuda, tmp_path: Any, case: str) ->
     cuda.capture_error = Error.cudaErrorStreamCaptureUnsupported if case == "capture fails" else Error.cudaSuccess
     with closing(open_runner(api, tmp_path)) as runner:
         for seed in range(4):
-            np.testing.assert_array_equal(runner.run(noise(1, seed)), thirds(noise(1, seed)))
+            np.testing.assert_array_equal(*runner.run(noise(1, seed)), thirds(noise(1, seed)))
         assert not runner.uses_cuda_graph
         assert cuda.calls.count("cudaStreamBeginCapture") == (case == "capture fails")  # tried once
         assert not cuda.is_capturing

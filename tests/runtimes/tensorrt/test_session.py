@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from segpp_deploy.config import OutputForm
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.network_parts import NetworkPart
 from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.runtimes.registry import TARGETS
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
@@ -54,7 +56,9 @@ def install(monkeypatch: pytest.MonkeyPatch, cuda: FakeCuda, target: TargetName,
     return api
 
 
-def write_engine(folder: Path, target: TargetName, batch: int | None = 1, **facts: Any) -> Path:
+def write_engine(
+    folder: Path, target: TargetName, batch: int | None = 1, form: OutputForm | None = None, **facts: Any
+) -> Path:
     """An engine file that the fake loads, with a manifest made by a real build."""
     built = run_build(
         write_tiny(folder / "a.onnx", tiny_metadata(batch=batch)), folder / "a.cpu", BuildOptions(TargetName.CPU)
@@ -64,9 +68,11 @@ def write_engine(folder: Path, target: TargetName, batch: int | None = 1, **fact
     runtime = RuntimeFacts(FLAVOURS[target], "11.4.0", compute_capabilities=("8.6", "8.9"))
     changes = {
         "target": target,
+        "payload": TARGETS[target].payload,
         "runtime": replace(runtime, **facts),
         "size_bytes": 6,
         "engine_sha256": sha256_of(engine),
+        "metadata": replace(built.manifest.metadata, output_form=form or OutputForm()),
     }
     manifest = Manifest.model_validate({**built.manifest.model_dump(), **changes})
     manifest_path(engine).write_text(dump_manifest(manifest))
@@ -79,6 +85,20 @@ def test_labels(target: TargetName, tmp_path: Path, cuda: FakeCuda) -> None:
             np.testing.assert_array_equal(session.run(noise(1)), thirds(noise(1)))
         assert session.metadata == tiny_metadata()
     assert "cudaGraphLaunch" in cuda.calls
+    assert not cuda.live
+
+
+def test_outputs_come_in_the_order_of_the_contract(
+    cuda: FakeCuda, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch, cuda, TargetName.TENSORRT).outputs = ("confidence", "labels")
+    engine = write_engine(tmp_path, TargetName.TENSORRT, form=OutputForm(confidence=True))
+    with closing(open_session(engine)) as session:
+        for _ in range(3):
+            labels, confidence = session.run_all(noise(1))
+            np.testing.assert_array_equal(labels, thirds(noise(1)))
+            np.testing.assert_array_equal(confidence, noise(1).max(axis=3))
+            np.testing.assert_array_equal(session.run(noise(1)), labels)
     assert not cuda.live
 
 

@@ -53,7 +53,7 @@ class FakeRunner:
         self.is_closed = False
 
     def run(self, image: Any) -> Any:
-        return np.zeros((len(image), 3, 16, 24), np.float32)
+        return [np.zeros((len(image), 3, 16, 24), np.float32)]
 
     def close(self) -> None:
         self.is_closed = True
