@@ -22,6 +22,7 @@ from benchmarks.peers.variants import Case, Maker
 from benchmarks.peers.workshop import Workshop
 from segpp_deploy.config import Precision, Size
 from segpp_deploy.engine.open import open_session
+from segpp_deploy.evaluation.latency import come_to_rest
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.profiling import OperationGroup, group_times, profile_session
 from segpp_deploy.runtimes.session import SessionOptions
@@ -61,6 +62,7 @@ class Runner:
             for step in (self.before, self.model, self.after):
                 value = step(value)
                 marks.append(time.perf_counter())
+        come_to_rest()
         steps = [1000 * (end - start) for start, end in pairwise(marks)]
         return value, StepTimes(*steps)
 

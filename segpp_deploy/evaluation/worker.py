@@ -20,6 +20,7 @@ from typing import Any
 
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError, one_line
+from segpp_deploy.evaluation.latency import time_ms
 from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
@@ -185,9 +186,9 @@ def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: 
         while True:
             request, picture = pipe.recv()
             if request is _Request.RUN:
-                pipe.send(_time_ms(partial(session.run, images)))
+                pipe.send(time_ms(partial(session.run, images)))
             elif request is _Request.PREDICT:
-                pipe.send(_time_ms(partial(_predict, session, picture)))
+                pipe.send(time_ms(partial(_predict, session, picture)))
             else:
                 pipe.send(high_water_bytes())
 
@@ -198,12 +199,6 @@ def _predict(session: Session, picture: Path) -> None:
     from segpp_deploy.evaluation.predictor import Predictor
 
     Predictor[Any](session).predict([read_image(picture)])
-
-
-def _time_ms(run: Callable[[], object]) -> float:
-    start = time.perf_counter_ns()
-    run()
-    return (time.perf_counter_ns() - start) / 1e6
 
 
 def _profile(pipe: Connection, engine: Path, options: SessionOptions, runs: int, warmup: int, open_batch: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation import latency
-from segpp_deploy.evaluation.latency import LatencyStats, Run, measure_interleaved, percentile, take_turns
+from segpp_deploy.evaluation.latency import LatencyStats, Run, come_to_rest, measure_interleaved, percentile, take_turns
 from segpp_deploy.progress import Progress, no_progress
 
 
@@ -38,6 +40,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(latency, "time", clock)
+    monkeypatch.setattr(latency, "come_to_rest", lambda: None)
     return clock
 
 
@@ -141,3 +144,40 @@ def test_figures_are_ordered(samples: list[float]) -> None:
     assert all(low <= high * (1 + 1e-12) for low, high in itertools.pairwise(figures))
     assert stats.min <= stats.mean * (1 + 1e-12)
     assert stats.samples == len(samples)
+
+
+def test_the_next_call_waits_for_threads_that_are_still_busy() -> None:
+    ends: list[float] = []
+    starts: list[float] = []
+
+    def spin() -> None:
+        end = time.monotonic() + 0.06
+        while time.monotonic() < end:
+            pass
+        ends.append(time.monotonic())
+
+    def leave_a_busy_thread() -> None:
+        threading.Thread(target=spin, daemon=True).start()
+
+    measured = measure_interleaved(
+        {"busy": leave_a_busy_thread, "next": lambda: starts.append(time.monotonic())}, rounds=1, warmup=0
+    )
+    assert measured.samples_ms["busy"][0] < 50  # the rest is no part of the call
+    assert starts[0] >= ends[0]
+
+
+def test_a_process_that_never_rests_is_not_waited_for_without_end() -> None:
+    is_over = threading.Event()
+
+    def spin() -> None:
+        while not is_over.is_set():
+            pass
+
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    began = time.monotonic()
+    come_to_rest()
+    elapsed = time.monotonic() - began
+    is_over.set()
+    thread.join()
+    assert 0.3 < elapsed < 5
