@@ -79,7 +79,7 @@ EDGES: dict[str, str] = {
     "tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
-    "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
+    "cli": "data plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
     "workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export workflows/inspect "
     "workflows/predict workflows/selftest workflows/tune workflows/validate",
     "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
@@ -88,7 +88,7 @@ EDGES: dict[str, str] = {
 }
 LIGHT = {"typer", "rich"}
 """What a module of the command line may load before a command is chosen; so may the modules of options it imports."""
-LIGHT_MODULES = frozenset({"runtimes/names", "runtimes/builder_options", "tuning/gate_options"})
+LIGHT_MODULES = frozenset({"data/live_source", "runtimes/names", "runtimes/builder_options", "tuning/gate_options"})
 
 
 def room_of(module: str) -> str:

@@ -14,7 +14,7 @@ _EXPECTED = "a picture, a directory of pictures, or a video."
 
 
 def require_file_source(source: Path) -> None:
-    """Refuse addresses, cameras, patterns and lists of names.
+    """Refuse patterns, lists of names, and addresses and cameras that `live_source` does not know.
 
     Raises:
         SegppError: it is one of these, and no file or directory of that name is there.

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from segpp_deploy import commands
 from segpp_deploy.config import Inference
+from segpp_deploy.data.live_source import Drop, LiveSource
+from segpp_deploy.errors import SegppError
+
+OUT = Path("predictions")
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,66 @@ class PredictOptions:
     inference: Inference = Inference.WHOLE
     also: tuple[Path, ...] = ()
     fail_fast: bool = False
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """How a camera or a stream is looked at.
+
+    Args:
+        engine: the engine file.
+        source: the camera or stream.
+        out: a video file, or a directory for one, that records the overlay; None: nothing is recorded.
+        drop: which frames are left out where the source is faster than the engine.
+        serve: [HOST]:PORT at which a browser sees the overlay; None: nowhere.
+        show: the overlay in a window.
+        seconds: end after so long; None: go on.
+        frames: end after so many were looked at; None: go on.
+        inference: pictures or persons whole, windows of pictures, or persons and their mirror images.
+        also: engines of the same model for other input sizes.
+
+    Raises:
+        SegppError: nothing would be seen of it, or no time or no frame at all.
+    """
+
+    engine: Path
+    source: LiveSource
+    out: Path | None = None
+    drop: Drop = Drop.LATEST
+    serve: str | None = None
+    show: bool = False
+    seconds: float | None = None
+    frames: int | None = None
+    inference: Inference = Inference.WHOLE
+    also: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value in (("seconds", self.seconds), ("frames", self.frames)):
+            if value is not None and value <= 0:
+                raise SegppError(
+                    f"{commands.option(name, value)} sees nothing.", "more than 0.", commands.option(name, 60)
+                )
+        if self.out is None and self.serve is None and not self.show:
+            raise SegppError(
+                "Nothing would be seen of it.",
+                "a place for what is found: a browser, a window or a file.",
+                commands.option("serve", ":8080") + ", " + commands.option("show") + " or " + commands.out("seen.mp4"),
+            )
+
+
+def refuse_options_of_files(**asked: object) -> None:
+    """Check that nothing is asked of a live source that is for files.
+
+    Args:
+        asked: values by the options' names, with underscores.
+
+    Raises:
+        SegppError: something is.
+    """
+    for name, value in asked.items():
+        if value:
+            raise SegppError(
+                f"{commands.option(name.replace('_', '-'))} is for files; a live source goes on without an end.",
+                "an overlay that is shown, served or recorded.",
+                "Record the source first: " + commands.out("recorded.mp4"),
+            )
