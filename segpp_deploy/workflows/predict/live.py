@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -70,7 +69,8 @@ def run_live(options: LiveOptions, progress: Progress = no_progress) -> LiveResu
                 watch.note(frame)
                 drawn = predictor.task.draw(frame.rgb, found, predictor.metadata, legend=True)
                 progress(f"Looking at {options.source}", watch.looked_at, max(watch.looked_at, options.frames or 0))
-                if not all([sink(drawn, frame) for sink in sinks]):
+                wants_more = [sink(drawn, frame) for sink in sinks]
+                if not all(wants_more):
                     break
         except KeyboardInterrupt:
             notes.append("Ended by Ctrl-C.")

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpp_deploy.config import Size
+from segpp_deploy.data.live_reader import DEPTH, LiveReader
+from segpp_deploy.data.live_source import Drop, LiveSource, parse_source_name
+from segpp_deploy.data.video_writer import open_video_writer
+from segpp_deploy.errors import SegppError
+from tests.support.live_streams import free_port, serve_folder, stream_pictures
+
+FRAMES = 12
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    """A video whose frames get brighter by 20."""
+    path = tmp_path / "steps.mkv"
+    with open_video_writer(path, 25, Size(32, 64)) as writer:
+        for number in range(FRAMES):
+            writer.write(np.full((32, 64, 3), 20 * number, np.uint8))
+    return path
+
+
+def test_every_frame_is_given_where_none_may_be_dropped(video: Path) -> None:
+    with serve_folder(video.parent) as url, LiveReader(LiveSource(url + video.name), Drop.NONE, patience_s=0) as reader:
+        frames = []
+        with pytest.raises(SegppError, match=f"broke off after {FRAMES} frames: it ended"):
+            for frame in reader:
+                frames.append(frame)
+                time.sleep(0.01)
+    assert [frame.number for frame in frames] == list(range(1, FRAMES + 1))
+    assert [round(float(frame.rgb.mean()) / 20) for frame in frames] == list(range(FRAMES))
+    assert (reader.count.received, reader.count.dropped) == (FRAMES, 0)
+    assert FRAMES > DEPTH  # so that the source had to wait
+
+
+def test_only_the_newest_frame_waits(video: Path) -> None:
+    with serve_folder(video.parent) as url, LiveReader(LiveSource(url + video.name), patience_s=0) as reader:
+        reader._thread.join(20)  # all frames have come before one is asked for
+        frames = []
+        with pytest.raises(SegppError, match="broke off"):
+            frames.extend(reader)
+    assert [frame.number for frame in frames] in ([], [FRAMES])
+    assert reader.count.dropped >= FRAMES - 1
+
+
+def test_a_source_that_comes_back_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpp_deploy.data.live_reader._READ_S", 1.0)
+    port = free_port()
+    with stream_pictures(60, port=port) as address:
+        reader = LiveReader(LiveSource(address))
+        reader.__enter__()
+        frames = iter(reader)
+        first = next(frames)
+    before = reader.count.received
+    with stream_pictures(60, port=port):
+        later = next(frame for frame in frames if frame.number > before + 3)
+        count = reader.count
+        reader.__exit__()
+    assert count.reconnects == 1
+    assert later.arrived_s > first.arrived_s
+    assert later.rgb.shape == (32, 64, 3)
+
+
+def test_a_source_that_is_not_there_is_refused_at_once() -> None:
+    began = time.monotonic()
+    with LiveReader(LiveSource(f"http://127.0.0.1:{free_port()}/none")) as reader, pytest.raises(SegppError) as caught:
+        next(iter(reader))
+    assert "gives no frames" in caught.value.what
+    assert time.monotonic() - began < 10
+
+
+def test_closing_ends_the_thread() -> None:
+    with stream_pictures(60) as address:
+        with LiveReader(LiveSource(address), Drop.NONE) as reader:
+            next(iter(reader))
+        assert not reader._thread.is_alive()
+        assert "live" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize(
+    "name", ["rtsp://a/b", "RTSPS://a:554/b?c=1", "http://a/b", "udp://0.0.0.0:1234", "/dev/video0"]
+)
+def test_what_is_live(name: str) -> None:
+    assert parse_source_name(name) == LiveSource(name)
+
+
+@pytest.mark.parametrize("name", ["frames", "a.mp4", "/dev/null", "/dev/videos", "rtsp", "file:///a.mp4", "s3://a/b"])
+def test_what_is_not(name: str) -> None:
+    assert parse_source_name(name) == Path(name)
+
+
+def test_passwords_are_not_shown() -> None:
+    source = LiveSource("rtsp://user:secret@10.0.0.1/cam")
+    assert str(source) == "rtsp://10.0.0.1/cam"
+    assert "secret" not in source.stem
