@@ -10,7 +10,7 @@ from segpp_deploy.errors import SegppError
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.+)")  # a Path has made one slash of two
 _LIST_SUFFIXES = (".txt", ".csv", ".lst")
-_EXPECTED = "a picture, a directory of pictures, or a video."
+_EXPECTED = "a picture, a directory of pictures, a video, a stream (rtsp://..), or a camera (/dev/video0)."
 
 
 def require_file_source(source: Path) -> None:
@@ -32,9 +32,10 @@ def require_file_source(source: Path) -> None:
     if address:
         url = f"{address[1]}://{address[2]}"
         record = f"ffmpeg -i {shlex.quote(url)} -t 60 -c copy recorded.mp4"
-        raise SegppError(f"{url} is an address, and streams are not read.", _EXPECTED, f"Record it first: {record}")
+        what = f"{url} is an address of a kind that is not read."
+        raise SegppError(what, _EXPECTED, f"Record it first: {record}")
     if name.isdecimal():
-        raise SegppError(f"There is no file {source}; cameras are not read.", _EXPECTED, "Record a video first.")
+        raise SegppError(f"There is no file {source}; a camera is named by its device.", _EXPECTED, f"/dev/video{name}")
     if any(mark in name for mark in "*?["):
         raise SegppError(
             f"{source} is a pattern that no file fits, or that the shell was not allowed to expand.",

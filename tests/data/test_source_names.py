@@ -13,9 +13,8 @@ from segpp_deploy.errors import SegppError
 @pytest.mark.parametrize(
     ("name", "what", "fix"),
     [
-        ("rtsp://10.0.0.1/cam 1", "rtsp://10.0.0.1/cam 1 is an address", "ffmpeg -i 'rtsp://10.0.0.1/cam 1' -t 60"),
-        ("https://host/a.jpg?x=1", "https://host/a.jpg?x=1 is an address", "Record it first"),
-        ("0", "cameras are not read", "Record a video first."),
+        ("sftp://10.0.0.1/cam 1", "sftp://10.0.0.1/cam 1 is an address", "ffmpeg -i 'sftp://10.0.0.1/cam 1' -t 60"),
+        ("0", "a camera is named by its device", "/dev/video0"),
         ("some dir/*.png", "is a pattern", "Name the directory: 'some dir'"),
         ("list.txt", "is a list", "into one directory"),
     ],
