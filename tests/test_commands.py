@@ -32,6 +32,7 @@ OTHER_PROGRAMS = {
     "evaluation/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/build.py": {"--build", "--parallel", "--target"},  # cmake
+    "workflows/predict/mjpeg_server.py": {"--"},  # of a multipart body
     "plugin_library/build_tools.py": {"--version"},  # compilers, cmake, ninja
     "plugin_library/cuda_toolkit.py": {"--version", "--list-gpu-arch", "--dryrun"},  # nvcc
     "plugin_library/sources.py": {"--force-reinstall", "--no-deps"},  # pip

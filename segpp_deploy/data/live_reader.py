@@ -27,7 +27,8 @@ PATIENCE_S = 60.0
 
 _OPEN_S, _READ_S = 10.0, 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
-_STREAM_OPTIONS = {"rtsp_transport": "tcp", "fflags": "nobuffer", "flags": "low_delay"}
+_RTSP_OPTIONS = {"rtsp_transport": "tcp"}
+_HASTE = {"fflags": "nobuffer", "flags": "low_delay"}  # drops what was read to find out what the stream is
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,9 @@ class LiveReader:
         address = self._source.address
         if self._source.is_camera:
             return av.open(address, format="v4l2", timeout=(_OPEN_S, _READ_S))
-        scheme = address.partition(":")[0].lower()
-        options = {name: value for name, value in _STREAM_OPTIONS.items() if name[:4] != "rtsp" or scheme[:4] == "rtsp"}
+        options = dict(_HASTE) if self._drop is Drop.LATEST else {}
+        if address.lower().startswith("rtsp"):
+            options |= _RTSP_OPTIONS
         return av.open(address, options=options, timeout=(_OPEN_S, _READ_S))
 
     def _decode(self, container: Any) -> None:
