@@ -13,6 +13,8 @@ class Stack(Choice):
 
     packager: str
 
+    CPP = "cpp", "cpp.package:package_for_cpp"
+
     def __new__(cls, value: str, packager: str) -> Stack:
         """Make the member of this value."""
         member = str.__new__(cls, value)

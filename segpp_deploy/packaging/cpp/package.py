@@ -1,0 +1,137 @@
+"""Packages for programs in C and C++: engines, and the sources of the library that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from segpp_deploy import commands
+from segpp_deploy.engine.manifest import Manifest
+from segpp_deploy.errors import SegppError
+from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.runtimes.names import TargetName
+
+LIBRARY = Path(__file__).with_name("library")
+TARGETS = (TargetName.OPENVINO, TargetName.TENSORRT)
+"""What the library has a backend for."""
+
+_ENGINES = PurePosixPath("engines")
+_SUFFIXES = frozenset({".c", ".cpp", ".h", ".txt"})
+
+
+def package_for_cpp(engines: Sequence[PackagedEngine], name: str | None) -> Package:
+    """Return the library's sources with engines beside them; see `Packager`."""
+    names = _name_engines(engines, name)
+    files: dict[PurePosixPath, PackageFile] = {}
+    for engine, file_name in zip(engines, names, strict=True):
+        _require_backend(engine)
+        files[_ENGINES / file_name] = PackageFile(engine.path)
+        files[_ENGINES / f"{file_name}.json"] = PackageFile(engine.manifest_path)
+    for source in library_sources():
+        files["library" / PurePosixPath(source.relative_to(LIBRARY).as_posix())] = PackageFile(source)
+    files[PurePosixPath("README.md")] = PackageFile(_readme(dict(zip(names, engines, strict=True))))
+    return Package(files, "cmake -S library -B build && cmake --build build -j", tuple(_notes(engines)))
+
+
+def library_sources() -> list[Path]:
+    """Return the files of the library."""
+    return sorted(path for path in LIBRARY.rglob("*") if path.suffix in _SUFFIXES)
+
+
+def _name_engines(engines: Sequence[PackagedEngine], name: str | None) -> list[str]:
+    if name is not None and len(engines) > 1:
+        raise SegppError(
+            f"{len(engines)} engines cannot all be called {name}.",
+            "one engine with a name, or several that keep theirs.",
+            "Leave out " + commands.option("name") + ".",
+        )
+    names = [engine.path.name if name is None else f"{name}.engine" for engine in engines]
+    repeated = next((one for one in names if names.count(one) > 1), None)
+    if repeated is not None:
+        raise SegppError(
+            f"Two engines are called {repeated}.", "engines of different names.", "Rename one of the files."
+        )
+    return names
+
+
+def _require_backend(engine: PackagedEngine) -> None:
+    manifest = engine.manifest
+    if manifest.target not in TARGETS:
+        raise SegppError(
+            f"The C++ library does not run engines for {manifest.target}.",
+            f"an engine for {' or '.join(TARGETS)}.",
+            commands.build_engine(manifest.source, engine.path, target=TARGETS[0]),
+        )
+
+
+def _notes(engines: Sequence[PackagedEngine]) -> Iterator[str]:
+    if any(engine.manifest.target is TargetName.TENSORRT for engine in engines):
+        yield "The library's TensorRT part was compiled against its headers, and has not run on a GPU."
+    if any(engine.manifest.runtime.plugin_sha256 for engine in engines):
+        yield "An engine needs our plugins: name their library in segpp_options.plugin_library."
+
+
+def _readme(engines: dict[str, PackagedEngine]) -> str:
+    listed = "\n".join(f"| `engines/{name}` | {_describe(engine.manifest)} |" for name, engine in engines.items())
+    first, manifest = next((name, engine.manifest) for name, engine in engines.items())
+    return _README.format(
+        engines=listed,
+        first=first,
+        size=f"{manifest.metadata.size.width}x{manifest.metadata.size.height}",
+        needs="\n".join(sorted({f"* {engine.manifest.needs}" for engine in engines.values()})),
+        input=manifest.input,
+        outputs=", ".join(map(str, manifest.outputs)),
+    )
+
+
+def _describe(manifest: Manifest) -> str:
+    metadata = manifest.metadata
+    return (
+        f"{metadata.arch} {metadata.mode}, {metadata.size}, {manifest.precision}, {manifest.target} | "
+        f"{manifest.input} | {', '.join(map(str, manifest.outputs))}"
+    )
+
+
+_README = """\
+# Engines for C and C++
+
+| engine | what | input | outputs |
+| :--- | :--- | :--- | :--- |
+{engines}
+
+They need:
+
+{needs}
+
+## Build
+
+    cmake -S library -B build -DOpenVINO_DIR="$(python3 -c 'import openvino; print(openvino.__path__[0])')/cmake"
+    cmake --build build -j
+    build/label_picture engines/{first} picture.ppm labels.pgm    # a PPM of {size} pixels
+
+OpenVINO's wheel (`pip install openvino`) carries headers and libraries; an installed OpenVINO or TensorRT is found by
+itself, an unpacked TensorRT with `-DTENSORRT_ROOT=DIR`. `cmake --install build` installs the library, its header and a
+CMake package: `find_package(segpp)`, then link `segpp::segpp`.
+
+## Use
+
+    segpp_engine* engine = NULL;
+    if (segpp_open("engines/{first}", NULL, &engine) != 0) puts(segpp_last_error());
+    const segpp_contract* contract = segpp_describe(engine);    /* sizes, types, classes */
+    void* outputs[] = {{labels}};
+    size_t sizes[] = {{contract->outputs[0].bytes}};
+    if (segpp_run(engine, rgb, contract->input.bytes, outputs, sizes, 1) != 0) puts(segpp_last_error());
+    segpp_close(engine);
+
+The first engine takes {input} and gives {outputs}. Normalisation, and the comparison of classes, are in the engine;
+resize the picture to its size (bilinear) and the labels back (nearest). `include/segpp/segpp.h` says the rest. An
+engine is used by one thread at a time; several may be open.
+
+An engine and its record, `ENGINE.json`, stay together: the library refuses an engine that was changed or cut short, a
+record that was edited, another version of the runtime, and buffers of other sizes, each with a text.
+
+## What was checked
+
+With OpenVINO: labels equal to the Python session's, under address and undefined-behaviour sanitizers, and thousands of
+damaged records. The TensorRT part was compiled against the headers, and has not run on a GPU.
+"""

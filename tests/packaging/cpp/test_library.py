@@ -1,0 +1,147 @@
+"""The C++ library on OpenVINO: the same labels as the Python session, under sanitizers; damaged files give words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from segpp_deploy.config import OutputKind, Size
+from segpp_deploy.engine.open import open_session
+from segpp_deploy.packaging.cpp.package import LIBRARY, library_sources
+from segpp_deploy.runtimes.names import TargetName
+from segpp_deploy.workflows.build_engine.options import BuildOptions
+from segpp_deploy.workflows.build_engine.run import run_build
+from tests.support.requirements import needs
+from tests.support.stub_exports import export_stub
+from tests.support.tiny_graphs import tiny_metadata
+
+SIZE = Size(64, 96)
+PICTURES = 20
+DAMAGES = 20_000
+HERE = Path(__file__).parent
+SANITIZED = ["-std=c++17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+pytestmark = [
+    needs("openvino"),
+    pytest.mark.skipif(shutil.which("g++") is None, reason="no g++"),
+]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example with the library in it, compiled by hand: its CMake files are for users, and take longer."""
+    import openvino
+
+    root = Path(openvino.__path__[0])
+    path = tmp_path_factory.mktemp("library") / "label_picture"
+    sources = [source for source in library_sources() if source.suffix == ".cpp" and "tensorrt" not in source.name]
+    names = ["-DSEGPP_WITH_OPENVINO", '-DSEGPP_TARGETS=" openvino"']
+    includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src", f"-isystem{root}/include"]
+    runtime = next((root / "libs").glob("libopenvino.so.*"))
+    command = ["g++", *SANITIZED, "-Wall", "-Wextra", "-Werror", *names, *includes, *sources, runtime]
+    subprocess.run([*command, f"-Wl,-rpath,{root}/libs", "-o", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
+    graph = export_stub(folder / "stub.onnx", tiny_metadata(OutputKind.LABELS, size=SIZE))
+    return run_build(graph, folder / "stub.engine", BuildOptions(TargetName.OPENVINO)).path
+
+
+def label(program: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program, *map(str, words)], capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_labels_are_those_of_python(program: Path, engine: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (PICTURES, *SIZE.hw, 3), np.uint8)
+    words: list[Path] = []
+    for number, picture in enumerate(pictures):
+        words += [tmp_path / f"{number}.ppm", tmp_path / f"{number}.pgm"]
+        cv2.imwrite(str(words[-2]), picture[..., ::-1])
+    run = label(program, engine, *words)
+    assert run.returncode == 0, run.stderr
+    session = open_session(engine)
+    for picture, path in zip(pictures, words[1::2], strict=True):
+        found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(found, session.run(picture[None])[0])
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("what", "complaint"),
+    [
+        ("engine cut short", "bytes, not the"),
+        ("engine changed", "the engine was changed"),
+        ("engine missing", "cannot be read"),
+        ("record missing", "cannot be read"),
+        ("record edited", "it was changed after the build"),
+        ("record of tomorrow", "a record of version 2"),
+        ("record cut short", "it is no JSON"),
+        ("other target", "was built without what runs engines for cpu"),
+        ("other version", "was built with OpenVINO 2000.1, and here is"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_words(
+    program: Path, engine: Path, tmp_path: Path, what: str, complaint: str
+) -> None:
+    copy, record = tmp_path / "stub.engine", tmp_path / "stub.engine.json"
+    content, text = bytearray(engine.read_bytes()), engine.with_name("stub.engine.json").read_text()
+    values = json.loads(text)
+    values.pop("checksum")
+    if what == "engine cut short":
+        del content[-10:]
+    elif what == "engine changed":
+        content[len(content) // 2] ^= 1
+    elif what == "record edited":
+        text = text.replace('"threads": null', '"threads": 1')
+    elif what == "record cut short":
+        text = text[:-20]
+    elif what == "record of tomorrow":
+        values["schema_version"] = 2
+    elif what == "other target":
+        values["target"] = "cpu"
+    elif what == "other version":
+        values["runtime"]["version"] = "2000.1"
+    if values != {
+        key: value
+        for key, value in json.loads(engine.with_name("stub.engine.json").read_text()).items()
+        if key != "checksum"
+    }:
+        checksum = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        text = json.dumps({**values, "checksum": checksum}, indent=2) + "\n"
+    if what != "engine missing":
+        copy.write_bytes(content)
+    if what != "record missing":
+        record.write_text(text)
+    run = label(program, copy, tmp_path / "a.ppm", tmp_path / "a.pgm")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert complaint in run.stderr
+
+
+def test_pictures_of_another_size_are_refused(program: Path, engine: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.ppm"), np.zeros((8, 8, 3), np.uint8))
+    run = label(program, engine, tmp_path / "a.ppm", tmp_path / "a.pgm")
+    assert run.returncode == 2
+    assert "is no PPM (P6) of 96x64 pixels" in run.stderr
+    assert not (tmp_path / "a.pgm").exists()
+
+
+def test_damaged_records_never_kill_the_reader(engine: Path, tmp_path: Path) -> None:
+    sources = [HERE / "hostile.cpp", *(LIBRARY / f"src/{name}.cpp" for name in ("json", "manifest", "sha256"))]
+    includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src"]
+    subprocess.run(["g++", "-O1", *SANITIZED, *includes, *sources, "-o", tmp_path / "hostile"], check=True)
+    record = engine.with_name("stub.engine.json")
+    run = subprocess.run([tmp_path / "hostile", record, str(DAMAGES)], capture_output=True, text=True, check=True)
+    refused, digest = run.stdout.splitlines()
+    assert refused == f"{DAMAGES} of {DAMAGES}"
+    assert digest == hashlib.sha256(b"abc").hexdigest()
