@@ -7,6 +7,7 @@
 #include <string>
 
 #include "error.h"
+#include "json.h"
 #include "manifest.h"
 #include "sha256.h"
 
@@ -33,11 +34,14 @@ std::string damage(std::string text, std::mt19937& random) {
   return text;
 }
 
-// A record whose checksum is right, so that its fields are read.
+// Gives a record without a checksum the right one, so that its fields are read.
 std::string sign(const std::string& text) {
-  const std::string mark = ",\n  \"checksum\"";
-  const std::size_t end = text.rfind(mark);
-  return end == std::string::npos ? text : text.substr(0, end);
+  try {
+    const std::string sum = segpp::sha256(segpp::Json::parse(text).canonical("checksum"));
+    return text.substr(0, text.rfind('}')) + ", \"checksum\": \"" + sum + "\"}";
+  } catch (const segpp::Error&) {
+    return text;
+  }
 }
 
 }  // namespace
@@ -46,11 +50,14 @@ int main(int count, char** words) {
   if (count != 3) return 2;
   std::ifstream file(words[1], std::ios::binary);
   const std::string whole((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const std::string unsigned_record = whole.substr(0, whole.rfind(",\n  \"checksum\"")) + "\n}\n";
   std::mt19937 random(0);
   int refused = 0;
   const int tries = std::stoi(words[2]);
   for (int i = 0; i < tries; ++i) {
-    const std::string text = damage(i % 2 == 0 ? whole : sign(whole), random);
+    const bool is_signed = i % 2 == 1;
+    const std::string text =
+        is_signed ? sign(damage(unsigned_record, random)) : damage(whole, random);
     try {
       segpp::parse_manifest(text, "record", 0, "");
     } catch (const segpp::Error& error) {
