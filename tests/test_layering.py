@@ -84,8 +84,8 @@ EDGES: dict[str, str] = {
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
     "cli": "data packaging plugin_library report runtimes tuning tuning/calibration tuning/search workflows "
-    "workflows/bench workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export workflows/inspect "
-    "workflows/package workflows/predict workflows/selftest workflows/tune workflows/validate",
+    "workflows/bench workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export "
+    "workflows/inspect workflows/package workflows/predict workflows/selftest workflows/tune workflows/validate",
     "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
     "workflows/bench workflows/build_engine workflows/compare workflows/export workflows/tune workflows/validate",
     "__main__": "cli",

@@ -16,6 +16,7 @@ TARGETS = (TargetName.OPENVINO, TargetName.TENSORRT)
 """What the library has a backend for."""
 
 _ENGINES = PurePosixPath("engines")
+_OPENVINO = """-DOpenVINO_DIR="$(python3 -c 'import openvino; print(openvino.__path__[0])')/cmake\""""
 _SUFFIXES = frozenset({".c", ".cpp", ".h", ".txt"})
 
 
@@ -30,7 +31,8 @@ def package_for_cpp(engines: Sequence[PackagedEngine], name: str | None) -> Pack
     for source in library_sources():
         files["library" / PurePosixPath(source.relative_to(LIBRARY).as_posix())] = PackageFile(source)
     files[PurePosixPath("README.md")] = PackageFile(_readme(dict(zip(names, engines, strict=True))))
-    return Package(files, "cmake -S library -B build && cmake --build build -j", tuple(_notes(engines)))
+    start = f"cmake -S library -B build {_OPENVINO} && cmake --build build -j"
+    return Package(files, start, tuple(_notes(engines)))
 
 
 def library_sources() -> list[Path]:
@@ -76,6 +78,7 @@ def _readme(engines: dict[str, PackagedEngine]) -> str:
     first, manifest = next((name, engine.manifest) for name, engine in engines.items())
     return _README.format(
         engines=listed,
+        openvino=_OPENVINO,
         first=first,
         size=f"{manifest.metadata.size.width}x{manifest.metadata.size.height}",
         needs="\n".join(sorted({f"* {engine.manifest.needs}" for engine in engines.values()})),
@@ -105,7 +108,7 @@ They need:
 
 ## Build
 
-    cmake -S library -B build -DOpenVINO_DIR="$(python3 -c 'import openvino; print(openvino.__path__[0])')/cmake"
+    cmake -S library -B build {openvino}
     cmake --build build -j
     build/label_picture engines/{first} picture.ppm labels.pgm    # a PPM of {size} pixels
 

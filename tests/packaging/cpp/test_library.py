@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,10 +15,13 @@ import pytest
 from segpp_deploy.config import OutputKind, Size
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.packaging.cpp.package import LIBRARY, library_sources
+from segpp_deploy.plugin_library.build_tools import find_cxx
+from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
+from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_WHEEL, pip_include_folders
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
-from tests.support.requirements import needs
+from tests.support.requirements import needs, skip_or_fail
 from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import tiny_metadata
 
@@ -27,12 +29,10 @@ SIZE = Size(64, 96)
 PICTURES = 20
 DAMAGES = 6_000
 HERE = Path(__file__).parent
+CXX = find_cxx().path
 SANITIZED = ["-std=c++17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
-pytestmark = [
-    needs("openvino"),
-    pytest.mark.skipif(shutil.which("g++") is None, reason="no g++"),
-]
+pytestmark = needs("openvino")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = ["-DSEGPP_WITH_OPENVINO", '-DSEGPP_TARGETS=" openvino"']
     includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src", f"-isystem{root}/include"]
     runtime = next((root / "libs").glob("libopenvino.so.*"))
-    command = ["g++", *SANITIZED, "-Wall", "-Wextra", "-Werror", *names, *includes, *sources, runtime]
+    command = [CXX, *SANITIZED, "-Wall", "-Wextra", "-Werror", *names, *includes, *sources, runtime]
     subprocess.run([*command, f"-Wl,-rpath,{root}/libs", "-o", path], check=True)
     return path
 
@@ -142,9 +142,19 @@ def test_pictures_of_another_size_are_refused(program: Path, engine: Path, tmp_p
 def test_damaged_records_never_kill_the_reader(engine: Path, tmp_path: Path) -> None:
     sources = [HERE / "hostile.cpp", *(LIBRARY / f"src/{name}.cpp" for name in ("json", "manifest", "sha256"))]
     includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src"]
-    subprocess.run(["g++", "-O1", *SANITIZED, *includes, *sources, "-o", tmp_path / "hostile"], check=True)
+    subprocess.run([CXX, "-O1", *SANITIZED, *includes, *sources, "-o", tmp_path / "hostile"], check=True)
     record = engine.with_name("stub.engine.json")
     run = subprocess.run([tmp_path / "hostile", record, str(DAMAGES)], capture_output=True, text=True, check=True)
     refused, digest = run.stdout.splitlines()
     assert refused == f"{DAMAGES} of {DAMAGES}"
     assert digest == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_the_part_for_tensorrt_compiles_against_its_headers() -> None:
+    headers = pip_include_folders()
+    if not headers:
+        skip_or_fail("conformance_wheels", f"no headers: pip install --no-deps {HEADERS_WHEEL}")
+    includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src"]
+    includes += [f"-isystem{folder}" for folder in (*headers, *find_cuda_headers().include_dirs)]
+    command = [CXX, "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *includes]
+    subprocess.run([*command, LIBRARY / "src/tensorrt_backend.cpp"], check=True)
