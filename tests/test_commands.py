@@ -30,6 +30,7 @@ OPTION = re.compile(r"(?<![\w-])(?:--(?:[a-z][a-z-]*|$)|-o(?= ))")
 COMMAND = re.compile(rf"{commands.PROGRAM} (?:{'|'.join(command_names())})\b")
 OTHER_PROGRAMS = {
     "evaluation/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
+    "packaging/cpp/package.py": {"--build"},  # cmake
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/build.py": {"--build", "--parallel", "--target"},  # cmake
     "workflows/predict/mjpeg_server.py": {"--"},  # of a multipart body
@@ -124,6 +125,7 @@ LINES = {
     "export": [commands.export(), commands.export(None, "a.onnx", checkpoint="a b.pth", output="logits", size=None)],
     "help_of": [commands.help_of(name) for name in command_names()],
     "inspect": [commands.inspect(), commands.inspect("a b.onnx")],
+    "package": [commands.package("a b.engine", "c.engine", **{"for": "triton"})],
     "tune": [commands.tune(data="scenes"), commands.tune("a b.pth", data="scenes", latency_ms=5, resume=True)],
     "selftest": [commands.selftest(), commands.selftest(host=True)],
 }

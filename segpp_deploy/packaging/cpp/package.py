@@ -12,6 +12,7 @@ from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
 from segpp_deploy.runtimes.names import TargetName
 
 LIBRARY = Path(__file__).with_name("library")
+README = Path(__file__).with_name("readme.md")
 TARGETS = (TargetName.OPENVINO, TargetName.TENSORRT)
 """What the library has a backend for."""
 
@@ -76,7 +77,7 @@ def _notes(engines: Sequence[PackagedEngine]) -> Iterator[str]:
 def _readme(engines: dict[str, PackagedEngine]) -> str:
     listed = "\n".join(f"| `engines/{name}` | {_describe(engine.manifest)} |" for name, engine in engines.items())
     first, manifest = next((name, engine.manifest) for name, engine in engines.items())
-    return _README.format(
+    return README.read_text(encoding="utf-8").format(
         engines=listed,
         openvino=_OPENVINO,
         first=first,
@@ -93,48 +94,3 @@ def _describe(manifest: Manifest) -> str:
         f"{metadata.arch} {metadata.mode}, {metadata.size}, {manifest.precision}, {manifest.target} | "
         f"{manifest.input} | {', '.join(map(str, manifest.outputs))}"
     )
-
-
-_README = """\
-# Engines for C and C++
-
-| engine | what | input | outputs |
-| :--- | :--- | :--- | :--- |
-{engines}
-
-They need:
-
-{needs}
-
-## Build
-
-    cmake -S library -B build {openvino}
-    cmake --build build -j
-    build/label_picture engines/{first} picture.ppm labels.pgm    # a PPM of {size} pixels
-
-OpenVINO's wheel (`pip install openvino`) carries headers and libraries; an installed OpenVINO or TensorRT is found by
-itself, an unpacked TensorRT with `-DTENSORRT_ROOT=DIR`. `cmake --install build` installs the library, its header and a
-CMake package: `find_package(segpp)`, then link `segpp::segpp`.
-
-## Use
-
-    segpp_engine* engine = NULL;
-    if (segpp_open("engines/{first}", NULL, &engine) != 0) puts(segpp_last_error());
-    const segpp_contract* contract = segpp_describe(engine);    /* sizes, types, classes */
-    void* outputs[] = {{labels}};
-    size_t sizes[] = {{contract->outputs[0].bytes}};
-    if (segpp_run(engine, rgb, contract->input.bytes, outputs, sizes, 1) != 0) puts(segpp_last_error());
-    segpp_close(engine);
-
-The first engine takes {input} and gives {outputs}. Normalisation, and the comparison of classes, are in the engine;
-resize the picture to its size (bilinear) and the labels back (nearest). `include/segpp/segpp.h` says the rest. An
-engine is used by one thread at a time; several may be open.
-
-An engine and its record, `ENGINE.json`, stay together: the library refuses an engine that was changed or cut short, a
-record that was edited, another version of the runtime, and buffers of other sizes, each with a text.
-
-## What was checked
-
-With OpenVINO: labels equal to the Python session's, under address and undefined-behaviour sanitizers, and thousands of
-damaged records. The TensorRT part was compiled against the headers, and has not run on a GPU.
-"""
