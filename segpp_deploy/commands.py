@@ -123,6 +123,16 @@ def compare(*models: object, **options: object) -> CommandText:
     return _line("compare", *(models or [MODEL]), **({"data": DATASET} | options))
 
 
+def package(*engines: object, **options: object) -> CommandText:
+    """Return the packaging of one engine or several.
+
+    Example:
+        >>> print(package("fast.engine", **{"for": "triton"}))
+        segpp-deploy package fast.engine --for triton -o DIR
+    """
+    return _line("package", *(engines or [ENGINE]), **options) + " " + out("DIR")
+
+
 def inspect(file: object = GRAPH) -> CommandText:
     """Return the command that describes a file.
 

@@ -57,6 +57,8 @@ EDGES: dict[str, str] = {
     "tuning/calibration",
     "tuning/search": "data/datasets evaluation graph graph/exporting graph/precision model plugin_library runtimes "
     "tasks/protocol tuning tuning/calibration",
+    # engines in the files of other stacks
+    "packaging": "engine",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "engine graph graph/precision report tuning/calibration",
@@ -72,6 +74,7 @@ EDGES: dict[str, str] = {
     "workflows/doctor": "evaluation graph graph/precision hardware model/weights plugin_library report runtimes tuning "
     "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
+    "workflows/package": "engine packaging report",
     "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation model model/weights report runtimes tasks tasks/protocol "
     "tuning/calibration tuning/search workflows/export",
@@ -79,16 +82,16 @@ EDGES: dict[str, str] = {
     "tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
-    "cli": "plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
+    "cli": "packaging plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
     "workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export workflows/inspect "
-    "workflows/predict workflows/selftest workflows/tune workflows/validate",
+    "workflows/package workflows/predict workflows/selftest workflows/tune workflows/validate",
     "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
     "workflows/bench workflows/build_engine workflows/compare workflows/export workflows/tune workflows/validate",
     "__main__": "cli",
 }
 LIGHT = {"typer", "rich"}
 """What a module of the command line may load before a command is chosen; so may the modules of options it imports."""
-LIGHT_MODULES = frozenset({"runtimes/names", "runtimes/builder_options", "tuning/gate_options"})
+LIGHT_MODULES = frozenset({"packaging/stacks", "runtimes/names", "runtimes/builder_options", "tuning/gate_options"})
 
 
 def room_of(module: str) -> str:

@@ -21,6 +21,7 @@ from segpp_deploy.cli.doctor import doctor
 from segpp_deploy.cli.export import export
 from segpp_deploy.cli.failures import is_debugging, run_guarded
 from segpp_deploy.cli.inspect import inspect
+from segpp_deploy.cli.package import package
 from segpp_deploy.cli.plugins import plugins
 from segpp_deploy.cli.predict import predict
 from segpp_deploy.cli.selftest import selftest
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None] | typer.Typer] = {
     "compare": compare,
     "tune": tune,
     "predict": predict,
+    "package": package,
     "inspect": inspect,
     "doctor": doctor,
     "plugins": plugins,

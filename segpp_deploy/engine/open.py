@@ -97,22 +97,30 @@ def find_target(engine: Path, manifest: Manifest) -> Target:
     Raises:
         SegppError: see `verify_engine`.
     """
-    rebuild = manifest.rebuild_command(engine)
+    require_whole(engine, manifest)
+    target = open_target(manifest.target)
+    check_runtime(engine, manifest, target.runtime_facts(), manifest.rebuild_command(engine))
+    try:
+        target.require_device()
+    except SegppError as error:
+        raise SegppError(f"{engine} cannot run here: {error.what}", manifest.needs, error.fix) from error
+    return target
+
+
+def require_whole(engine: Path, manifest: Manifest) -> None:
+    """Check that an engine file is the one that was built, whether it could run here or not.
+
+    Raises:
+        SegppError: it was cut short or changed.
+    """
     size = engine.stat().st_size
     if size != manifest.size_bytes or sha256_of(engine) != manifest.engine_sha256:
         what = "was changed" if size == manifest.size_bytes else f"has {size} bytes"
         raise SegppError(
             f"{engine} is not the file that was built: it {what}.",
             f"the {manifest.size_bytes} bytes its manifest describes.",
-            "Copy it again together with its manifest, or build it again: " + rebuild,
+            "Copy it again together with its manifest, or build it again: " + manifest.rebuild_command(engine),
         )
-    target = open_target(manifest.target)
-    check_runtime(engine, manifest, target.runtime_facts(), rebuild)
-    try:
-        target.require_device()
-    except SegppError as error:
-        raise SegppError(f"{engine} cannot run here: {error.what}", manifest.needs, error.fix) from error
-    return target
 
 
 def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts, rebuild: CommandText) -> None:

@@ -1,0 +1,21 @@
+"""The stacks that engines are packaged for, and where each packager is; light enough for the command line to load."""
+
+from __future__ import annotations
+
+from segpp_deploy.config import Choice
+
+
+class Stack(Choice):
+    """What `package --for` takes.
+
+    A line is the name and the place of the packager, "module:function" below `segpp_deploy.packaging`.
+    """
+
+    packager: str
+
+    def __new__(cls, value: str, packager: str) -> Stack:
+        """Make the member of this value."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.packager = packager
+        return member
