@@ -1,6 +1,8 @@
 """The ROS 2 package's node in ROS itself: rclpy and Fast DDS from PyPI, without an installation of ROS.
 
-    python -m benchmarks.toolchain.ros2_node [ENGINE]      100 pictures in, 100 masks out; exit code 1 if something differs
+    python -m benchmarks.toolchain.ros2_node [ENGINE]     100 pictures in, 100 masks out
+
+The exit code is 1 if anything differs from what it should be.
 
 The environment lies below SEGPP_CACHE and is made once; its Python has to be one that the wheels were built for. What
 segpp-deploy needs is taken from the environment that this runs in. Without ENGINE, the shipped model's is built.
@@ -82,7 +84,7 @@ def measure(python: Path, engine: Path, pictures: int = _PICTURES) -> dict[str, 
         words = ["-m", "segpp_segmentation.node", "--ros-args", "-p", "engine:=engines/model.engine"]
         with subprocess.Popen([python, *words], cwd=package, env=environment) as node:
             try:
-                talker = [python, "-m", "benchmarks.toolchain.ros2_talker", str(pictures), answers]
+                talker = [str(python), "-m", "benchmarks.toolchain.ros2_talker", str(pictures), str(answers)]
                 printed = subprocess.run(
                     talker, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True, timeout=_TIMEOUT_S
                 ).stdout
@@ -113,7 +115,7 @@ def main() -> int:
         found = measure(python, given or _demo_engine(Path(temporary)))
     print(json.dumps(found, indent=2))
     complete = found["masks"] == found["masks_equal"] == _PICTURES
-    return int(not (complete and found["headers_kept"] and found["classes_heard"]))
+    return int(not (complete and found["headers_kept"] and found["classes_heard"] and found["newest_answered"]))
 
 
 def _demo_engine(temporary: Path) -> Path:

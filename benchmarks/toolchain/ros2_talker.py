@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 ENCODINGS = ("rgb8", "bgr8", "bgra8", "mono8")
 _PADDING = 13  # bytes at the end of each row
 _WAIT_S = 30.0
+_BURST = 30
 
 
 def make_picture(index: int) -> NDArray[np.uint8]:
@@ -49,7 +50,7 @@ def fill_message(message: Any, index: int) -> Any:
 
 
 def main() -> None:
-    """Send pictures one by one, wait for each mask, then ask for the classes' names."""
+    """Send pictures one by one, wait for each mask; ask for the classes' names; then send many at once."""
     import rclpy
     from rclpy.qos import DurabilityPolicy, QoSProfile
     from sensor_msgs.msg import Image
@@ -81,11 +82,18 @@ def main() -> None:
     wait(lambda: classes)
     kept = [picture.header == mask.header for picture, mask in zip(sent, masks, strict=False)]
     np.savez(answers, *(np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step) for mask in masks))
+    answered = len(masks)
+    for index in range(_BURST if found else 0):
+        camera.publish(fill_message(Image(), count + index))
+    newest = wait(lambda: masks[-1].header.frame_id == f"camera_{count + _BURST - 1}") if masks else False
     result = {
         "pictures": len(sent),
-        "masks": len(masks),
+        "masks": answered,
         "headers_kept": len(kept) == count and all(kept),
         "encodings": sorted({mask.encoding for mask in masks}),
+        "burst": _BURST,
+        "burst_masks": len(masks) - answered,
+        "newest_answered": newest,
         "classes": json.loads(classes[0]) if classes else None,
     }
     print(json.dumps(result), flush=True)

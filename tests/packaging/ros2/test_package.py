@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from segpp_deploy.cli.main import run_command
 from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.package import write_package
 from segpp_deploy.packaging.ros2.package import package_for_ros2
@@ -80,6 +82,18 @@ def test_many_classes(tmp_path: Path) -> None:
     metadata = replace(tiny_metadata(), classes=tiny_metadata(num_classes=300).classes)
     write_package(tmp_path / "out", package_for_ros2([write_plan(tmp_path / "a.engine", metadata)], None), {})
     assert "`mono16`" in (tmp_path / "out/README.md").read_text()
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = write_plan(tmp_path / "a.engine", tiny_metadata(), TargetName.CPU).path
+    words = ["package", str(engine), "--for", "ros2", "-o", str(tmp_path / "out"), "--json"]
+    assert run_command(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["stack"] == "ros2"
+    assert all((tmp_path / "out" / name).is_file() for name in told["files"])
+    assert run_command(["package", str(engine), "--for", "deepstream", "-o", str(tmp_path / "other")]) == 2
+    assert "build-engine" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("name", ["Front", "front-camera", "1st", "front__camera", "front_"])
