@@ -58,7 +58,7 @@ EDGES: dict[str, str] = {
     "tuning/search": "data/datasets evaluation graph graph/exporting graph/precision model plugin_library runtimes "
     "tasks/protocol tuning tuning/calibration",
     # engines in the files of other stacks
-    "packaging": "engine graph runtimes",
+    "packaging": "engine graph plugin_library runtimes",
     "packaging/deepstream": "engine packaging",
     "packaging/isaac_ros": "data engine packaging",
     "packaging/ros2": "data engine packaging packaging/ros2/node runtimes",

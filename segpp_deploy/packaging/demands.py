@@ -70,7 +70,6 @@ def _options_of(metadata: ExportMetadata) -> dict[str, object]:
         "input": metadata.input_kind,
         "output": metadata.output_kind,
         "output_layout": metadata.output_form.layout,
-        "lowering": metadata.lowering,
         "batch": metadata.batch or "dynamic",
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp_deploy.config import Fit, InputKind, LabelsLayout, Lowering, OutputForm, OutputKind
+from segpp_deploy.config import Fit, InputKind, LabelsLayout, OutputForm, OutputKind
 from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.packaging.registry import find_packager
@@ -53,7 +53,6 @@ def test_plans_of_tensorrt_only(stack: Stack, tmp_path: Path) -> None:
 CHANGES = {
     "input": {"input_kind": InputKind.UINT8},
     "output": {"output_kind": OutputKind.LOGITS},
-    "lowering": {"lowering": Lowering.PLUGIN},
     "batch": {"batch": 4},
 }
 

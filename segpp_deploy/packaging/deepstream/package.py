@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from segpp_deploy.config import Fit, InputKind, Lowering, OutputKind
+from segpp_deploy.config import Fit, InputKind, OutputKind
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.packaging.demands import Demands, require_segmentation, require_tensorrt
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.plugins import REGISTERING, find_plugins
 from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.packaging.texts import fill_template, label_lines, say_whether_tried
 
 _HERE = Path(__file__).parent
 _ENGINE = "model.engine"
 _LIBRARY = "libsegpp_label_parser.so"
+_LINK = " -Wl,--no-as-needed -L. -l:{} '-Wl,-rpath,$$ORIGIN'"  # nvinfer opens the parser, and so the plugins with it
 _DEMANDS: Demands = {
     "input": (InputKind.FLOAT255,),  # nvinfer has one scale for all channels: it cannot normalise
     "output": (OutputKind.LABELS_INT32, OutputKind.LABELS_INT64, OutputKind.LABELS),
-    "lowering": (Lowering.PORTABLE,),  # nvinfer opens libraries, but registers no plugins that they offer
     "batch": (1, "dynamic"),
 }
+_PLUGINS_NOTE = (
+    "They are in `{}`, which the parser brings along; in pipelines of your own set `{}`, as `run.sh` does, so that "
+    "they register themselves."
+)
 _BYTES_NOTE = (
     "The labels are bytes, a type that nvinfer's headers do not name before DeepStream 8: where it refuses the engine, "
     "export labels of 32 bits."
@@ -31,7 +36,8 @@ def package_for_deepstream(engines: Sequence[PackagedEngine], name: str | None) 
     """Put the folder together; see `Packager`."""
     engine = require_segmentation(engines, Stack.DEEPSTREAM)
     require_tensorrt(engine, Stack.DEEPSTREAM, _DEMANDS)
-    values = _values(engine.manifest, name or engine.path.stem)
+    plugins = find_plugins(engines)
+    values = _values(engine.manifest, name or engine.path.stem, plugins)
     files = {
         "README.md": fill_template(_HERE / "readme.template", values),
         "nvinfer.txt": fill_template(_HERE / "nvinfer.template", values),
@@ -42,11 +48,13 @@ def package_for_deepstream(engines: Sequence[PackagedEngine], name: str | None) 
         _ENGINE: PackageFile(engine.path),
         f"{_ENGINE}.json": PackageFile(engine.manifest_path),
     }
+    if plugins is not None:
+        files[plugins.name] = PackageFile(plugins)
     notes = (_BYTES_NOTE,) if _has_bytes(engine.manifest) else ()
     return Package({PurePosixPath(place): file for place, file in files.items()}, "./run.sh", notes)
 
 
-def _values(manifest: Manifest, name: str) -> dict[str, object]:
+def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, object]:
     """Return what the templates leave open."""
     metadata = manifest.metadata
     pads = metadata.fit is Fit.PAD
@@ -61,6 +69,11 @@ def _values(manifest: Manifest, name: str) -> dict[str, object]:
         "name": name,
         "engine": _ENGINE,
         "library": _LIBRARY,
+        "link": "" if plugins is None else _LINK.format(plugins.name),
+        "register": "=".join(REGISTERING),
+        "plugins_note": "It needs none."
+        if plugins is None
+        else _PLUGINS_NOTE.format(plugins.name, "=".join(REGISTERING)),
         "precision": manifest.precision,
         "input": manifest.input,
         "outputs": ", ".join(map(str, manifest.outputs)),

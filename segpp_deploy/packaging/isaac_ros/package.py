@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from segpp_deploy import commands
-from segpp_deploy.config import Fit, InputKind, LabelsLayout, Lowering, OutputKind
+from segpp_deploy.config import Fit, InputKind, LabelsLayout, OutputKind
 from segpp_deploy.data.label_maps import MAX_BYTE_CLASSES
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.demands import Demands, require_segmentation, require_tensorrt
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.plugins import REGISTERING, find_plugins
 from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.packaging.texts import fill_template, label_lines, say_whether_tried
 
@@ -23,7 +24,6 @@ _DEMANDS: Demands = {
     "input": (InputKind.FLOAT,),
     "output": (OutputKind.LABELS_INT32, OutputKind.LABELS_INT64),  # UNetDecoderNode knows no bytes
     "output_layout": (LabelsLayout.NHWC,),
-    "lowering": (Lowering.PORTABLE,),  # `custom_plugin_lib` opens a library, but registers no plugins that it offers
     "batch": (1, "dynamic"),
 }
 
@@ -44,7 +44,8 @@ def package_for_isaac_ros(engines: Sequence[PackagedEngine], name: str | None) -
             "Package it for plain ROS, whose masks may have 16 bits: "
             + commands.package(engine.path, **{"for": Stack.ROS2}),
         )
-    values = _values(engine.manifest, name or engine.path.stem)
+    plugins = find_plugins(engines)
+    values = _values(engine.manifest, name or engine.path.stem, plugins)
     files = {
         "README.md": fill_template(_HERE / "readme.template", values),
         "segmentation.launch.py": fill_template(_HERE / "launch.template", values),
@@ -52,11 +53,13 @@ def package_for_isaac_ros(engines: Sequence[PackagedEngine], name: str | None) -
         _ENGINE: PackageFile(engine.path),
         f"{_ENGINE}.json": PackageFile(engine.manifest_path),
     }
+    if plugins is not None:
+        files[plugins.name] = PackageFile(plugins)
     start = "ros2 launch ./segmentation.launch.py"
     return Package({PurePosixPath(place): file for place, file in files.items()}, start)
 
 
-def _values(manifest: Manifest, name: str) -> dict[str, object]:
+def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, object]:
     """Return what the templates leave open."""
     metadata = manifest.metadata
     names = [output.name for output in manifest.outputs]
@@ -71,6 +74,8 @@ def _values(manifest: Manifest, name: str) -> dict[str, object]:
     return {
         "name": name,
         "engine": _ENGINE,
+        "plugins": "" if plugins is None else plugins.name,
+        "register": json.dumps(REGISTERING)[1:-1],
         "height": metadata.size.height,
         "width": metadata.size.width,
         "mean": _of_one(metadata.normalization.mean),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import DTypeLike
 
-from segpp_deploy.config import ClassTable, Fit, InputKind, OutputForm, OutputKind
+from segpp_deploy.config import ClassTable, Fit, InputKind, Lowering, OutputForm, OutputKind
+from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.deepstream.package import package_for_deepstream
 from segpp_deploy.packaging.package import write_package
 from segpp_deploy.plugin_library.build_tools import find_cxx
-from tests.support.plan_files import write_plan
+from tests.support.plan_files import plugin_library, write_plan
 from tests.support.tiny_graphs import tiny_metadata
 
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -126,6 +128,27 @@ def test_a_dynamic_batch_and_padded_pictures(tmp_path: Path) -> None:
     readme = (tmp_path / "out/README.md").read_text()
     assert readme.startswith("# street for DeepStream")
     assert "pads in black" in readme
+
+
+def test_the_parser_brings_the_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library, cxx = plugin_library(tmp_path, monkeypatch), find_cxx().path
+    source = '#include <cstdio>\n__attribute__((constructor)) void load() { std::puts("plugins"); }'
+    subprocess.run([cxx, "-x", "c++", "-", "-shared", "-fPIC", "-o", library], input=source.encode(), check=True)
+    out = tmp_path / "out"
+    engine = write_plan(tmp_path / "a.engine", replace(METADATA, lowering=Lowering.PLUGIN))
+    write_package(out, package_for_deepstream([engine], None), {})
+    subprocess.run(["make", "-s", "-C", out, f"DEEPSTREAM={STAND_IN}", f"CXX={cxx}", "CXXFLAGS=-O0"], check=True)
+    program = f"import ctypes; ctypes.CDLL({str(out / 'libsegpp_label_parser.so')!r})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "plugins\n"
+    assert "SEGPP_REGISTER_PLUGINS=libnvinfer.so" in (out / "run.sh").read_text()
+
+
+def test_the_plugins_are_those_of_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin_library(tmp_path, monkeypatch, sha256="1" * 64)
+    engine = write_plan(tmp_path / "a.engine", replace(METADATA, lowering=Lowering.PLUGIN))
+    with pytest.raises(SegppError, match="another plugin library"):
+        package_for_deepstream([engine], None)
 
 
 def test_bytes_are_mentioned(tmp_path: Path) -> None:

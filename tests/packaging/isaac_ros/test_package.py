@@ -12,11 +12,20 @@ from typing import Any
 
 import pytest
 
-from segpp_deploy.config import ClassTable, Fit, InputKind, LabelsLayout, Normalization, OutputForm, OutputKind
+from segpp_deploy.config import (
+    ClassTable,
+    Fit,
+    InputKind,
+    LabelsLayout,
+    Lowering,
+    Normalization,
+    OutputForm,
+    OutputKind,
+)
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.packaging.isaac_ros.package import package_for_isaac_ros
 from segpp_deploy.packaging.package import write_package
-from tests.support.plan_files import write_plan
+from tests.support.plan_files import plugin_library, write_plan
 from tests.support.tiny_graphs import tiny_metadata
 
 METADATA = replace(
@@ -27,7 +36,7 @@ METADATA = replace(
 STAND_INS = {
     "ament_index_python.packages": ["get_package_share_directory"],
     "launch": ["LaunchDescription"],
-    "launch.actions": ["DeclareLaunchArgument", "IncludeLaunchDescription"],
+    "launch.actions": ["DeclareLaunchArgument", "IncludeLaunchDescription", "SetEnvironmentVariable"],
     "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
     "launch.substitutions": ["LaunchConfiguration"],
     "launch_ros.actions": ["ComposableNodeContainer"],
@@ -65,6 +74,7 @@ def start(tmp_path: Path, metadata: ExportMetadata = METADATA) -> tuple[dict[str
     described = runpy.run_path(str(tmp_path / "out/segmentation.launch.py"))["generate_launch_description"]()
     (actions,) = described.words
     made = {action.kind: action for action in actions}
+    assert made["SetEnvironmentVariable"].words == ("SEGPP_REGISTER_PLUGINS", "libnvinfer.so")
     nodes: Iterable[Made] = made["ComposableNodeContainer"].options["composable_node_descriptions"]
     encoder = dict(made["IncludeLaunchDescription"].options["launch_arguments"])
     assert encoder["component_container_name"] == made["ComposableNodeContainer"].options["name"]
@@ -86,6 +96,7 @@ def test_the_engine_is_kept_and_bound(tmp_path: Path) -> None:
     assert Path(tensor_rt["engine_file_path"]) == tmp_path / "out/model.engine"
     assert Path(tensor_rt["engine_file_path"]).read_bytes() == (tmp_path / "street.engine").read_bytes()
     assert tensor_rt["force_engine_update"] is False
+    assert tensor_rt["custom_plugin_lib"] == ""
     assert (tensor_rt["input_binding_names"], tensor_rt["output_binding_names"]) == (["image"], ["labels"])
     into, out = (dict(nodes[name].options["remappings"]) for name in ("TensorRTNode", "UNetDecoderNode"))
     assert encoder["tensor_output_topic"] == into["tensor_pub"]
@@ -106,6 +117,13 @@ def test_labels_come_first_of_several_outputs(tmp_path: Path) -> None:
     (tensor_rt,) = nodes["TensorRTNode"].options["parameters"]
     assert tensor_rt["output_binding_names"] == ["classes", "confidence"]
     assert len(tensor_rt["output_tensor_names"]) == 2
+
+
+def test_plugins_come_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = plugin_library(tmp_path, monkeypatch)
+    _, nodes = start(tmp_path, replace(METADATA, lowering=Lowering.PLUGIN))
+    (tensor_rt,) = nodes["TensorRTNode"].options["parameters"]
+    assert Path(tensor_rt["custom_plugin_lib"]).read_bytes() == library.read_bytes()
 
 
 def test_another_normalisation_and_padded_pictures(tmp_path: Path) -> None:
