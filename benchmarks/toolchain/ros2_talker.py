@@ -22,6 +22,7 @@ ENCODINGS = ("rgb8", "bgr8", "bgra8", "mono8")
 _PADDING = 13  # bytes at the end of each row
 _WAIT_S = 30.0
 _BURST = 30
+_UNCOUNTED = 10_000
 
 
 def make_picture(index: int) -> NDArray[np.uint8]:
@@ -49,58 +50,91 @@ def fill_message(message: Any, index: int) -> Any:
     return message
 
 
-def main() -> None:
-    """Send pictures one by one, wait for each mask; ask for the classes' names; then send many at once."""
-    import rclpy
-    from rclpy.qos import DurabilityPolicy, QoSProfile
-    from sensor_msgs.msg import Image
-    from std_msgs.msg import String
+class Talker:
+    """A camera and a listener."""
 
-    count, answers = int(sys.argv[1]), Path(sys.argv[2])
-    rclpy.init()
-    node = rclpy.create_node("talker")
-    masks: list[Any] = []
-    classes: list[str] = []
+    def __init__(self) -> None:
+        import rclpy
+        from sensor_msgs.msg import Image
 
-    def wait(done: Callable[[], object]) -> bool:
-        end = time.monotonic() + _WAIT_S
+        rclpy.init()
+        self._image_type = Image
+        self._spin_once = rclpy.spin_once
+        self._node = rclpy.create_node("talker")
+        self._camera = self._node.create_publisher(Image, "image", 1)
+        self.masks: list[Any] = []
+        self._listener = self._node.create_subscription(Image, "mask", self.masks.append, 10)
+
+    def wait(self, done: Callable[[], object], seconds: float = _WAIT_S) -> bool:
+        """Hear what comes until something is so, and return whether it is."""
+        end = time.monotonic() + seconds
         while not done() and time.monotonic() < end:
-            rclpy.spin_once(node, timeout_sec=0.05)
+            self._spin_once(self._node, timeout_sec=0.05)
         return bool(done())
 
-    camera = node.create_publisher(Image, "image", 1)
-    listener = node.create_subscription(Image, "mask", masks.append, count)
-    found = wait(lambda: camera.get_subscription_count() and node.count_publishers("mask"))
-    sent = []
-    for index in range(count if found else 0):
-        sent.append(fill_message(Image(), index))
-        camera.publish(sent[-1])
-        if not wait(lambda: len(masks) > index):  # noqa: B023  # it is asked at once
-            break
-    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    late = node.create_subscription(String, "label_info", lambda message: classes.append(message.data), latched)
-    wait(lambda: classes)
+    def send(self, index: int) -> Any:
+        """Send a picture, and return it."""
+        message = fill_message(self._image_type(), index)
+        self._camera.publish(message)
+        return message
+
+    def meet(self) -> None:
+        """Send a picture until it is answered: what is sent before both sides know each other is lost."""
+        end = time.monotonic() + _WAIT_S
+        while not self.masks and time.monotonic() < end:
+            self.send(_UNCOUNTED)
+            self.wait(lambda: self.masks, seconds=1.0)
+        self.wait(lambda: False, seconds=1.0)  # for the answers to those that were sent in vain
+        self.masks.clear()
+
+    def ask(self, count: int) -> list[Any]:
+        """Send pictures, each when the one before was answered, as long as they are; return them."""
+        sent: list[Any] = []
+        while len(sent) < count and len(self.masks) == len(sent):
+            sent.append(self.send(len(sent)))
+            self.wait(lambda: len(self.masks) == len(sent))
+        return sent
+
+    def flood(self, first: int) -> bool:
+        """Send many pictures at once, and return whether the last was answered."""
+        last = [self.send(index) for index in range(first, first + _BURST)][-1]
+        return self.wait(lambda: any(mask.header == last.header for mask in self.masks[-1:]))
+
+    def hear_classes(self) -> Any:
+        """Return what was announced before anybody listened; None if nothing is heard."""
+        from rclpy.qos import DurabilityPolicy, QoSProfile
+        from std_msgs.msg import String
+
+        heard: list[Any] = []
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        late = self._node.create_subscription(String, "label_info", heard.append, latched)
+        self.wait(lambda: heard)
+        self._node.destroy_subscription(late)
+        return json.loads(heard[0].data) if heard else None
+
+
+def main() -> None:
+    """Send pictures one by one, ask for the classes' names, then send many pictures at once."""
+    count, answers = int(sys.argv[1]), Path(sys.argv[2])
+    talker = Talker()
+    talker.meet()
+    sent = talker.ask(count)
+    masks = list(talker.masks)
+    classes = talker.hear_classes()
+    newest = talker.flood(count)
     kept = [picture.header == mask.header for picture, mask in zip(sent, masks, strict=False)]
     np.savez(answers, *(np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step) for mask in masks))
-    answered = len(masks)
-    for index in range(_BURST if found else 0):
-        camera.publish(fill_message(Image(), count + index))
-    newest = wait(lambda: masks[-1].header.frame_id == f"camera_{count + _BURST - 1}") if masks else False
     result = {
         "pictures": len(sent),
-        "masks": answered,
+        "masks": len(masks),
         "headers_kept": len(kept) == count and all(kept),
         "encodings": sorted({mask.encoding for mask in masks}),
         "burst": _BURST,
-        "burst_masks": len(masks) - answered,
+        "burst_masks": len(talker.masks) - len(masks),
         "newest_answered": newest,
-        "classes": json.loads(classes[0]) if classes else None,
+        "classes": classes,
     }
     print(json.dumps(result), flush=True)
-    node.destroy_subscription(listener)
-    node.destroy_subscription(late)
-    node.destroy_node()
-    rclpy.shutdown()
 
 
 if __name__ == "__main__":

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -25,6 +21,7 @@ from segpp_deploy.config import (
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.packaging.isaac_ros.package import package_for_isaac_ros
 from segpp_deploy.packaging.package import write_package
+from tests.support.launch_files import Made, run_launch_file
 from tests.support.plan_files import plugin_library, write_plan
 from tests.support.tiny_graphs import tiny_metadata
 
@@ -33,47 +30,13 @@ METADATA = replace(
     output_form=OutputForm(layout=LabelsLayout.NHWC),
     classes=ClassTable(("road", "sky"), ((128, 64, 1), (0, 0, 255))),
 )
-STAND_INS = {
-    "ament_index_python.packages": ["get_package_share_directory"],
-    "launch": ["LaunchDescription"],
-    "launch.actions": ["DeclareLaunchArgument", "IncludeLaunchDescription", "SetEnvironmentVariable"],
-    "launch.launch_description_sources": ["PythonLaunchDescriptionSource"],
-    "launch.substitutions": ["LaunchConfiguration"],
-    "launch_ros.actions": ["ComposableNodeContainer"],
-    "launch_ros.descriptions": ["ComposableNode"],
-}
-
-
-class Made:
-    """What a stand-in was called with."""
-
-    def __init__(self, kind: str, words: tuple[Any, ...], options: dict[str, Any]) -> None:
-        self.kind, self.words, self.options = kind, words, options
-
-    def __fspath__(self) -> str:
-        return f"/{self.kind}/{self.words[0]}"
-
-
-def stand_in(kind: str) -> Any:
-    return lambda *words, **options: Made(kind, words, options)
-
-
-@pytest.fixture(autouse=True)
-def launch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The modules that launch files import."""
-    for name in {part for full in STAND_INS for part in (full.partition(".")[0], full)}:
-        module = ModuleType(name)
-        vars(module).update({kind: stand_in(kind) for kind in STAND_INS.get(name, ())})
-        monkeypatch.setitem(sys.modules, name, module)
 
 
 def start(tmp_path: Path, metadata: ExportMetadata = METADATA) -> tuple[dict[str, str], dict[str, Made]]:
     """Return what the encoder is given, and the nodes by their plugins' last name."""
     engine = write_plan(tmp_path / "street.engine", metadata)
     write_package(tmp_path / "out", package_for_isaac_ros([engine], None), {})
-    described = runpy.run_path(str(tmp_path / "out/segmentation.launch.py"))["generate_launch_description"]()
-    (actions,) = described.words
-    made = {action.kind: action for action in actions}
+    made = {action.kind: action for action in run_launch_file(tmp_path / "out/segmentation.launch.py")}
     assert made["SetEnvironmentVariable"].words == ("SEGPP_REGISTER_PLUGINS", "libnvinfer.so")
     nodes: Iterable[Made] = made["ComposableNodeContainer"].options["composable_node_descriptions"]
     encoder = dict(made["IncludeLaunchDescription"].options["launch_arguments"])

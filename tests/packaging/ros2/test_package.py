@@ -17,6 +17,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.package import write_package
 from segpp_deploy.packaging.ros2.package import package_for_ros2
 from segpp_deploy.runtimes.names import TargetName
+from tests.support.launch_files import run_launch_file
 from tests.support.plan_files import write_plan
 from tests.support.tiny_graphs import tiny_metadata
 
@@ -70,6 +71,26 @@ def test_the_node_imports_its_own_package(folder: Path) -> None:
     program = "import front_camera.node as node; print(node.read_picture.__module__)"
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "front_camera.messages"
+
+
+def test_what_is_installed_can_be_launched(folder: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "setup.py", "-q", "install_data", "--install-dir", str(tmp_path / "install")]
+    subprocess.run(words, cwd=folder, check=True)
+    share = tmp_path / "install/share"
+    assert (share / "ament_index/resource_index/packages/front_camera").is_file()
+    *declared, node = run_launch_file(share / "front_camera/launch/segmentation.launch.py")
+    defaults = {argument.words[0]: argument.options["default_value"] for argument in declared}
+    assert Path(defaults["engine"]) == share / "front_camera/engines/model.engine"
+    assert Path(defaults["engine"] + ".json").is_file()
+    assert (node.options["package"], node.options["executable"]) == ("front_camera", "segmentation")
+    assert "segmentation = {NAME}.node:main" in (folder / "setup.py").read_text()
+    (parameters,) = node.options["parameters"]
+    assert {name: value.options["value_type"] for name, value in parameters.items()} == {
+        "engine": str,
+        "overlay": bool,
+        "queue": int,
+    }
+    assert {topic for topic, _ in node.options["remappings"]} == {"image", "mask", "label_info", "overlay"}
 
 
 def test_readme(folder: Path) -> None:
