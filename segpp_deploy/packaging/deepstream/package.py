@@ -16,7 +16,6 @@ from segpp_deploy.packaging.texts import fill_template, label_lines, say_whether
 _HERE = Path(__file__).parent
 _ENGINE = "model.engine"
 _LIBRARY = "libsegpp_label_parser.so"
-_LINK = " -Wl,--no-as-needed -L. -l:{} '-Wl,-rpath,$$ORIGIN'"  # nvinfer opens the parser, and so the plugins with it
 _DEMANDS: Demands = {
     "input": (InputKind.FLOAT255,),  # nvinfer has one scale for all channels: it cannot normalise
     "output": (OutputKind.LABELS_INT32, OutputKind.LABELS_INT64, OutputKind.LABELS),
@@ -27,7 +26,7 @@ _PLUGINS_NOTE = (
     "they register themselves."
 )
 _BYTES_NOTE = (
-    "The labels are bytes, a type that nvinfer's headers do not name before DeepStream 8: where it refuses the engine, "
+    "The labels are bytes, a type for which nvinfer's headers of 2024 have no name: where it refuses the engine, "
     "export labels of 32 bits."
 )
 
@@ -69,7 +68,7 @@ def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, ob
         "name": name,
         "engine": _ENGINE,
         "library": _LIBRARY,
-        "link": "" if plugins is None else _LINK.format(plugins.name),
+        "plugins": "" if plugins is None else plugins.name,
         "register": "=".join(REGISTERING),
         "plugins_note": "It needs none."
         if plugins is None
