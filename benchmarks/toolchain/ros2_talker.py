@@ -100,6 +100,17 @@ class Talker:
         last = [self.send(index) for index in range(first, first + _BURST)][-1]
         return self.wait(lambda: any(mask.header == last.header for mask in self.masks[-1:]))
 
+    def see_overlay(self) -> str | None:
+        """Return the encoding of a picture with the classes drawn over it; None if there is none."""
+        seen: list[Any] = []
+        viewer = self._node.create_subscription(self._image_type, "overlay", seen.append, 1)
+        end = time.monotonic() + _WAIT_S
+        while not seen and time.monotonic() < end:  # the node draws for those that it knows of
+            self.send(_UNCOUNTED)
+            self.wait(lambda: seen, seconds=1.0)
+        self._node.destroy_subscription(viewer)
+        return str(seen[0].encoding) if seen else None
+
     def hear_classes(self) -> Any:
         """Return what was announced before anybody listened; None if nothing is heard."""
         from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -121,6 +132,8 @@ def main() -> None:
     sent = talker.ask(count)
     masks = list(talker.masks)
     classes = talker.hear_classes()
+    overlay = talker.see_overlay()
+    talker.masks.clear()
     newest = talker.flood(count)
     kept = [picture.header == mask.header for picture, mask in zip(sent, masks, strict=False)]
     np.savez(answers, *(np.frombuffer(mask.data, np.uint8).reshape(mask.height, mask.step) for mask in masks))
@@ -130,8 +143,9 @@ def main() -> None:
         "headers_kept": len(kept) == count and all(kept),
         "encodings": sorted({mask.encoding for mask in masks}),
         "burst": _BURST,
-        "burst_masks": len(talker.masks) - len(masks),
+        "burst_masks": len(talker.masks),
         "newest_answered": newest,
+        "overlay": overlay,
         "classes": classes,
     }
     print(json.dumps(result), flush=True)

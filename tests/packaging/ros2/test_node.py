@@ -179,4 +179,4 @@ def test_the_node_runs_in_ros(engine: Path) -> None:
     if python is None:
         skip_or_fail("ros2", f"no {ros2_node.folder()}: run python -m benchmarks.toolchain.ros2_node")
     found = ros2_node.measure(python, engine, pictures=20)
-    assert (found["masks"], found["headers_kept"], found["classes_heard"]) == (20, True, True)
+    assert (found["masks"], found["masks_equal"], found["headers_kept"], found["classes_heard"]) == (20, 20, True, True)
