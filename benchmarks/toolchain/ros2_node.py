@@ -122,7 +122,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         found = measure(python, given or _demo_engine(Path(temporary)))
     print(json.dumps(found, indent=2))
-    right = {"masks": _PICTURES, "masks_equal": _PICTURES, "headers_kept": True, "classes_heard": True}
+    right: dict[str, object] = {
+        "masks": _PICTURES,
+        "masks_equal": _PICTURES,
+        "headers_kept": True,
+        "classes_heard": True,
+    }
     right |= {"newest_answered": True, "overlay": "rgb8", "exit_code": 0}
     return int(any(found[name] != value for name, value in right.items()))
 
