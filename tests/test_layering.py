@@ -58,8 +58,12 @@ EDGES: dict[str, str] = {
     "tuning/search": "data/datasets evaluation graph graph/exporting graph/precision model plugin_library runtimes "
     "tasks/protocol tuning tuning/calibration",
     # engines in the files of other stacks
-    "packaging": "engine",
+    "packaging": "engine graph plugin_library runtimes",
     "packaging/cpp": "engine packaging runtimes",
+    "packaging/deepstream": "engine packaging",
+    "packaging/isaac_ros": "data engine packaging",
+    "packaging/ros2": "data engine packaging packaging/ros2/node runtimes",
+    "packaging/ros2/node": "data evaluation",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "engine graph graph/precision report tuning/calibration",

@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from segpp_deploy import commands
-from segpp_deploy.config import InputKind, LabelsLayout, Lowering, OutputKind, Precision
+from segpp_deploy.config import Precision
 from segpp_deploy.engine.automatic_choice import AutomaticChoice
+from segpp_deploy.engine.export_again import export_again
 from segpp_deploy.engine.manifest import Manifest, dump_manifest, manifest_path
 from segpp_deploy.engine.precision_record import PrecisionRecord
-from segpp_deploy.errors import CommandText, SegppError
+from segpp_deploy.errors import SegppError
 from segpp_deploy.files import atomic_path, require_writable
 from segpp_deploy.graph.contract import format_shape, input_spec, noise_images, output_specs
 from segpp_deploy.graph.graph_file import GraphFile
@@ -164,7 +165,7 @@ def _require_lowering(info: TargetInfo, metadata: ExportMetadata, source: Path) 
         raise SegppError(
             f"{source} has the {metadata.lowering} lowering, which the target {info.name} cannot run.",
             f"the {wanted} lowering.",
-            _export_command(metadata, wanted, source),
+            export_again(metadata, source, lowering=wanted),
         )
 
 
@@ -187,32 +188,6 @@ def require_runnable(
             commands.option("precision", Precision.FP32),
         )
     return precision
-
-
-def _export_command(metadata: ExportMetadata, lowering: Lowering, path: Path) -> CommandText:
-    card, source = None, dict[str, object]()
-    weights = Path(metadata.checkpoint)
-    if metadata.seed is not None:
-        source = {"random_weights": metadata.seed, "arch": metadata.arch, "task": metadata.task}
-        source["num_classes"] = metadata.trained_outputs
-    elif weights.suffix in ("", ".yaml", ".yml") and not weights.is_dir():
-        card = metadata.checkpoint
-    else:
-        source = {"checkpoint": metadata.checkpoint}
-    source |= {"mode": metadata.mode, "size": metadata.size, "threshold": metadata.threshold}
-    return commands.export(card, path, **source, **_ends(metadata), lowering=lowering)
-
-
-def _ends(metadata: ExportMetadata) -> dict[str, object]:
-    """Return the options of `export` that say what the graph takes and gives, where that is not the usual."""
-    kind, form = metadata.output_kind, metadata.output_form
-    return {
-        "input": None if metadata.input_kind is InputKind.UINT8 else metadata.input_kind,
-        "output": None if kind in (OutputKind.LABELS, OutputKind.HEATMAPS) else kind,
-        "output_name": form.name,
-        "output_layout": None if form.layout is LabelsLayout.NHW else form.layout,
-        "confidence": form.confidence,
-    }
 
 
 def _try_engine(target: Target, compiled: CompiledEngine, graph: GraphFile) -> bool:

@@ -14,6 +14,9 @@ class Stack(Choice):
     packager: str
 
     CPP = "cpp", "cpp.package:package_for_cpp"
+    DEEPSTREAM = "deepstream", "deepstream.package:package_for_deepstream"
+    ROS2 = "ros2", "ros2.package:package_for_ros2"
+    ISAAC_ROS = "isaac-ros", "isaac_ros.package:package_for_isaac_ros"
 
     def __new__(cls, value: str, packager: str) -> Stack:
         """Make the member of this value."""

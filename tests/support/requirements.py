@@ -39,6 +39,7 @@ THINGS = {
     "demo_model": "the weights of the demo model",
     "gpu": "an NVIDIA GPU, TensorRT and the plugin library",
     "libasan": "the compiler's shared libasan.so",
+    "ros2": "rclpy in an environment of its own, which benchmarks/toolchain/ros2_node.py makes",
 }
 """Tools, data and devices; the fixtures that look for them call `skip_or_fail`."""
 

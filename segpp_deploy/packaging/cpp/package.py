@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from segpp_deploy import commands
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.texts import fill_template
 from segpp_deploy.runtimes.names import TargetName
 
 LIBRARY = Path(__file__).with_name("library")
-README = Path(__file__).with_name("readme.md")
+README = Path(__file__).with_name("readme.template")
 TARGETS = (TargetName.OPENVINO, TargetName.TENSORRT)
 """What the library has a backend for."""
 
@@ -31,7 +32,7 @@ def package_for_cpp(engines: Sequence[PackagedEngine], name: str | None) -> Pack
         files[_ENGINES / f"{file_name}.json"] = PackageFile(engine.manifest_path)
     for source in library_sources():
         files["library" / PurePosixPath(source.relative_to(LIBRARY).as_posix())] = PackageFile(source)
-    files[PurePosixPath("README.md")] = PackageFile(_readme(dict(zip(names, engines, strict=True))))
+    files[PurePosixPath("README.md")] = _readme(dict(zip(names, engines, strict=True)))
     start = f"cmake -S library -B build {_OPENVINO} && cmake --build build -j"
     return Package(files, start, tuple(_notes(engines)))
 
@@ -74,18 +75,21 @@ def _notes(engines: Sequence[PackagedEngine]) -> Iterator[str]:
         yield "An engine needs our plugins: name their library in segpp_options.plugin_library."
 
 
-def _readme(engines: dict[str, PackagedEngine]) -> str:
-    listed = "\n".join(f"| `engines/{name}` | {_describe(engine.manifest)} |" for name, engine in engines.items())
+def _readme(engines: Mapping[str, PackagedEngine]) -> PackageFile:
     first, manifest = next((name, engine.manifest) for name, engine in engines.items())
-    return README.read_text(encoding="utf-8").format(
-        engines=listed,
-        openvino=_OPENVINO,
-        first=first,
-        size=f"{manifest.metadata.size.width}x{manifest.metadata.size.height}",
-        needs="\n".join(sorted({f"* {engine.manifest.needs}" for engine in engines.values()})),
-        input=manifest.input,
-        outputs=", ".join(map(str, manifest.outputs)),
-    )
+    size = manifest.metadata.size
+    values = {
+        "engines": "\n".join(
+            f"| `engines/{name}` | {_describe(engine.manifest)} |" for name, engine in engines.items()
+        ),
+        "openvino": _OPENVINO,
+        "first": first,
+        "size": f"{size.width}x{size.height}",
+        "needs": "\n".join(sorted({f"* {engine.manifest.needs}" for engine in engines.values()})),
+        "input": manifest.input,
+        "outputs": ", ".join(map(str, manifest.outputs)),
+    }
+    return fill_template(README, values)
 
 
 def _describe(manifest: Manifest) -> str:
