@@ -59,6 +59,7 @@ EDGES: dict[str, str] = {
     "tasks/protocol tuning tuning/calibration",
     # engines in the files of other stacks
     "packaging": "engine",
+    "packaging/triton": "engine graph packaging plugin_library runtimes",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "engine graph graph/precision report tuning/calibration",

@@ -13,6 +13,8 @@ class Stack(Choice):
 
     packager: str
 
+    TRITON = "triton", "triton.package:package_for_triton"
+
     def __new__(cls, value: str, packager: str) -> Stack:
         """Make the member of this value."""
         member = str.__new__(cls, value)
