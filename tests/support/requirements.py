@@ -26,6 +26,7 @@ MODULES = {
     "sklearn": "sklearn.metrics",
     "tensorrt_rtx": "tensorrt_rtx",
     "transformers": "transformers",
+    "tritonclient": "tritonclient.grpc.model_config_pb2",
 }
 """Python modules by the names that the variable takes."""
 
@@ -39,6 +40,7 @@ THINGS = {
     "demo_model": "the weights of the demo model",
     "gpu": "an NVIDIA GPU, TensorRT and the plugin library",
     "libasan": "the compiler's shared libasan.so",
+    "triton_server": "the environment of benchmarks/toolchain/triton_server.py, made by served_models.py there",
 }
 """Tools, data and devices; the fixtures that look for them call `skip_or_fail`."""
 

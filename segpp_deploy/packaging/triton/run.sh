@@ -24,7 +24,8 @@ if [ -n "$PLUGINS" ]; then
 fi
 set -- "$image" "$@"
 if [ -n "$PLUGINS" ]; then
-  set -- --volume "$PWD/plugins:/plugins:ro" "$@"
+  # The backend only opens the library: its plugins have to register themselves, with the TensorRT that is there.
+  set -- --volume "$PWD/plugins:/plugins:ro" --env SEGPP_REGISTER_PLUGINS=libnvinfer.so "$@"
 fi
 if [ -n "$GPUS" ]; then
   set -- --gpus "$GPUS" "$@"

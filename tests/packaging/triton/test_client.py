@@ -1,4 +1,4 @@
-"""The client prepares pictures and reads answers as we do; it shares no code with us, for it is copied and runs alone."""
+"""The client prepares pictures and reads answers as we do. It shares no code with us: it is copied, and runs alone."""
 
 from __future__ import annotations
 

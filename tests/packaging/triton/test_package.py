@@ -181,6 +181,7 @@ def test_run_starts_the_container(
         *("--publish", "127.0.0.1:8000:8000", "--publish", "127.0.0.1:8001:8001", "--publish", "127.0.0.1:8002:8002"),
         *("--volume", f"{out}/models:/models:ro"),
         *("--gpus", "all", "--volume", f"{out}/plugins:/plugins:ro"),
+        *("--env", "SEGPP_REGISTER_PLUGINS=libnvinfer.so"),
     ]
     assert words[words.index(image) + 1 :] == [
         "tritonserver",
