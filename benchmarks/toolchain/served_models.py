@@ -136,7 +136,8 @@ def write_expected(engine: Path, pictures: Sequence[Path], folder: Path) -> None
         ]
         answers = [session.run_all(image) for image in images]
     outputs = {f"output_{index}": np.stack(found) for index, found in enumerate(zip(*answers, strict=True))}
-    np.savez(folder / f"{engine.stem}.npz", images=np.stack(images), **outputs)
+    arrays: dict[str, Any] = {"images": np.stack(images), **outputs}
+    np.savez(folder / f"{engine.stem}.npz", **arrays)
 
 
 def ask_one(

@@ -26,7 +26,7 @@ MODULES = {
     "sklearn": "sklearn.metrics",
     "tensorrt_rtx": "tensorrt_rtx",
     "transformers": "transformers",
-    "tritonclient": "tritonclient.grpc.model_config_pb2",
+    "tritonclient": "tritonclient",
 }
 """Python modules by the names that the variable takes."""
 

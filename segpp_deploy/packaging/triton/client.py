@@ -148,7 +148,8 @@ class SharedMemory:
 
 def window_of(picture: Array, facts: Facts) -> Window:
     """Return where a picture uint8 [H, W, 3] lies in the input: everywhere, or at its own aspect."""
-    (height, width), (rows, columns) = picture.shape[:2], facts["size"]
+    height, width = picture.shape[:2]
+    rows, columns = facts["size"]
     if not facts["is_padded"]:
         return Window((rows, columns), (height, width))
     scale = min(rows / height, columns / width)
@@ -169,7 +170,7 @@ def prepare(picture: Array, facts: Facts) -> Array:
         picture = window
     if not facts["is_planar"]:
         return np.ascontiguousarray(picture)
-    values = picture.astype(np.float32)
+    values: Array = picture.astype(np.float32)
     if facts["is_normalized"]:
         values = (values - np.asarray(facts["mean"], np.float32)) / np.asarray(facts["std"], np.float32)
     return np.ascontiguousarray(values.transpose(2, 0, 1))
@@ -179,10 +180,12 @@ def labels_of(output: Array, picture: Array, facts: Facts) -> Array:
     """Return the labels of a picture, [H, W], from labels [h, w] or [h, w, 1], or logits [K, h, w]."""
     height, width = window_of(picture, facts).outer_hw
     if facts["output_kind"] == "labels":
-        small = output.reshape(output.shape[:2])
+        small: Array = output.reshape(output.shape[:2])
         # in integers: the pixel below each pixel's centre
-        rows = (2 * np.arange(height) + 1) * small.shape[0] // (2 * height)
-        columns = (2 * np.arange(width) + 1) * small.shape[1] // (2 * width)
+        rows, columns = (
+            (2 * np.arange(side) + 1) * length // (2 * side)
+            for side, length in zip((height, width), small.shape, strict=True)
+        )
         labels = small[rows[:, None], columns]
     else:  # upsampled, then compared: the other order gives other labels
         labels = np.argmax([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in output], 0)

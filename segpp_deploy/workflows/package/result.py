@@ -44,4 +44,6 @@ class PackageResult:
 
     def summary(self) -> str:
         """Return the files, and how to start it."""
-        return "\n".join([*(f"{self.out / name}" for name in self.files), f"To start it: cd {self.out} && {self.start}"])
+        return "\n".join(
+            [*(f"{self.out / name}" for name in self.files), f"To start it: cd {self.out} && {self.start}"]
+        )

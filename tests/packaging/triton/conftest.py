@@ -19,18 +19,33 @@ from segpp_deploy.workflows.build_engine.run import run_build
 from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import tiny_metadata
 
+StubGraph = Callable[[ExportMetadata], Path]
 BuildStub = Callable[..., Path]
 FakeEngine = Callable[..., Path]
 
 
+@pytest.fixture(scope="session")
+def stub_graph(tmp_path_factory: pytest.TempPathFactory) -> StubGraph:
+    """stub_graph(metadata) -> an exported file, made once: tracing takes longer than all the rest."""
+    folder = tmp_path_factory.mktemp("stubs")
+    graphs: dict[str, Path] = {}
+
+    def get(metadata: ExportMetadata) -> Path:
+        if repr(metadata) not in graphs:
+            graphs[repr(metadata)] = export_stub(folder / f"{len(graphs)}.onnx", metadata)
+        return graphs[repr(metadata)]
+
+    return get
+
+
 @pytest.fixture
-def build_stub(tmp_path: Path) -> BuildStub:
+def build_stub(tmp_path: Path, stub_graph: StubGraph) -> BuildStub:
     """Build an engine of a network that takes no time: build_stub(target, metadata, name, precision=.., threads=..)."""
 
     def build(
         target: TargetName, metadata: ExportMetadata, name: str = "stub.engine", **options: Precision | int | None
     ) -> Path:
-        graph = export_stub(tmp_path / f"{name}.onnx", metadata)
+        graph = stub_graph(metadata)
         return run_build(graph, tmp_path / name, BuildOptions(target, **options)).path  # type: ignore[arg-type]
 
     return build

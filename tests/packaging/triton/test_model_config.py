@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from segpp_deploy.config import InputKind, LabelsLayout, OutputForm, OutputKind, Precision
+from segpp_deploy.config import InputKind, LabelsLayout, OutputForm, OutputKind, Precision, TaskName
 from segpp_deploy.engine.manifest import read_manifest
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.hardware.cpu import require_threads
@@ -18,8 +18,8 @@ from segpp_deploy.packaging.triton.models import find_models
 from segpp_deploy.runtimes.builder_options import DEFAULT_MAX_BATCH
 from segpp_deploy.runtimes.names import TargetName
 from tests.packaging.triton.conftest import BuildStub, FakeEngine, dynamic
-from tests.support.requirements import require
 from tests.support.tiny_graphs import tiny_metadata
+from tests.support.triton_messages import triton_messages
 
 H, W = 64, 96
 NHWC = OutputForm("mask", LabelsLayout.NHWC, confidence=True)
@@ -32,6 +32,7 @@ CONTRACTS = {
     "trailing channel": replace(dynamic(), output_form=NHWC),
     "logits": dynamic(tiny_metadata(OutputKind.LOGITS)),
     "heatmaps": tiny_metadata(OutputKind.HEATMAPS),
+    "keypoints": replace(tiny_metadata(OutputKind.KEYPOINTS), task=TaskName.POSE),
 }
 IMAGES = {
     InputKind.UINT8: ("TYPE_UINT8", (H, W, 3)),
@@ -44,12 +45,13 @@ OUTPUTS = {
     OutputKind.LABELS_INT64: ("TYPE_INT64", (H, W)),
     OutputKind.LOGITS: ("TYPE_FP32", (3, 16, 24)),
     OutputKind.HEATMAPS: ("TYPE_FP32", (3, 16, 24)),
+    OutputKind.KEYPOINTS: ("TYPE_FP32", (3, 3)),
 }
 KINDS = {"KIND_GPU": 1, "KIND_CPU": 2}
 
 
 def parse_config(text: str) -> Any:
-    messages = require("tritonclient")
+    messages = triton_messages()
     from google.protobuf import text_format
 
     return text_format.Parse(text, messages.ModelConfig())
@@ -61,7 +63,7 @@ def config_of(*paths: Path) -> Any:
 
 
 def tensors_of(config: Any) -> list[tuple[str, str, tuple[int, ...]]]:
-    messages = require("tritonclient")
+    messages = triton_messages()
     return [
         (tensor.name, messages.DataType.Name(tensor.data_type), tuple(tensor.dims))
         for tensor in (*config.input, *config.output)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.toolchain import triton_server
 from benchmarks.toolchain.served_models import Load, ask, write_pictures
 from segpp_deploy.runtimes.names import TargetName
@@ -12,6 +14,7 @@ from tests.support.requirements import skip_or_fail
 from tests.support.tiny_graphs import SIZE, tiny_metadata
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_our_session(build_stub: BuildStub, tmp_path: Path) -> None:
     made = triton_server.environment()
     if not made.is_ready:
