@@ -132,6 +132,7 @@ LINES = {
     "export": [commands.export(), commands.export(None, "a.onnx", checkpoint="a b.pth", output="logits", size=None)],
     "help_of": [commands.help_of(name) for name in command_names()],
     "inspect": [commands.inspect(), commands.inspect("a b.onnx")],
+    "package": [commands.package("a b.engine", "c.engine", **{"for": "triton"})],
     "tune": [commands.tune(data="scenes"), commands.tune("a b.pth", data="scenes", latency_ms=5, resume=True)],
     "selftest": [commands.selftest(), commands.selftest(host=True)],
 }
