@@ -115,8 +115,14 @@ def write_twins(repository: Path, folder: Path, made: Environment) -> Path:
 
 
 @contextlib.contextmanager
-def serving(repository: Path, made: Environment, log: Path) -> Iterator[Server]:
+def serving(repository: Path, made: Environment, log: Path, *options: str) -> Iterator[Server]:
     """Serve a repository of twins on free ports of this machine.
+
+    Args:
+        repository: what `write_twins` returned.
+        made: the environment.
+        log: the file of what the server says.
+        options: more of the server's.
 
     Raises:
         RuntimeError: the server ended, or was not ready in time; the message holds the end of its log.
@@ -126,7 +132,7 @@ def serving(repository: Path, made: Environment, log: Path) -> Iterator[Server]:
         *(made.server / "bin/tritonserver", "--model-repository", repository),
         *("--backend-directory", made.server / "backends", "--disable-auto-complete-config"),
         *("--http-address", "127.0.0.1", "--http-port", http, "--grpc-address", "127.0.0.1", "--grpc-port", grpc),
-        *("--allow-metrics", "false"),
+        *("--allow-metrics", "false", *options),
     ]
     libraries = os.pathsep.join(map(str, (made.server / "external_libs", made.server / "lib")))
     variables = {**os.environ, "LD_LIBRARY_PATH": libraries, "PATH": f"{made.folder / 'bin'}:{os.environ['PATH']}"}
