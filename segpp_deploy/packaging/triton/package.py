@@ -82,20 +82,20 @@ def _settings(models: Iterable[ServedModel], image: str, plugins: Path | None) -
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def _readme(models: Sequence[ServedModel], image: str, notes: Iterable[str]) -> str:
+def _readme(models: Sequence[ServedModel], image: str, notes: Sequence[str]) -> str:
     tried = all(engine.manifest.tried for model in models for engine in model.engines)
     return Template((_HERE / "readme.template").read_text(encoding="utf-8")).substitute(
         models="\n".join(map(_row, models)),
         image=f"`{image}`" if image else "none is known here",
         model=models[0].name,
         tried="Each ran once when it was built." if tried else "Not all could be run where they were built.",
-        notes="\n".join(f"* {note}" for note in notes),
+        notes="".join(("\n## What to know\n\n" * bool(notes), *(f"* {note}\n" for note in notes))),
     )
 
 
 def _row(model: ServedModel) -> str:
     manifest = model.manifest
-    batch = f"requests are joined, up to {model.max_batch}" if model.max_batch else "a request is one"
+    batch = f"requests are joined, up to {model.max_batch}" if model.max_batch else "a request is one batch"
     outputs = ", ".join(f"`{spec}`" for spec in manifest.outputs)
     cells = (f"`{model.name}`", model.backend.name, manifest.precision, f"`{manifest.input}`", outputs, batch)
     return f"| {' | '.join(map(str, cells))} |"
