@@ -86,8 +86,9 @@ EDGES: dict[str, str] = {
     "cli": "packaging plugin_library report runtimes tuning tuning/calibration tuning/search workflows workflows/bench "
     "workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export workflows/inspect "
     "workflows/package workflows/predict workflows/selftest workflows/tune workflows/validate",
-    "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
-    "workflows/bench workflows/build_engine workflows/compare workflows/export workflows/tune workflows/validate",
+    "api": "data/datasets engine model model/weights packaging runtimes tuning tuning/calibration tuning/search "
+    "workflows workflows/bench workflows/build_engine workflows/compare workflows/export workflows/package "
+    "workflows/tune workflows/validate",
     "__main__": "cli",
 }
 LIGHT = {"typer", "rich"}
