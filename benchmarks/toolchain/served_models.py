@@ -5,7 +5,8 @@ and gRPC, with and without shared memory: the package's own client labels pictur
 a thousand requests.
 
     python -m benchmarks.toolchain.served_models --prepare    make the server's environment, once (a few minutes)
-    python -m benchmarks.toolchain.served_models              serve, ask, compare, record
+    python -m benchmarks.toolchain.served_models              serve, ask, compare, record (half an hour)
+    python -m benchmarks.toolchain.served_models --contract static    a part; it is merged into the record
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arguments import make_parser
-from benchmarks.recording import Row, record
+from benchmarks.arguments import add_parts, make_parser
+from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from benchmarks.toolchain.triton_server import Environment, Server, environment, serving, write_twins
 from segpp_deploy.config import InputKind, LabelsLayout, OutputForm, OutputKind, Preset, Size
@@ -75,6 +76,7 @@ def main() -> int:
     parser = make_parser(__doc__)
     parser.add_argument("--prepare", action="store_true", help="make the server's environment")
     parser.add_argument("--requests", type=int, default=REQUESTS)
+    add_parts(parser, contract=CONTRACTS)
     arguments = parser.parse_args()
     made = environment()
     if arguments.prepare:
@@ -86,11 +88,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pictures = write_pictures(folder / "pictures", PICTURES)
-        engines = [make_engine(contract, folder) for contract in CONTRACTS]
+        engines = [make_engine(contract, folder) for contract in arguments.contract]
         rows = list(ask(engines, Load(pictures, arguments.requests), folder, made))
     SECTION.show(rows)
     if arguments.requests == REQUESTS:
-        record("served_models", {"model": MODEL, "size": str(SIZE), "clients": CLIENTS, "rows": rows})
+        facts = {"model": MODEL, "size": str(SIZE), "clients": CLIENTS}
+        record_rows("served_models", rows, lambda row: (row["contract"], row["protocol"], row["shared_memory"]), facts)
     return int(not all(row["passed"] for row in rows))
 
 

@@ -3,7 +3,8 @@
     python triton_requests.py PACKAGE MODEL PROTOCOL URL EXPECTED.npz REQUESTS CLIENTS [shared]
 
 EXPECTED.npz holds `images` [N, B, ..], and for each output K of the model `output_K` [N, B, ..]. What came back is
-printed as JSON: requests, errors (the first few), and how many answers were others than expected.
+printed as JSON: requests, errors (the first few), and how many answers were others than expected. Labels have to be
+equal; confidences may differ by 1 of 255, for joined requests are rounded in another order.
 """
 
 from __future__ import annotations
