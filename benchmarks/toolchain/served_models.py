@@ -126,7 +126,8 @@ def ask(engines: Sequence[Path], load: Load, folder: Path, made: Environment) ->
             for protocol in ("http", "grpc"):
                 for shared in (False, True):
                     row = ask_one(engine.stem, protocol, shared, load, folder, server, made)
-                    yield {**row, "passed": row["equal"] == len(load.pictures) and not row["errors"] + row["wrong"]}
+                    complete = (row["equal"], row["requests"]) == (len(load.pictures), load.requests)
+                    yield {**row, "passed": complete and not row["errors"] + row["wrong"]}
 
 
 def write_expected(engine: Path, pictures: Sequence[Path], folder: Path) -> None:

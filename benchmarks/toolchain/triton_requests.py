@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+_START_TIMEOUT_S = 60.0
+
 
 def main() -> None:
     """Send, compare, print."""
@@ -30,7 +32,8 @@ def main() -> None:
     images, outputs = arrays["images"], [arrays[f"output_{index}"] for index in range(len(facts["outputs"]))]
     errors: list[str] = []
     wrong: list[int] = []
-    begun = threading.Barrier(int(clients))
+    sent: list[int] = []
+    begun = threading.Barrier(int(clients), timeout=_START_TIMEOUT_S)
 
     def work(first: int) -> None:
         server: Any = client.Server(url, protocol, model, facts, images.shape[1])
@@ -41,6 +44,7 @@ def main() -> None:
             begun.wait()
             for number in range(first, int(requests), int(clients)):
                 which = number % len(images)
+                sent.append(number)
                 try:
                     answers = server.infer(images[which])
                 except Exception as error:
@@ -58,7 +62,7 @@ def main() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    print(json.dumps({"requests": int(requests), "errors": len(errors), "first": errors[:3], "wrong": len(wrong)}))
+    print(json.dumps({"requests": len(sent), "errors": len(errors), "first": errors[:3], "wrong": len(wrong)}))
 
 
 if __name__ == "__main__":
