@@ -204,9 +204,9 @@ def make_tables(recorded: list[Row]) -> list[Table]:
 SECTION = Section(
     "Served by Triton",
     "{model} at {size}, packaged with `package --for triton` and served by a real Triton server, the one of the wheel "
-    "nvidia-pytriton, whose Python backend runs the same ONNX: which answers are those of our own session (a confidence "
-    "may be off by 1 of 255). {clients} clients asked at once; the server joined their requests to fewer runs where the "
-    "batch is open.",
+    "nvidia-pytriton, whose Python backend runs the same ONNX: which answers are those of our own session (a "
+    "confidence may be off by 1 of 255). {clients} clients asked at once; the server joined their requests to fewer "
+    "runs where the batch is open.",
     make_tables,
     ("onnxruntime",),
 )
