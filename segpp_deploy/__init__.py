@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segpp_deploy.api import bench, build, calibrate, compare, evaluate, export, load, tune
+    from segpp_deploy.api import bench, build, calibrate, compare, evaluate, export, load, package, tune
     from segpp_deploy.config import (
         CalibrationMethod,
         ChannelOrder,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME_OF = {
-    **dict.fromkeys(("bench", "build", "calibrate", "compare", "evaluate", "export", "load", "tune"), "api"),
+    **dict.fromkeys(("bench", "build", "calibrate", "compare", "evaluate", "export", "load", "package", "tune"), "api"),
     **dict.fromkeys(
         ("CalibrationMethod", "ChannelOrder", "Inference", "InputKind", "Int8Layers", "Lowering"), "config"
     ),
@@ -72,6 +72,7 @@ __all__ = [
     "evaluate",
     "export",
     "load",
+    "package",
     "tune",
 ]
 

@@ -33,6 +33,7 @@ from segpp_deploy.config import (
     parse_size,
 )
 from segpp_deploy.model.weights.training_record import NOTHING_SAID, TrainingRecord
+from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.builder_options import BuilderOptions
 from segpp_deploy.runtimes.names import TargetName
@@ -50,6 +51,7 @@ from segpp_deploy.workflows.compare.options import ITERATIONS as TIMED_CALLS
 from segpp_deploy.workflows.compare.options import MODES, CompareOptions, parse_filters
 from segpp_deploy.workflows.compare.options import OUT as COMPARE_OUT
 from segpp_deploy.workflows.export.options import ExportOptions, parse_model, parse_source
+from segpp_deploy.workflows.package.options import PackageOptions
 from segpp_deploy.workflows.tune.options import MINUTES, OUT, TuneOptions
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from segpp_deploy.workflows.calibrate import CalibrateResult
     from segpp_deploy.workflows.compare.result import CompareResult
     from segpp_deploy.workflows.export.result import ExportResult
+    from segpp_deploy.workflows.package.result import PackageResult
     from segpp_deploy.workflows.tune.result import TuneResult
     from segpp_deploy.workflows.validate.options import RecordOptions
     from segpp_deploy.workflows.validate.result import ValidateResult
@@ -398,6 +401,20 @@ def compare(
         fresh=fresh,
     )
     return run_compare(options, progress)
+
+
+def package(*engines: AnyPath, stack: Stack | str, out: AnyPath, name: str | None = None) -> PackageResult:
+    """Put engines into the files that a serving stack runs; neither their runtime nor their device needs to be here.
+
+    Args:
+        engines: the engine files.
+        stack: what will run them.
+        out: a new directory.
+        name: what the model is called; as its engine's file if None.
+    """
+    from segpp_deploy.workflows.package.run import run_package
+
+    return run_package(PackageOptions(tuple(map(Path, engines)), _member(Stack, stack), Path(out), name))
 
 
 def tune(

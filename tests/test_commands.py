@@ -29,6 +29,15 @@ PACKAGE = Path(commands.__file__).parent
 OPTION = re.compile(r"(?<![\w-])(?:--(?:[a-z][a-z-]*|$)|-o(?= ))")
 COMMAND = re.compile(rf"{commands.PROGRAM} (?:{'|'.join(command_names())})\b")
 OTHER_PROGRAMS = {
+    "packaging/triton/client.py": {  # its own: it is copied, and run without us
+        "--batch",
+        "--engine",
+        "--model",
+        "--out",
+        "--protocol",
+        "--shared-memory",
+        "--url",
+    },
     "evaluation/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
     "packaging/cpp/package.py": {"--build"},  # cmake
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi

@@ -64,6 +64,7 @@ EDGES: dict[str, str] = {
     "packaging/isaac_ros": "data engine packaging",
     "packaging/ros2": "data engine packaging packaging/ros2/node runtimes",
     "packaging/ros2/node": "data evaluation",
+    "packaging/triton": "engine graph packaging runtimes",
     # what users see
     "report": "model tasks/protocol",
     "workflows": "engine graph graph/precision report tuning/calibration",
@@ -90,8 +91,9 @@ EDGES: dict[str, str] = {
     "cli": "data packaging plugin_library report runtimes tuning tuning/calibration tuning/search workflows "
     "workflows/bench workflows/build_engine workflows/compare workflows/demo workflows/doctor workflows/export "
     "workflows/inspect workflows/package workflows/predict workflows/selftest workflows/tune workflows/validate",
-    "api": "data/datasets engine model model/weights runtimes tuning tuning/calibration tuning/search workflows "
-    "workflows/bench workflows/build_engine workflows/compare workflows/export workflows/tune workflows/validate",
+    "api": "data/datasets engine model model/weights packaging runtimes tuning tuning/calibration tuning/search "
+    "workflows workflows/bench workflows/build_engine workflows/compare workflows/export workflows/package "
+    "workflows/tune workflows/validate",
     "__main__": "cli",
 }
 LIGHT = {"typer", "rich"}

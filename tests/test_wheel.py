@@ -28,6 +28,7 @@ __all__ = ["toolkit"]
 ROOT = Path(__file__).resolve().parent.parent
 CARRIED_PLUGINS = Path("segpp_deploy/plugin_sources")
 CARRIED_CARDS = Path("segpp_deploy/model_cards")
+PACKAGING = ROOT / "segpp_deploy/packaging"
 PLUGIN_FILES = {
     ".": "CMakeLists.txt",
     "cmake": "SegppCommon.cmake SegppCuda.cmake SegppHost.cmake",
@@ -156,3 +157,9 @@ def test_the_product_is_built_from_it(wheel: Path, tmp_path: Path, toolkit: Cuda
     assert exported_names(library) == ENTRY_POINTS
     assert b"tmpxft" not in library.read_bytes(), "names that differ with every build"
     assert "cudart" not in subprocess.run(["ldd", library], capture_output=True, text=True, check=True).stdout
+
+
+def test_files_that_packages_are_made_of(wheel: Path) -> None:
+    ours = {name for name in files_below(PACKAGING) if not name.endswith((".py", ".pyc"))}
+    assert {name for name in files_below(wheel / "segpp_deploy/packaging") if not name.endswith(".py")} == ours
+    assert "triton/run.sh" in ours

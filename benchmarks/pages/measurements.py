@@ -27,7 +27,7 @@ from benchmarks.measure import (
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
 from benchmarks.section import Benchmark, Section, result_name
-from benchmarks.toolchain import lowest_versions, mutations
+from benchmarks.toolchain import lowest_versions, mutations, served_models
 from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import to_markdown
 
@@ -55,6 +55,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     gate_time,
     memory,
     gpu_kernels,
+    served_models,
     mutations,
     lowest_versions,
 )

@@ -30,6 +30,7 @@ endif()
 
 # Hidden visibility leaves instances of the standard library's templates visible.
 add_library(segpp_exports INTERFACE)
+target_link_libraries(segpp_exports INTERFACE ${CMAKE_DL_LIBS})
 target_link_options(segpp_exports INTERFACE "LINKER:--version-script=${PROJECT_SOURCE_DIR}/tensorrt/exports.map")
 
 add_library(segpp_settings INTERFACE)

@@ -13,6 +13,7 @@ class Stack(Choice):
 
     packager: str
 
+    TRITON = "triton", "triton.package:package_for_triton"
     CPP = "cpp", "cpp.package:package_for_cpp"
     DEEPSTREAM = "deepstream", "deepstream.package:package_for_deepstream"
     ROS2 = "ros2", "ros2.package:package_for_ros2"

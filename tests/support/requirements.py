@@ -26,6 +26,7 @@ MODULES = {
     "sklearn": "sklearn.metrics",
     "tensorrt_rtx": "tensorrt_rtx",
     "transformers": "transformers",
+    "tritonclient": "tritonclient",
 }
 """Python modules by the names that the variable takes."""
 
@@ -40,6 +41,7 @@ THINGS = {
     "gpu": "an NVIDIA GPU, TensorRT and the plugin library",
     "libasan": "the compiler's shared libasan.so",
     "ros2": "rclpy in an environment of its own, which benchmarks/toolchain/ros2_node.py makes",
+    "triton_server": "the environment of benchmarks/toolchain/triton_server.py, made by served_models.py there",
 }
 """Tools, data and devices; the fixtures that look for them call `skip_or_fail`."""
 

@@ -16,8 +16,8 @@ class Logger final : public nvinfer1::ILogger {
 
 class Registry {
  public:
-  // Opens NVIDIA's library, gives it our logger, lets it load the plugin library. Throws
-  // std::runtime_error.
+  // Opens NVIDIA's library, gives it our logger, lets it load the plugin library; or, where
+  // SEGPP_REGISTER_PLUGINS is set, only opens that. Throws std::runtime_error.
   Registry(const std::string& tensorrt_path, const std::string& plugins_path);
 
   // The creators that the plugin library brought.

@@ -29,6 +29,22 @@ def test_library_brings_every_op_in_both_namespaces(driver: Driver) -> None:
     assert len(text.split(";")) == len(expected)
 
 
+def test_library_registers_itself_where_a_program_only_opens_it(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (loaded,) = driver.results("list")
+    monkeypatch.setenv("SEGPP_REGISTER_PLUGINS", "libtensorrt_rtx.so")
+    opened, made = driver.results("list", create_command("p", "TokenMerge", make_example("TokenMerge").fields))
+    assert set(opened.split(";")) == set(loaded.split(";"))
+    assert made == ""
+
+
+def test_library_says_why_it_could_not_register_itself(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGPP_REGISTER_PLUGINS", "libabsent.so")
+    (answer,) = driver.run("list")
+    assert answer.text == ""
+
+
 @OPS
 @pytest.mark.parametrize("namespace", NAMESPACES)
 @pytest.mark.parametrize("field_type", [KINT32, KINT64])
