@@ -38,7 +38,8 @@ from segpp_deploy.workflows.package.run import run_package
 
 PACKAGES = ("ros-rclpy", "ros-sensor-msgs", "ros-std-msgs", "ros-rmw-fastrtps-cpp")
 _PICTURES = 100
-_TIMEOUT_S = 240.0
+_TIMEOUT_S = 90.0
+_END_S = 20.0
 _READY = "ready"
 
 
@@ -98,8 +99,17 @@ def measure(python: Path, engine: Path, pictures: int = _PICTURES) -> dict[str, 
                 ).stdout
             finally:
                 node.terminate()
-                code = node.wait(_TIMEOUT_S)
+                code = _end_of(node)
         return describe(json.loads(printed), answers, engine) | {"exit_code": code}
+
+
+def _end_of(node: subprocess.Popen[bytes]) -> int:
+    """Wait for a node that was asked to end; one that does not is killed."""
+    try:
+        return node.wait(_END_S)
+    except subprocess.TimeoutExpired:
+        node.kill()
+        return node.wait()
 
 
 def describe(heard: dict[str, Any], answers: Path, engine: Path) -> dict[str, Any]:

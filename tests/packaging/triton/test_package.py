@@ -13,8 +13,9 @@ import pytest
 from segpp_deploy.cli.main import run_command
 from segpp_deploy.engine.manifest import manifest_path
 from segpp_deploy.errors import SegppError
+from segpp_deploy.packaging import plugins
 from segpp_deploy.packaging.stacks import Stack
-from segpp_deploy.packaging.triton import client, plugins
+from segpp_deploy.packaging.triton import client
 from segpp_deploy.packaging.triton.containers import TENSORRT_VERSIONS, image_of
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.package.options import PackageOptions
