@@ -6,10 +6,10 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from string import Template
 
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
 from segpp_deploy.packaging.plugins import find_plugins
+from segpp_deploy.packaging.texts import fill_template
 from segpp_deploy.packaging.triton.client_facts import facts_of
 from segpp_deploy.packaging.triton.containers import (
     NEWEST,
@@ -38,7 +38,7 @@ def package_for_triton(engines: Sequence[PackagedEngine], name: str | None) -> P
     notes = notes_of(models, release)
     clients = json.dumps({model.name: facts_of(model) for model in models}, indent=2) + "\n"
     files = {
-        PurePosixPath("README.md"): PackageFile(_readme(models, image, notes)),
+        PurePosixPath("README.md"): _readme(models, image, notes),
         PurePosixPath("run.sh"): PackageFile(_HERE / "run.sh", is_program=True),
         PurePosixPath("run.env"): PackageFile(_settings(models, image, plugins)),
         PurePosixPath("client.py"): PackageFile(_HERE / "client.py"),
@@ -82,15 +82,16 @@ def _settings(models: Iterable[ServedModel], image: str, plugins: Path | None) -
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
-def _readme(models: Sequence[ServedModel], image: str, notes: Sequence[str]) -> str:
+def _readme(models: Sequence[ServedModel], image: str, notes: Sequence[str]) -> PackageFile:
     tried = all(engine.manifest.tried for model in models for engine in model.engines)
-    return Template((_HERE / "readme.template").read_text(encoding="utf-8")).substitute(
-        models="\n".join(map(_row, models)),
-        image=f"`{image}`" if image else "none is known here",
-        model=models[0].name,
-        tried="Each ran once when it was built." if tried else "Not all could be run where they were built.",
-        notes="".join(("\n## What to know\n\n" * bool(notes), *(f"* {note}\n" for note in notes))),
-    )
+    values = {
+        "models": "\n".join(map(_row, models)),
+        "image": f"`{image}`" if image else "none is known here",
+        "model": models[0].name,
+        "tried": "Each ran once when it was built." if tried else "Not all could be run where they were built.",
+        "notes": "".join(("\n## What to know\n\n" * bool(notes), *(f"* {note}\n" for note in notes))),
+    }
+    return fill_template(_HERE / "readme.template", values)
 
 
 def _row(model: ServedModel) -> str:
