@@ -59,7 +59,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def label(program: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"TBB_ENABLE_SANITIZERS": "1"}  # else OpenVINO's threads load libraries as none allow
+    environment = os.environ | {
+        "TBB_ENABLE_SANITIZERS": "1",  # else OpenVINO's threads load libraries as none allow
+        "LSAN_OPTIONS": f"suppressions={HERE / 'leaks.supp'}:print_suppressions=0",
+    }
     command = [program, *map(str, words)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
