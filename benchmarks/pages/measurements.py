@@ -11,6 +11,7 @@ from benchmarks.arguments import parse_parts
 from benchmarks.measure import (
     calibration_methods,
     camvid,
+    comparison,
     cpu_ratios,
     gate_time,
     gpu_kernels,
@@ -43,6 +44,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     peers,
     cpu_ratios,
     openvino_forms,
+    comparison,
     camvid,
     parity,
     portability,
