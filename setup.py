@@ -1,4 +1,4 @@
-"""Carry `models/` and what `plugins build` needs of `plugins/` into the wheel; everything else is in pyproject.toml."""
+"""Carry `models/`, the sources that `plugins build` needs, and the commit into the wheel; all else is in pyproject.toml."""
 
 import shutil
 import sys
@@ -6,11 +6,13 @@ from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))  # pip builds without it
 
 from segpp_deploy.plugin_library.sources import LibraryKind, source_files  # noqa: E402
+from segpp_deploy.versions import COMMIT_NAME, find_commit  # noqa: E402
 
 PACKAGE = Path("segpp_deploy")
 CARDS = ROOT / "models"
@@ -23,7 +25,7 @@ class BuildWithData(build_py):
     """Copies what lies outside the package; an editable install reads it in the checkout instead."""
 
     def run(self) -> None:
-        """Build as usual, then add the cards and the plugins' sources."""
+        """Build as usual, then add the cards, the plugins' sources and the commit."""
         super().run()
         if self.editable_mode:
             return
@@ -32,6 +34,16 @@ class BuildWithData(build_py):
             _copy(source, target / CARDS_INSTALLED_AS / source.name)
         for source in sorted({path for kind in LibraryKind for path in source_files(PLUGINS, kind)}):
             _copy(source, target / PLUGINS_INSTALLED_AS / source.relative_to(PLUGINS))
+        _record_commit(target)
+
+
+class SdistWithCommit(sdist):
+    """Hands the commit on to wheels that are built where no repository is."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        """Lay out the files as usual, then add the commit."""
+        super().make_release_tree(base_dir, files)
+        _record_commit(Path(base_dir))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -39,4 +51,9 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copy2(source, target)
 
 
-setup(cmdclass={"build_py": BuildWithData})
+def _record_commit(folder: Path) -> None:
+    if (commit := find_commit()) is not None:
+        (folder / PACKAGE / COMMIT_NAME).write_text(f"{commit}\n", encoding="utf-8")
+
+
+setup(cmdclass={"build_py": BuildWithData, "sdist": SdistWithCommit})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "segpp_deploy"
-BASE = frozenset({"errors", "config", "files", "progress", "commands"})
+BASE = frozenset({"errors", "config", "files", "progress", "commands", "versions"})
 EDGES: dict[str, str] = {
     # the base modules: each may import those before it
     "errors": "",
@@ -21,6 +21,7 @@ EDGES: dict[str, str] = {
     "config": "commands errors",
     "files": "errors",
     "progress": "",
+    "versions": "",
     # what is computed
     "ops": "",
     "ops/portable": "ops",

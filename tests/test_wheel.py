@@ -1,4 +1,4 @@
-"""What a wheel carries beside the package: the model cards, and of `plugins/` what `plugins build` needs, no more.
+"""What a wheel carries beside the package: the model cards, the commit, and what `plugins build` needs of `plugins/`.
 
 It is built from a source distribution, as pip does it, where nothing but setuptools is installed.
 """
@@ -19,6 +19,7 @@ import pytest
 
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources, source_files
+from segpp_deploy.versions import COMMIT_NAME
 from tests.plugins.toolchain.conftest import toolkit
 from tests.plugins.toolchain.test_cmake import ENTRY_POINTS, exported_names
 
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CARRIED_PLUGINS = Path("segpp_deploy/plugin_sources")
 CARRIED_CARDS = Path("segpp_deploy/model_cards")
 PACKAGING = ROOT / "segpp_deploy/packaging"
+COMMIT = "abc1234"
 PLUGIN_FILES = {
     ".": "CMakeLists.txt",
     "cmake": "SegppCommon.cmake SegppCuda.cmake SegppHost.cmake",
@@ -63,6 +65,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, checkout / name)
+    (checkout / "segpp_deploy" / COMMIT_NAME).write_text(f"{COMMIT}\n")  # as in a source distribution of one
     isolated = install_setuptools_alone(folder / "isolated")
     run_setup(checkout, isolated, "sdist", "--dist-dir", folder)
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
@@ -109,10 +112,14 @@ def test_model_cards(wheel: Path) -> None:
     assert files_below(wheel / CARRIED_CARDS) == cards
 
 
+def test_the_commit_comes_through_the_source_distribution(wheel: Path) -> None:
+    assert (wheel / "segpp_deploy" / COMMIT_NAME).read_text() == f"{COMMIT}\n"
+
+
 def test_nothing_but_the_package(wheel: Path) -> None:
     assert [path.name for path in wheel.iterdir()] == ["segpp_deploy"]
     of_package = files_below(wheel / "segpp_deploy") - files_below(ROOT / "segpp_deploy")
-    carried = (CARRIED_PLUGINS.name, CARRIED_CARDS.name)
+    carried = (CARRIED_PLUGINS.name, CARRIED_CARDS.name, COMMIT_NAME)
     assert not [name for name in of_package if not name.startswith(carried)]
     assert {"report/templates/page.html.j2", "report/templates/compare.js", "py.typed"} <= files_below(
         wheel / "segpp_deploy"

@@ -11,7 +11,6 @@ import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from segpp_deploy import __version__
 from segpp_deploy.cli.bench import bench
 from segpp_deploy.cli.build_engine import BuildEngineCommand, build_engine
 from segpp_deploy.cli.calibrate import calibrate
@@ -68,13 +67,15 @@ def _make_app() -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"{PROGRAM} {__version__}")
+        from segpp_deploy.cli.version import describe_build
+
+        print(describe_build())
         raise typer.Exit
 
 
 def _global_options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the versions and leave.")
     ] = False,
 ) -> None:
     """From a SegFormer++ checkpoint to a fast, verified inference engine.

@@ -10,23 +10,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import segpp_deploy
 from segpp_deploy.hardware.cpu import cpu_flags
+from segpp_deploy.versions import describe_python, installed_packages
 
-# what the report calls it -> names of the distributions that provide it
-_PACKAGES = {
-    "numpy": ("numpy",),
-    "torch": ("torch",),
-    "onnx": ("onnx",),
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-    "openvino": ("openvino",),
-    "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-    "tensorrt_rtx": ("tensorrt-rtx-cu13", "tensorrt-rtx-cu12", "tensorrt-rtx"),
-    "opencv": ("opencv-python", "opencv-python-headless"),
-}
 _CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd")
 _GPU_QUERY = ("name", "driver_version", "memory.total", "compute_cap")
 _GPU_QUERY_TIMEOUT_S = 10
@@ -90,8 +79,8 @@ def describe_environment() -> Environment:
         memory_bytes=_memory_bytes(_read("/proc/meminfo")),
         os=_operating_system(),
         machine=platform.machine(),
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        packages=_package_versions(),
+        python=describe_python(),
+        packages=installed_packages(),
         gpus=_query_gpus(),
     )
 
@@ -124,18 +113,6 @@ def _cpu_features(cpu_info: str) -> tuple[str, ...]:
 def _memory_bytes(memory_info: str) -> int | None:
     match = re.search(r"^MemTotal:\s*(\d+) kB", memory_info, re.MULTILINE)
     return int(match[1]) * 1024 if match else None
-
-
-def _package_versions() -> dict[str, str]:
-    versions = {}
-    for name, distributions in _PACKAGES.items():
-        for distribution in distributions:
-            try:
-                versions[name] = metadata.version(distribution)
-                break
-            except metadata.PackageNotFoundError:
-                continue
-    return versions
 
 
 def _query_gpus() -> tuple[Gpu, ...]:

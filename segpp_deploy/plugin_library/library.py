@@ -7,13 +7,16 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segpp_deploy import commands
 from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import cache_folder, require_file, sha256_of
 from segpp_deploy.plugin_library.architectures import format_capability
-from segpp_deploy.plugin_library.record import PluginRecord, read_record
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
+
+if TYPE_CHECKING:  # it loads pydantic, which `--version` has no time for
+    from segpp_deploy.plugin_library.record import PluginRecord
 
 LIBRARY_VARIABLE = "SEGPP_PLUGIN_LIBRARY"
 LIBRARY_NAMES = {
@@ -107,12 +110,19 @@ def find_plugin_library(kind: LibraryKind = LibraryKind.CUDA) -> PluginLibrary:
     )
 
 
+def has_plugin_library() -> bool:
+    """Whether there is a file that `find_plugin_library` would look at; it is not opened."""
+    return bool(os.environ.get(LIBRARY_VARIABLE)) or any(_library_files(LibraryKind.CUDA))
+
+
 def open_library(path: Path) -> PluginLibrary:
     """Read a library's record and check the file against it; the library is not loaded.
 
     Raises:
         SegppError: no record, another file than recorded, or made for another processor.
     """
+    from segpp_deploy.plugin_library.record import read_record
+
     record = read_record(path)
     if sha256_of(path) != record.sha256:
         raise SegppError(
@@ -129,8 +139,14 @@ def open_library(path: Path) -> PluginLibrary:
     return PluginLibrary(path, record)
 
 
+def _library_files(kind: LibraryKind) -> Iterator[Path]:
+    return libraries_folder().glob(f"{kind}-*/{LIBRARY_NAMES[kind]}")
+
+
 def _libraries(kind: LibraryKind) -> Iterator[PluginLibrary]:
-    for path in libraries_folder().glob(f"{kind}-*/{LIBRARY_NAMES[kind]}"):
+    from segpp_deploy.plugin_library.record import read_record
+
+    for path in _library_files(kind):
         try:
             yield PluginLibrary(path, read_record(path))
         except SegppError:

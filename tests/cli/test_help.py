@@ -71,10 +71,3 @@ def test_build_engine_knows_all_targets_and_precisions(capsys: pytest.CaptureFix
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command([]) == 0
     assert "predict" in capsys.readouterr().out
-
-
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    from segpp_deploy import __version__
-
-    assert run_command(["--version"]) == 0
-    assert capsys.readouterr().out == f"segpp-deploy {__version__}\n"

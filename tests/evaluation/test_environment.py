@@ -65,11 +65,6 @@ def test_operating_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment._operating_system() == "Linux 6.1"
 
 
-def test_missing_packages_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "_PACKAGES", {"nothing": ("no-such-package",), "array": ("no-such", "numpy")})
-    assert environment._package_versions() == {"array": metadata.version("numpy")}
-
-
 def test_gpu_table() -> None:
     desktop, jetson = parse_gpu_table("NVIDIA RTX, 580.1, 16376, 8.9\nOrin (nvgpu), 540.4.0, [N/A], 8.7\nodd line\n")
     assert (desktop.name, desktop.memory_mib, desktop.compute_capability) == ("NVIDIA RTX", 16376, "8.9")
