@@ -1,4 +1,4 @@
-"""Carry `models/`, the sources that `plugins build` needs, and the commit into the wheel; all else is in pyproject.toml."""
+"""Carry `models/`, the sources for `plugins build` and the commit into the wheel; the rest is in pyproject.toml."""
 
 import shutil
 import sys

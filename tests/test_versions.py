@@ -1,4 +1,4 @@
-"""The commit is the one recorded in the package, else the checkout's, never another repository's; `--version` is light."""
+"""The commit is the one recorded in the package, or the checkout's, not that of others; `--version` is light."""
 
 from __future__ import annotations
 
