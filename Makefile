@@ -8,9 +8,10 @@ REQUIREMENTS := pyproject.toml constraints/cpu.txt
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints/cpu.txt
-# TensorRT-RTX has wheels for x86-64 Linux only; elsewhere the tests that need it skip.
+# TensorRT-RTX and hadolint have wheels for x86-64 Linux only; elsewhere the tests that need the one skip.
 COMMA := ,
-RTX := $(if $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m)),$(COMMA)rtx)
+LINUX_X86 := $(filter Linux-x86_64,$(shell uname -s)-$(shell uname -m))
+RTX := $(if $(LINUX_X86),$(COMMA)rtx)
 CXX_FILES = $(shell git ls-files '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh')
 
 .DEFAULT_GOAL := help
@@ -30,6 +31,7 @@ lint: $(DEV_READY) ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(if $(CXX_FILES),$(BIN)/clang-format --dry-run --Werror $(CXX_FILES))
+	$(if $(LINUX_X86),$(BIN)/hadolint docker/*.Dockerfile)
 
 format: $(DEV_READY) ## Rewrite the sources in the house style
 	$(BIN)/ruff check --fix .

@@ -8,22 +8,22 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from benchmarks.declared import declared
 from benchmarks.recording import RESULTS, ROOT
-from benchmarks.toolchain import lowest_versions
-from benchmarks.toolchain.lowest_versions import CORE, declared, floor_of, is_lowest
+from benchmarks.toolchain.lowest_versions import CORE, EXTRAS, floor_of, is_lowest
 
 RECORD = json.loads((RESULTS / "lowest_versions.json").read_text())
 AGAIN = "run python -m benchmarks.toolchain.lowest_versions"
 NOT_THE_LOWEST = {"torch"}  # PyPI has its lowest version with CUDA only
 
 
-def test_every_dependency_was_tried_as_it_is_declared() -> None:
+def test_every_dependency_was_tried_as_it_is_declared(EXTRAS) -> None:
     tried = {row["package"]: row["declared"] for row in RECORD["rows"]}
-    assert tried == {requirement.name: str(requirement.specifier) for requirement in declared()}, AGAIN
+    assert tried == {requirement.name: str(requirement.specifier) for requirement in declared(EXTRAS)}, AGAIN
 
 
 def test_the_lowest_version_was_tried() -> None:
-    requirements = {requirement.name: requirement for requirement in declared()}
+    requirements = {requirement.name: requirement for requirement in declared(EXTRAS)}
     higher = {row["package"] for row in RECORD["rows"] if not is_lowest(requirements[row["package"]], row["version"])}
     assert higher <= NOT_THE_LOWEST, AGAIN
 
@@ -43,7 +43,7 @@ def test_the_versions_that_this_is_developed_with_are_allowed() -> None:
             pins.setdefault(pin.name.lower(), []).append(next(iter(pin.specifier)).version)
     refused = [
         f"{requirement} {version}"
-        for requirement in declared((*lowest_versions.EXTRAS, "dev"))
+        for requirement in declared((*EXTRAS, "dev"))
         for version in pins[requirement.name.lower()]
         if not requirement.specifier.contains(version)
     ]

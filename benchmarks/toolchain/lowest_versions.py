@@ -12,7 +12,6 @@ PyTorch is taken as constraints/cpu.txt names it: PyPI's builds of its lowest ve
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -20,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -28,6 +26,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from benchmarks.arguments import make_parser
+from benchmarks.declared import declared
 from benchmarks.recording import ROOT, Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.report.tables import Table
@@ -48,13 +47,6 @@ TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
 _CONSTRAINTS = ROOT / "constraints/cpu.txt"
 _OUTCOMES = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 _TIMEOUT_S = 3600.0
-
-
-def declared(extras: Iterable[str] = EXTRAS) -> list[Requirement]:
-    """Return the dependencies that pyproject.toml declares, with those of extras."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    lists = {match[1]: match[2] for match in re.finditer(r"^([\w-]+) = (\[.*?\])$", text, re.MULTILINE | re.DOTALL)}
-    return [Requirement(line) for name in ("dependencies", *extras) for line in ast.literal_eval(lists[name])]
 
 
 def floor_of(requirement: Requirement) -> Version:
@@ -163,7 +155,7 @@ def describe(installed: dict[str, str], *, passed: bool) -> list[Row]:
             "lowest": is_lowest(requirement, installed[canonicalize_name(requirement.name)]),
             "passed": passed,
         }
-        for requirement in declared()
+        for requirement in declared(EXTRAS)
     ]
 
 
