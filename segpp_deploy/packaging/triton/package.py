@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
 from segpp_deploy.packaging.plugins import find_plugins
-from segpp_deploy.packaging.texts import fill_template
+from segpp_deploy.packaging.texts import fill_template, label_lines
 from segpp_deploy.packaging.triton.client_facts import facts_of
 from segpp_deploy.packaging.triton.containers import (
     NEWEST,
@@ -53,10 +53,9 @@ def package_for_triton(engines: Sequence[PackagedEngine], name: str | None) -> P
 
 def _model_files(model: ServedModel) -> dict[PurePosixPath, PackageFile]:
     folder = _REPOSITORY / model.name
-    labels = "\n".join(model.manifest.metadata.classes.names) + "\n"
     return {
         folder / "config.pbtxt": PackageFile(format_config(model)),
-        folder / "labels.txt": PackageFile(labels),
+        folder / "labels.txt": label_lines(model.manifest.metadata.classes),
         **{folder / _VERSION / file: PackageFile(engine.path) for file, engine in model.files.items()},
     }
 
