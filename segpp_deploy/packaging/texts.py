@@ -21,6 +21,9 @@ def label_lines(classes: ClassTable) -> PackageFile:
     return PackageFile("".join(" ".join(name.split()) + "\n" for name in classes.names))
 
 
-def say_whether_tried(manifest: Manifest) -> str:
-    """Return a sentence: whether the engine ran when it was built."""
-    return "It ran once when it was built." if manifest.tried else "It could not be run where it was built."
+def say_whether_tried(*manifests: Manifest) -> str:
+    """Return a sentence: whether the engines ran when they were built."""
+    tried = all(manifest.tried for manifest in manifests)
+    if len(manifests) == 1:
+        return "The engine ran once when it was built." if tried else "The engine could not be run where it was built."
+    return "Each engine ran once when it was built." if tried else "Not all engines could be run where they were built."

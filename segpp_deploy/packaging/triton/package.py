@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
 from segpp_deploy.packaging.plugins import find_plugins
-from segpp_deploy.packaging.texts import fill_template, label_lines
+from segpp_deploy.packaging.texts import fill_template, label_lines, say_whether_tried
 from segpp_deploy.packaging.triton.client_facts import facts_of
 from segpp_deploy.packaging.triton.containers import (
     NEWEST,
@@ -82,12 +82,11 @@ def _settings(models: Iterable[ServedModel], image: str, plugins: Path | None) -
 
 
 def _readme(models: Sequence[ServedModel], image: str, notes: Sequence[str]) -> PackageFile:
-    tried = all(engine.manifest.tried for model in models for engine in model.engines)
     values = {
         "models": "\n".join(map(_row, models)),
         "image": f"`{image}`" if image else "none is known here",
         "model": models[0].name,
-        "tried": "Each ran once when it was built." if tried else "Not all could be run where they were built.",
+        "tried": say_whether_tried(*(engine.manifest for model in models for engine in model.engines)),
         "notes": "".join(("\n## What to know\n\n" * bool(notes), *(f"* {note}\n" for note in notes))),
     }
     return fill_template(_HERE / "readme.template", values)

@@ -117,7 +117,7 @@ def test_files(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} >= {*names, "nvinfer.txt", "package.json", "run.sh"}
     assert (folder / "run.sh").stat().st_mode & 0o111
     subprocess.run(["sh", "-n", folder / "run.sh"], check=True)
-    assert "It could not be run where it was built." in (folder / "README.md").read_text()
+    assert "The engine could not be run where it was built." in (folder / "README.md").read_text()
 
 
 def test_a_dynamic_batch_and_padded_pictures(tmp_path: Path) -> None:
