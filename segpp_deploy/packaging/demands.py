@@ -1,8 +1,8 @@
-"""What stacks that load one segmentation engine demand of it, and the commands that make one which fits."""
+"""What stacks demand of the engines that they load, and the commands that make one which fits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from segpp_deploy import commands
@@ -41,6 +41,21 @@ def require_segmentation(engines: Sequence[PackagedEngine], stack: Stack) -> Pac
     return first
 
 
+def require_target(engine: PackagedEngine, stack: Stack, targets: Iterable[TargetName]) -> None:
+    """Check that a stack runs engines of a target.
+
+    Raises:
+        SegppError: it does not; the fix builds one for the first that it runs.
+    """
+    target, fitting = engine.manifest.target, tuple(targets)
+    if target not in fitting:
+        raise SegppError(
+            f"{stack} cannot run {engine.path}: it was built for the target {target}.",
+            f"an engine for one of: {', '.join(fitting)}.",
+            commands.build_engine(engine.manifest.source, _beside(engine.path, stack), target=fitting[0]),
+        )
+
+
 def require_tensorrt(engine: PackagedEngine, stack: Stack, demands: Demands) -> None:
     """Check that a stack which loads TensorRT's plan files can load an engine and read what it puts out.
 
@@ -77,9 +92,14 @@ def _options_of(metadata: ExportMetadata) -> dict[str, object]:
 def _commands_for(engine: PackagedEngine, stack: Stack, changes: Mapping[str, object]) -> CommandText:
     """Return what exports and builds an engine that fits."""
     manifest = engine.manifest
-    source, built = Path(manifest.source), engine.path.with_name(f"{engine.path.stem}-{stack}{engine.path.suffix}")
+    source, built = Path(manifest.source), _beside(engine.path, stack)
     if not changes:
         return commands.build_engine(source, built, target=TargetName.TENSORRT)
-    graph = source.with_name(f"{source.stem}-{stack}.onnx")
+    graph = _beside(source, stack).with_suffix(".onnx")
     export = export_again(manifest.metadata, graph, **changes)
     return export + ", then " + commands.build_engine(graph, built, target=TargetName.TENSORRT)
+
+
+def _beside(path: Path, stack: Stack) -> Path:
+    """Return the name of a file that fits a stack, beside one that does not."""
+    return path.with_name(f"{path.stem}-{stack}{path.suffix}")

@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 from segpp_deploy import commands
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import SegppError
+from segpp_deploy.packaging.demands import require_target
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.packaging.texts import fill_template
 from segpp_deploy.runtimes.names import TargetName
 
@@ -27,7 +29,7 @@ def package_for_cpp(engines: Sequence[PackagedEngine], name: str | None) -> Pack
     names = _name_engines(engines, name)
     files: dict[PurePosixPath, PackageFile] = {}
     for engine, file_name in zip(engines, names, strict=True):
-        _require_backend(engine)
+        require_target(engine, Stack.CPP, TARGETS)
         files[_ENGINES / file_name] = PackageFile(engine.path)
         files[_ENGINES / f"{file_name}.json"] = PackageFile(engine.manifest_path)
     for source in library_sources():
@@ -56,16 +58,6 @@ def _name_engines(engines: Sequence[PackagedEngine], name: str | None) -> list[s
             f"Two engines are called {repeated}.", "engines of different names.", "Rename one of the files."
         )
     return names
-
-
-def _require_backend(engine: PackagedEngine) -> None:
-    manifest = engine.manifest
-    if manifest.target not in TARGETS:
-        raise SegppError(
-            f"The C++ library does not run engines for {manifest.target}.",
-            f"an engine for {' or '.join(TARGETS)}.",
-            commands.build_engine(manifest.source, engine.path, target=TARGETS[0]),
-        )
 
 
 def _notes(engines: Sequence[PackagedEngine]) -> Iterator[str]:

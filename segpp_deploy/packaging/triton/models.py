@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError, quote, some_names
+from segpp_deploy.packaging.demands import require_target
 from segpp_deploy.packaging.package import PackagedEngine
 from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.packaging.triton.served_model import BACKENDS, BackendName, ServedModel, capability_of
@@ -27,7 +28,7 @@ def find_models(engines: Sequence[PackagedEngine], name: str | None) -> tuple[Se
             twice, or one name was given to several models.
     """
     for engine in engines:
-        _require_backend(engine)
+        require_target(engine, Stack.TRITON, BACKENDS)
     _require_one_tensorrt(engines)
     groups = _group(engines)
     if name is not None and len(groups) > 1:
@@ -39,17 +40,6 @@ def find_models(engines: Sequence[PackagedEngine], name: str | None) -> tuple[Se
     models = tuple(ServedModel(_name_of(group[0], name), tuple(group)) for group in groups)
     _require_distinct(models)
     return models
-
-
-def _require_backend(engine: PackagedEngine) -> None:
-    manifest = engine.manifest
-    if manifest.target not in BACKENDS:
-        elsewhere = TargetName.TENSORRT
-        raise SegppError(
-            f"Triton has no backend for {engine.path}: it was built for the target {manifest.target}.",
-            f"an engine for one of: {', '.join(map(str, BACKENDS))}.",
-            commands.build_engine(manifest.source, engine.path.with_suffix(f".{elsewhere}.engine"), target=elsewhere),
-        )
 
 
 def _require_one_tensorrt(engines: Sequence[PackagedEngine]) -> None:
