@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 from segpp_deploy import __version__, commands
@@ -49,15 +49,20 @@ class Package:
     """What a packager puts together.
 
     Args:
-        files: by their place in the package. A README.md, which says how to start it, what was checked and what could
-            not be, is among them.
+        files: by their place in the package, such as "models/a.plan". A README.md, which says how to start it, what was
+            checked and what could not be, is among them.
         start: what is typed in the package's directory to start it.
         notes: what the user should know at once.
     """
 
-    files: Mapping[PurePosixPath, PackageFile]
+    files: Mapping[str, PackageFile]
     start: str
     notes: tuple[str, ...] = ()
+
+
+def engine_files(engine: PackagedEngine, place: str) -> dict[str, PackageFile]:
+    """Return an engine and its record at a place of a package; they belong together."""
+    return {place: PackageFile(engine.path), f"{place}.json": PackageFile(engine.manifest_path)}
 
 
 class Packager(Protocol):

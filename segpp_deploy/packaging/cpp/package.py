@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.demands import require_target
-from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile, engine_files
 from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.packaging.texts import fill_template
 from segpp_deploy.runtimes.names import TargetName
@@ -19,7 +19,6 @@ README = Path(__file__).with_name("readme.template")
 TARGETS = (TargetName.OPENVINO, TargetName.TENSORRT)
 """What the library has a backend for."""
 
-_ENGINES = PurePosixPath("engines")
 _OPENVINO = """-DOpenVINO_DIR="$(python3 -c 'import openvino; print(openvino.__path__[0])')/cmake\""""
 _SUFFIXES = frozenset({".c", ".cpp", ".h", ".txt"})
 
@@ -27,14 +26,13 @@ _SUFFIXES = frozenset({".c", ".cpp", ".h", ".txt"})
 def package_for_cpp(engines: Sequence[PackagedEngine], name: str | None) -> Package:
     """Return the library's sources with engines beside them; see `Packager`."""
     names = _name_engines(engines, name)
-    files: dict[PurePosixPath, PackageFile] = {}
+    files: dict[str, PackageFile] = {}
     for engine, file_name in zip(engines, names, strict=True):
         require_target(engine, Stack.CPP, TARGETS)
-        files[_ENGINES / file_name] = PackageFile(engine.path)
-        files[_ENGINES / f"{file_name}.json"] = PackageFile(engine.manifest_path)
+        files |= engine_files(engine, f"engines/{file_name}")
     for source in library_sources():
-        files["library" / PurePosixPath(source.relative_to(LIBRARY).as_posix())] = PackageFile(source)
-    files[PurePosixPath("README.md")] = _readme(dict(zip(names, engines, strict=True)))
+        files[f"library/{source.relative_to(LIBRARY).as_posix()}"] = PackageFile(source)
+    files["README.md"] = _readme(dict(zip(names, engines, strict=True)))
     start = f"cmake -S library -B build {_OPENVINO} && cmake --build build -j"
     return Package(files, start, tuple(_notes(engines)))
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segpp_deploy.config import Fit, InputKind, OutputKind
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.packaging.demands import Demands, require_segmentation, require_tensorrt
+from segpp_deploy.packaging.one_engine import plan_files, plan_values
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
 from segpp_deploy.packaging.plugins import REGISTERING, find_plugins
 from segpp_deploy.packaging.stacks import Stack
-from segpp_deploy.packaging.texts import fill_template, label_lines, say_whether_tried
+from segpp_deploy.packaging.texts import fill_template
 
 _HERE = Path(__file__).parent
-_ENGINE = "model.engine"
 _LIBRARY = "libsegpp_label_parser.so"
 _DEMANDS: Demands = {
     "input": (InputKind.FLOAT255,),  # nvinfer has one scale for all channels: it cannot normalise
@@ -36,25 +36,21 @@ def package_for_deepstream(engines: Sequence[PackagedEngine], name: str | None) 
     engine = require_segmentation(engines, Stack.DEEPSTREAM)
     require_tensorrt(engine, Stack.DEEPSTREAM, _DEMANDS)
     plugins = find_plugins(engines)
-    values = _values(engine.manifest, name or engine.path.stem, plugins)
+    values = {**plan_values(engine, name, plugins), **_values(engine.manifest, plugins)}
     files = {
         "README.md": fill_template(_HERE / "readme.template", values),
         "nvinfer.txt": fill_template(_HERE / "nvinfer.template", values),
-        "labels.txt": label_lines(engine.manifest.metadata.classes),
         "label_parser.cpp": PackageFile(_HERE / "label_parser.cpp"),
         "Makefile": fill_template(_HERE / "Makefile.template", values),
         "run.sh": fill_template(_HERE / "run.template", values, is_program=True),
-        _ENGINE: PackageFile(engine.path),
-        f"{_ENGINE}.json": PackageFile(engine.manifest_path),
+        **plan_files(engine, plugins),
     }
-    if plugins is not None:
-        files[plugins.name] = PackageFile(plugins)
     notes = (_BYTES_NOTE,) if _has_bytes(engine.manifest) else ()
-    return Package({PurePosixPath(place): file for place, file in files.items()}, "./run.sh", notes)
+    return Package(files, "./run.sh", notes)
 
 
-def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, object]:
-    """Return what the templates leave open."""
+def _values(manifest: Manifest, plugins: Path | None) -> dict[str, object]:
+    """Return what the templates leave open besides."""
     metadata = manifest.metadata
     pads = metadata.fit is Fit.PAD
     most = manifest.builder.batch_range[2] if metadata.batch is None else 1
@@ -65,28 +61,19 @@ def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, ob
         else "It shows the whole picture, stretched to that size."
     )
     return {
-        "name": name,
-        "engine": _ENGINE,
         "library": _LIBRARY,
-        "plugins": "" if plugins is None else plugins.name,
         "register": "=".join(REGISTERING),
         "plugins_note": "It needs none."
         if plugins is None
         else _PLUGINS_NOTE.format(plugins.name, "=".join(REGISTERING)),
         "precision": manifest.precision,
-        "input": manifest.input,
-        "outputs": ", ".join(map(str, manifest.outputs)),
         "output": manifest.outputs[0].name,
         "batch": most,
-        "height": metadata.size.height,
-        "width": metadata.size.width,
         "keep_aspect": int(pads),
         "num_classes": len(metadata.classes),
         "frame": frame,
-        "needs": manifest.needs,
         "batch_note": f"`batch-size` is the most that the engine takes, {most}; so many streams fit into one call.",
         "type_note": _BYTES_NOTE if _has_bytes(manifest) else f"The labels are {manifest.outputs[0].dtype}.",
-        "tried": say_whether_tried(manifest),
     }
 
 

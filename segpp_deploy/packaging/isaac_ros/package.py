@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.config import Fit, InputKind, LabelsLayout, OutputKind
@@ -12,13 +12,13 @@ from segpp_deploy.data.label_maps import MAX_BYTE_CLASSES
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.packaging.demands import Demands, require_segmentation, require_tensorrt
-from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.one_engine import plan_files, plan_values
+from segpp_deploy.packaging.package import Package, PackagedEngine
 from segpp_deploy.packaging.plugins import REGISTERING, find_plugins
 from segpp_deploy.packaging.stacks import Stack
-from segpp_deploy.packaging.texts import fill_template, label_lines, say_whether_tried
+from segpp_deploy.packaging.texts import fill_template
 
 _HERE = Path(__file__).parent
-_ENGINE = "model.engine"
 _MAX_BYTE = 255
 _DEMANDS: Demands = {
     "input": (InputKind.FLOAT,),
@@ -45,22 +45,17 @@ def package_for_isaac_ros(engines: Sequence[PackagedEngine], name: str | None) -
             + commands.package(engine.path, **{"for": Stack.ROS2}),
         )
     plugins = find_plugins(engines)
-    values = _values(engine.manifest, name or engine.path.stem, plugins)
+    values = {**plan_values(engine, name, plugins), **_values(engine.manifest)}
     files = {
         "README.md": fill_template(_HERE / "readme.template", values),
         "segmentation.launch.py": fill_template(_HERE / "launch.template", values),
-        "labels.txt": label_lines(engine.manifest.metadata.classes),
-        _ENGINE: PackageFile(engine.path),
-        f"{_ENGINE}.json": PackageFile(engine.manifest_path),
+        **plan_files(engine, plugins),
     }
-    if plugins is not None:
-        files[plugins.name] = PackageFile(plugins)
-    start = "ros2 launch ./segmentation.launch.py"
-    return Package({PurePosixPath(place): file for place, file in files.items()}, start)
+    return Package(files, "ros2 launch ./segmentation.launch.py")
 
 
-def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, object]:
-    """Return what the templates leave open."""
+def _values(manifest: Manifest) -> dict[str, object]:
+    """Return what the templates leave open besides."""
     metadata = manifest.metadata
     names = [output.name for output in manifest.outputs]
     pads = metadata.fit is Fit.PAD
@@ -72,12 +67,7 @@ def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, ob
         "pad. Pixel (x, y) of a mask is pixel (x * W / width, y * H / height) of a picture of W x H."
     )
     return {
-        "name": name,
-        "engine": _ENGINE,
-        "plugins": "" if plugins is None else plugins.name,
         "register": json.dumps(REGISTERING)[1:-1],
-        "height": metadata.size.height,
-        "width": metadata.size.width,
         "mean": _of_one(metadata.normalization.mean),
         "std": _of_one(metadata.normalization.std),
         "keep_aspect": pads,
@@ -88,10 +78,6 @@ def _values(manifest: Manifest, name: str, plugins: Path | None) -> dict[str, ob
             f"        0x{red:02X}{green:02X}{blue:02X}," for red, green, blue in metadata.classes.palette
         ),
         "frame": frame,
-        "needs": manifest.needs,
-        "input_spec": manifest.input,
-        "output_specs": ", ".join(map(str, manifest.outputs)),
-        "tried": say_whether_tried(manifest),
     }
 
 

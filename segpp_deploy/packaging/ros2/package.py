@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segpp_deploy import __version__, commands
 from segpp_deploy.data.label_maps import ignore_index, label_type
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import SegppError, quote
 from segpp_deploy.packaging.demands import require_segmentation
-from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
+from segpp_deploy.packaging.one_engine import ENGINE
+from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile, engine_files
 from segpp_deploy.packaging.ros2 import node
 from segpp_deploy.packaging.ros2.node.messages import MASK_ENCODINGS
 from segpp_deploy.packaging.stacks import Stack
@@ -21,7 +22,6 @@ from segpp_deploy.runtimes.registry import TARGETS
 _HERE = Path(__file__).parent
 _NODE = Path(node.__file__).parent
 _NAME = "segpp_segmentation"
-_ENGINE = "model.engine"
 
 
 def package_for_ros2(engines: Sequence[PackagedEngine], name: str | None) -> Package:
@@ -41,11 +41,10 @@ def package_for_ros2(engines: Sequence[PackagedEngine], name: str | None) -> Pac
         f"resource/{package}": PackageFile(""),
         "launch/segmentation.launch.py": fill_template(_HERE / "launch.template", values),
         **{f"{package}/{path.name}": _own(path, package) for path in sorted(_NODE.glob("*.py"))},
-        f"engines/{_ENGINE}": PackageFile(engine.path),
-        f"engines/{_ENGINE}.json": PackageFile(engine.manifest_path),
+        **engine_files(engine, f"engines/{ENGINE}"),
     }
     start = f"colcon build && . install/setup.sh && ros2 launch {package} segmentation.launch.py"
-    return Package({PurePosixPath(place): file for place, file in files.items()}, start)
+    return Package(files, start)
 
 
 def _require_name(name: str, engine: PackagedEngine) -> str:
@@ -69,7 +68,7 @@ def _values(manifest: Manifest, package: str) -> dict[str, object]:
     return {
         "name": package,
         "version": __version__,
-        "engine": _ENGINE,
+        "engine": ENGINE,
         "needs": manifest.needs,
         "install": TARGETS[manifest.target].install_command,
         "num_classes": num_classes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segpp_deploy.packaging.package import Package, PackagedEngine, PackageFile
 from segpp_deploy.packaging.plugins import find_plugins
@@ -24,8 +24,6 @@ from segpp_deploy.packaging.triton.notes import notes_of
 from segpp_deploy.packaging.triton.served_model import BackendName, ServedModel
 
 _HERE = Path(__file__).parent
-_REPOSITORY = PurePosixPath("models")
-_PLUGINS = PurePosixPath("plugins")
 _VERSION = "1"
 
 
@@ -38,25 +36,25 @@ def package_for_triton(engines: Sequence[PackagedEngine], name: str | None) -> P
     notes = notes_of(models, release)
     clients = json.dumps({model.name: facts_of(model) for model in models}, indent=2) + "\n"
     files = {
-        PurePosixPath("README.md"): _readme(models, image, notes),
-        PurePosixPath("run.sh"): PackageFile(_HERE / "run.sh", is_program=True),
-        PurePosixPath("run.env"): PackageFile(_settings(models, image, plugins)),
-        PurePosixPath("client.py"): PackageFile(_HERE / "client.py"),
-        PurePosixPath("client.json"): PackageFile(clients),
+        "README.md": _readme(models, image, notes),
+        "run.sh": PackageFile(_HERE / "run.sh", is_program=True),
+        "run.env": PackageFile(_settings(models, image, plugins)),
+        "client.py": PackageFile(_HERE / "client.py"),
+        "client.json": PackageFile(clients),
     }
     for model in models:
         files |= _model_files(model)
     if plugins is not None:
-        files[_PLUGINS / plugins.name] = PackageFile(plugins)
+        files[f"plugins/{plugins.name}"] = PackageFile(plugins)
     return Package(files, "./run.sh" if image else "TRITON_IMAGE=IMAGE ./run.sh", notes)
 
 
-def _model_files(model: ServedModel) -> dict[PurePosixPath, PackageFile]:
-    folder = _REPOSITORY / model.name
+def _model_files(model: ServedModel) -> dict[str, PackageFile]:
+    folder = f"models/{model.name}"
     return {
-        folder / "config.pbtxt": PackageFile(format_config(model)),
-        folder / "labels.txt": label_lines(model.manifest.metadata.classes),
-        **{folder / _VERSION / file: PackageFile(engine.path) for file, engine in model.files.items()},
+        f"{folder}/config.pbtxt": PackageFile(format_config(model)),
+        f"{folder}/labels.txt": label_lines(model.manifest.metadata.classes),
+        **{f"{folder}/{_VERSION}/{file}": PackageFile(engine.path) for file, engine in model.files.items()},
     }
 
 

@@ -24,7 +24,7 @@ def run_package(options: PackageOptions) -> PackageResult:
         require_whole(engine.path, engine.manifest)
     package = find_packager(options.stack)(engines, options.name)
     write_package(options.out, package, {"stack": str(options.stack), "engines": [_facts(one) for one in engines]})
-    files = (*map(str, package.files), RECORD_NAME)
+    files = (*package.files, RECORD_NAME)
     return PackageResult(options.out, options.stack, files, package.start, package.notes)
 
 

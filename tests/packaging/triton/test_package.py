@@ -113,7 +113,7 @@ def test_names_that_meet(package: Package, build_stub: BuildStub) -> None:
 
 
 def test_tensorrt_rtx_has_no_backend(package: Package, fake_engine: FakeEngine, tmp_path: Path) -> None:
-    with pytest.raises(SegppError, match="triton cannot run .*a.engine: it was built for the target tensorrt-rtx") as error:
+    with pytest.raises(SegppError, match="it was built for the target tensorrt-rtx") as error:
         package(fake_engine("a.engine", target=TargetName.TENSORRT_RTX))
     assert error.value.expected == "an engine for one of: tensorrt, cuda, cpu, openvino."
     assert "build-engine" in error.value.fix
