@@ -40,6 +40,7 @@ THINGS = {
     "demo_model": "the weights of the demo model",
     "gpu": "an NVIDIA GPU, TensorRT and the plugin library",
     "libasan": "the compiler's shared libasan.so",
+    "onnxruntime_headers": "ONNX Runtime's C++ headers, which the tests fetch with npm",
     "ros2": "rclpy in an environment of its own, which benchmarks/toolchain/ros2_node.py makes",
     "triton_server": "the environment of benchmarks/toolchain/triton_server.py, made by served_models.py there",
 }

@@ -16,10 +16,13 @@ from segpp_deploy.runtimes.names import TargetName
 
 LIBRARY = Path(__file__).with_name("library")
 README = Path(__file__).with_name("readme.template")
-TARGETS = (TargetName.OPENVINO, TargetName.TENSORRT)
-"""What the library has a backend for."""
+TARGETS = {
+    TargetName.OPENVINO: """-DOpenVINO_DIR="$(python3 -c 'import openvino; print(openvino.__path__[0])')/cmake\"""",
+    TargetName.CPU: "-DONNXRUNTIME_ROOT=DIR",
+    TargetName.TENSORRT: "-DTENSORRT_ROOT=DIR",
+}
+"""What the library has a backend for, and the option that tells CMake where its runtime is."""
 
-_OPENVINO = """-DOpenVINO_DIR="$(python3 -c 'import openvino; print(openvino.__path__[0])')/cmake\""""
 _SUFFIXES = frozenset({".c", ".cpp", ".h", ".txt"})
 
 
@@ -33,13 +36,18 @@ def package_for_cpp(engines: Sequence[PackagedEngine], name: str | None) -> Pack
     for source in library_sources():
         files[f"library/{source.relative_to(LIBRARY).as_posix()}"] = PackageFile(source)
     files["README.md"] = _readme(dict(zip(names, engines, strict=True)))
-    start = f"cmake -S library -B build {_OPENVINO} && cmake --build build -j"
+    start = f"cmake -S library -B build {_options_of(engines)} && cmake --build build -j"
     return Package(files, start, tuple(_notes(engines)))
 
 
 def library_sources() -> list[Path]:
     """Return the files of the library."""
     return sorted(path for path in LIBRARY.rglob("*") if path.suffix in _SUFFIXES)
+
+
+def _options_of(engines: Sequence[PackagedEngine]) -> str:
+    """Return what CMake is told, so that the library runs all engines."""
+    return " ".join(dict.fromkeys(TARGETS[engine.manifest.target] for engine in engines))
 
 
 def _name_engines(engines: Sequence[PackagedEngine], name: str | None) -> list[str]:
@@ -72,7 +80,7 @@ def _readme(engines: Mapping[str, PackagedEngine]) -> PackageFile:
         "engines": "\n".join(
             f"| `engines/{name}` | {_describe(engine.manifest)} |" for name, engine in engines.items()
         ),
-        "openvino": _OPENVINO,
+        "options": _options_of(list(engines.values())),
         "first": first,
         "size": f"{size.width}x{size.height}",
         "needs": "\n".join(sorted({f"* {engine.manifest.needs}" for engine in engines.values()})),

@@ -1,4 +1,4 @@
-"""The C++ library on OpenVINO: the same labels as the Python session, under sanitizers; damaged files give words."""
+"""The C++ library: the same labels as the Python session, under sanitizers; damaged files give words."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_WHEEL, pip_incl
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
+from tests.support.onnxruntime_headers import find_headers, require_headers
 from tests.support.requirements import needs, skip_or_fail
 from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import tiny_metadata
@@ -30,6 +31,7 @@ PICTURES = 20
 DAMAGES = 6_000
 HERE = Path(__file__).parent
 CXX = find_cxx().path
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 SANITIZED = ["-std=c++17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 pytestmark = needs("openvino")
@@ -38,24 +40,49 @@ pytestmark = needs("openvino")
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example with the library in it, compiled by hand: its CMake files are for users, and take longer."""
+    folder = tmp_path_factory.mktemp("library")
+    backends = [*openvino_words(), *onnxruntime_words(folder)]
+    sources = [source for source in library_sources() if source.suffix == ".cpp" and "_backend" not in source.name]
+    words = ['-DSEGPP_TARGETS=""', f"-I{LIBRARY}/include", f"-I{LIBRARY}/src", *sources, *backends]
+    subprocess.run([CXX, *SANITIZED, *WARNINGS, *words, "-o", folder / "label_picture"], check=True)
+    return folder / "label_picture"
+
+
+def openvino_words() -> list[object]:
+    """Return what the compiler is told of the wheel."""
     import openvino
 
     root = Path(openvino.__path__[0])
-    path = tmp_path_factory.mktemp("library") / "label_picture"
-    sources = [source for source in library_sources() if source.suffix == ".cpp" and "tensorrt" not in source.name]
-    names = ["-DSEGPP_WITH_OPENVINO", '-DSEGPP_TARGETS=" openvino"']
-    includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src", f"-isystem{root}/include"]
     runtime = next((root / "libs").glob("libopenvino.so.*"))
-    command = [CXX, *SANITIZED, "-Wall", "-Wextra", "-Werror", *names, *includes, *sources, runtime]
-    subprocess.run([*command, f"-Wl,-rpath,{root}/libs", "-o", path], check=True)
-    return path
+    source = LIBRARY / "src/openvino_backend.cpp"
+    return ["-DSEGPP_WITH_OPENVINO", f"-isystem{root}/include", source, runtime, f"-Wl,-rpath,{root}/libs"]
+
+
+def onnxruntime_words(folder: Path) -> list[object]:
+    """Return what the compiler is told of the wheel's library, under the name that programs look for."""
+    import onnxruntime
+
+    headers = find_headers()
+    if headers is None:
+        return []
+    (runtime,) = (Path(onnxruntime.__path__[0]) / "capi").glob("libonnxruntime.so.*")
+    link = folder / "libonnxruntime.so.1"
+    link.symlink_to(runtime)
+    source = LIBRARY / "src/onnxruntime_backend.cpp"
+    return ["-DSEGPP_WITH_ONNXRUNTIME", f"-isystem{headers}", source, link, f"-Wl,-rpath,{folder}"]
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("engine")
-    graph = export_stub(folder / "stub.onnx", tiny_metadata(OutputKind.LABELS, size=SIZE))
-    return run_build(graph, folder / "stub.engine", BuildOptions(TargetName.OPENVINO)).path
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_stub(tmp_path_factory.mktemp("graph") / "stub.onnx", tiny_metadata(OutputKind.LABELS, size=SIZE))
+
+
+@pytest.fixture(scope="module", params=[TargetName.OPENVINO, TargetName.CPU])
+def engine(request: pytest.FixtureRequest, graph: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if request.param is TargetName.CPU:
+        require_headers()
+    path = tmp_path_factory.mktemp("engine") / "stub.engine"
+    return run_build(graph, path, BuildOptions(request.param)).path
 
 
 def label(program: Path, *words: object) -> subprocess.CompletedProcess[str]:
@@ -93,8 +120,8 @@ def test_labels_are_those_of_python(program: Path, engine: Path, tmp_path: Path)
         ("record edited", "it was changed after the build"),
         ("record of tomorrow", "a record of version 2"),
         ("record cut short", "it is no JSON"),
-        ("other target", "was built without what runs engines for cpu"),
-        ("other version", "was built with OpenVINO 2000.1, and here is"),
+        ("other target", "was built without what runs engines for cuda"),
+        ("other version", " 2000.1, and here is"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(
@@ -115,7 +142,7 @@ def test_what_does_not_fit_is_refused_in_words(
     elif what == "record of tomorrow":
         values["schema_version"] = 2
     elif what == "other target":
-        values["target"] = "cpu"
+        values["target"] = "cuda"
     elif what == "other version":
         values["runtime"]["version"] = "2000.1"
     if values != {
@@ -142,6 +169,7 @@ def test_pictures_of_another_size_are_refused(program: Path, engine: Path, tmp_p
     assert not (tmp_path / "a.pgm").exists()
 
 
+@pytest.mark.parametrize("engine", [TargetName.OPENVINO], indirect=True)
 def test_damaged_records_never_kill_the_reader(engine: Path, tmp_path: Path) -> None:
     sources = [HERE / "hostile.cpp", *(LIBRARY / f"src/{name}.cpp" for name in ("json", "manifest", "sha256"))]
     includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src"]
@@ -159,5 +187,5 @@ def test_the_part_for_tensorrt_compiles_against_its_headers() -> None:
         skip_or_fail("conformance_wheels", f"no headers: pip install --no-deps {HEADERS_WHEEL}")
     includes = [f"-I{LIBRARY}/include", f"-I{LIBRARY}/src"]
     includes += [f"-isystem{folder}" for folder in (*headers, *find_cuda_headers().include_dirs)]
-    command = [CXX, "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", *includes]
+    command = [CXX, "-std=c++17", "-fsyntax-only", *WARNINGS, *includes]
     subprocess.run([*command, LIBRARY / "src/tensorrt_backend.cpp"], check=True)

@@ -7,20 +7,29 @@ import pytest
 
 from segpp_deploy.config import OutputKind
 from segpp_deploy.errors import SegppError
+from segpp_deploy.packaging.cpp.package import package_for_cpp
 from segpp_deploy.packaging.stacks import Stack
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from segpp_deploy.workflows.package.options import PackageOptions
 from segpp_deploy.workflows.package.run import run_package
+from tests.support.plan_files import write_plan
 from tests.support.requirements import needs
 from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import tiny_metadata
 
 
-def build(folder: Path, target: TargetName = TargetName.OPENVINO, name: str = "stub") -> Path:
+def build(folder: Path, name: str = "stub") -> Path:
     graph = export_stub(folder / "stub.onnx", tiny_metadata(OutputKind.LABELS))
-    return run_build(graph, folder / f"{name}.engine", BuildOptions(target)).path
+    return run_build(graph, folder / f"{name}.engine", BuildOptions(TargetName.OPENVINO)).path
+
+
+def test_cmake_is_told_of_each_runtime_once(tmp_path: Path) -> None:
+    targets = (TargetName.CPU, TargetName.TENSORRT, TargetName.CPU)
+    engines = [write_plan(tmp_path / f"{i}.engine", tiny_metadata(), target) for i, target in enumerate(targets)]
+    package = package_for_cpp(engines, None)
+    assert "-B build -DONNXRUNTIME_ROOT=DIR -DTENSORRT_ROOT=DIR && " in package.start
 
 
 @needs("openvino")
@@ -45,9 +54,9 @@ def test_a_package_holds_the_library_and_whole_engines(tmp_path: Path) -> None:
 @needs("openvino")
 def test_what_cannot_be_packaged_leaves_nothing(tmp_path: Path) -> None:
     engine = build(tmp_path)
-    other = build(tmp_path, TargetName.CPU, "cpu")
+    other = write_plan(tmp_path / "rtx.engine", tiny_metadata(), TargetName.TENSORRT_RTX).path
     for engines, name, complaint in (
-        ((other,), None, "it was built for the target cpu"),
+        ((other,), None, "it was built for the target tensorrt-rtx"),
         ((engine, engine), None, "Two engines are called stub.engine"),
         ((engine, engine), "road", "cannot all be called road"),
         ((tmp_path / "none.engine",), None, "none.engine"),

@@ -28,6 +28,7 @@ class Backend {
 
 // Loads an engine. Throws Error, or what the runtime throws: the runtime here differs from the one
 // that the engine was built with, or cannot load it.
+std::unique_ptr<Backend> open_onnxruntime(const EngineFile& file, const segpp_options& options);
 std::unique_ptr<Backend> open_openvino(const EngineFile& file, const segpp_options& options);
 std::unique_ptr<Backend> open_tensorrt(const EngineFile& file, const segpp_options& options);
 

@@ -43,8 +43,8 @@ segpp_tensor describe(const TensorSpec& spec) {
   tensor.name = spec.name.c_str();
   tensor.type = spec.type;
   tensor.rank = static_cast<std::int32_t>(spec.shape.size());
-  for (std::size_t i = 0; i < spec.shape.size(); ++i)
-    tensor.shape[i] = std::max<std::int64_t>(spec.shape[i], 1);
+  const std::vector<std::int64_t> shape = spec.call_shape();
+  std::copy(shape.begin(), shape.end(), tensor.shape);
   tensor.bytes = spec.bytes();
   return tensor;
 }
@@ -71,6 +71,9 @@ void fill_contract(segpp_engine& engine) {
 
 std::unique_ptr<Backend> open_backend(const EngineFile& file, const segpp_options& options) {
   const std::string& target = file.manifest.target;
+#ifdef SEGPP_WITH_ONNXRUNTIME
+  if (target == "cpu") return open_onnxruntime(file, options);
+#endif
 #ifdef SEGPP_WITH_OPENVINO
   if (target == "openvino") return open_openvino(file, options);
 #endif

@@ -1,5 +1,6 @@
 #include "manifest.h"
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -115,9 +116,15 @@ std::size_t element_size(segpp_type type) {
   return 0;
 }
 
+std::vector<std::int64_t> TensorSpec::call_shape() const {
+  std::vector<std::int64_t> sides = shape;
+  std::replace(sides.begin(), sides.end(), std::int64_t{-1}, std::int64_t{1});
+  return sides;
+}
+
 std::size_t TensorSpec::bytes() const {
   std::size_t elements = 1;
-  for (const std::int64_t side : shape) elements *= side < 0 ? 1 : static_cast<std::size_t>(side);
+  for (const std::int64_t side : call_shape()) elements *= static_cast<std::size_t>(side);
   return elements * element_size(type);
 }
 

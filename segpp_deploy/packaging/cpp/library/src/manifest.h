@@ -15,7 +15,8 @@ struct TensorSpec {
   segpp_type type = SEGPP_UINT8;
   std::vector<std::int64_t> shape;  // -1 is an axis of any length
 
-  // Bytes of one call, with one picture where the batch is open.
+  // The shape and the bytes of one call, with one picture where the batch is open.
+  std::vector<std::int64_t> call_shape() const;
   std::size_t bytes() const;
 };
 

@@ -25,14 +25,6 @@ ov::element::Type element_type(segpp_type type) {
   throw Error("a type is unknown");
 }
 
-ov::Shape shape_of(const TensorSpec& spec) {
-  ov::Shape shape;
-  for (const std::int64_t side : spec.shape) {
-    shape.push_back(side < 0 ? 1 : static_cast<std::size_t>(side));
-  }
-  return shape;
-}
-
 // The version without the build and the branch, which follow a dash.
 std::string version_here() {
   const std::string version = ov::get_openvino_version().buildNumber;
@@ -74,7 +66,9 @@ class OpenVinoBackend final : public Backend {
 
   void run(const void* input, const std::vector<Buffer>& outputs) override {
     // OpenVINO reads the picture in place; the interface takes no constant memory.
-    request_.set_input_tensor(ov::Tensor(element_type(spec_.input.type), shape_of(spec_.input),
+    const std::vector<std::int64_t> shape = spec_.input.call_shape();
+    request_.set_input_tensor(ov::Tensor(element_type(spec_.input.type),
+                                         ov::Shape(shape.begin(), shape.end()),
                                          const_cast<void*>(input)));
     request_.infer();
     for (std::size_t i = 0; i < outputs.size(); ++i) {
