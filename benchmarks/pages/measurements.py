@@ -28,7 +28,7 @@ from benchmarks.measure import (
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
 from benchmarks.section import Benchmark, Section, result_name
-from benchmarks.toolchain import lowest_versions, mutations, served_models
+from benchmarks.toolchain import distributions, lowest_versions, mutations, served_models
 from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import to_markdown
 
@@ -60,6 +60,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     served_models,
     mutations,
     lowest_versions,
+    distributions,
 )
 """In the order of the page."""
 
