@@ -17,7 +17,7 @@ AGAIN = "run python -m benchmarks.toolchain.lowest_versions"
 NOT_THE_LOWEST = {"torch"}  # PyPI has its lowest version with CUDA only
 
 
-def test_every_dependency_was_tried_as_it_is_declared(EXTRAS) -> None:
+def test_every_dependency_was_tried_as_it_is_declared() -> None:
     tried = {row["package"]: row["declared"] for row in RECORD["rows"]}
     assert tried == {requirement.name: str(requirement.specifier) for requirement in declared(EXTRAS)}, AGAIN
 

@@ -56,6 +56,7 @@ Ort::Env& environment() {
   return instance;
 }
 
+// Comes before all else: even what is empty asks the interface for its release.
 void start(const Manifest& manifest) {
   const OrtApiBase* const base = OrtGetApiBase();
   require_version(manifest, "ONNX Runtime", base->GetVersionString());
@@ -89,11 +90,11 @@ void require_tensor(const TensorSpec& spec, const char* name, const Ort::TypeInf
 
 class OnnxRuntimeBackend final : public Backend {
  public:
-  OnnxRuntimeBackend(const EngineFile& file, const segpp_options& options) : spec_(file.manifest) {
-    start(spec_);
-    memory_ = Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault);
-    session_ = Ort::Session(environment(), file.content.data(), file.content.size(),
-                            session_options(spec_, options));
+  OnnxRuntimeBackend(const EngineFile& file, const segpp_options& options)
+      : spec_(file.manifest),
+        memory_(Ort::MemoryInfo::CreateCpu(OrtDeviceAllocator, OrtMemTypeDefault)),
+        session_(environment(), file.content.data(), file.content.size(),
+                 session_options(spec_, options)) {
     if (session_.GetInputCount() != 1 || session_.GetOutputCount() != spec_.outputs.size()) {
       throw Error("The engine's graph does not have the tensors that its record lists.");
     }
@@ -128,13 +129,14 @@ class OnnxRuntimeBackend final : public Backend {
 
   Manifest spec_;
   std::vector<const char*> output_names_;
-  Ort::MemoryInfo memory_{nullptr};
-  Ort::Session session_{nullptr};
+  Ort::MemoryInfo memory_;
+  Ort::Session session_;
 };
 
 }  // namespace
 
 std::unique_ptr<Backend> open_onnxruntime(const EngineFile& file, const segpp_options& options) {
+  start(file.manifest);
   return std::make_unique<OnnxRuntimeBackend>(file, options);
 }
 
