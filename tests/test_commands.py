@@ -42,6 +42,7 @@ OTHER_PROGRAMS = {
     "packaging/cpp/package.py": {"--build"},  # cmake
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/build.py": {"--build", "--parallel", "--target"},  # cmake
+    "versions.py": {"--always", "--dirty", "--exclude"},  # git
     "workflows/predict/mjpeg_server.py": {"--"},  # of a multipart body
     "plugin_library/build_tools.py": {"--version"},  # compilers, cmake, ninja
     "plugin_library/cuda_toolkit.py": {"--version", "--list-gpu-arch", "--dryrun"},  # nvcc
