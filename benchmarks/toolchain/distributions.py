@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="record nothing")
     parser.add_argument("--out", type=Path, help="where the two are kept")
     arguments = parser.parse_args()
+    commit = find_commit()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tools, empty = Throwaway(folder / "tools"), Throwaway(folder / "empty")
@@ -54,7 +55,7 @@ def main() -> int:
     print(json.dumps(facts, indent=2), file=sys.stderr)
     if not arguments.check:
         record("distributions", {**facts, "rows": rows})
-    is_right = facts["commit"] == find_commit() == facts["commit_of_sdist"] and facts["works"]
+    is_right = facts["commit"] == facts["commit_of_sdist"] == commit and facts["works"]
     return int(not is_right or any(not row["resolved"] for row in rows if row["extra"] not in MAY_FAIL))
 
 
