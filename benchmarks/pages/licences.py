@@ -57,8 +57,8 @@ def remarks(rows: list[Row]) -> dict[str, str]:
     unknown = [_name(row) for row in rows if row["licence"] == "UNKNOWN"]
     return {
         "GPL": f"{_listed(strict)}. It concerns who hands these wheels on, in an image of a container for one.",
-        "NVIDIA's own terms": f"{_listed(proprietary)}. Not open source: those terms say what may be handed on. PyTorch "
-        "is listed as the build for CPUs; PyPI's for Linux brings NVIDIA's CUDA libraries along, under such terms.",
+        "NVIDIA's own terms": f"{_listed(proprietary)}. Not open source: those terms say what may be handed on. "
+        "PyTorch is listed as the build for CPUs; PyPI's for Linux brings NVIDIA's CUDA libraries, under such terms.",
         "Not stated": f"{_listed(unknown)}.",
     }
 

@@ -79,12 +79,12 @@ def _own(extra: str) -> list[Requirement]:
 def describe(installed: Throwaway, tools: Throwaway) -> Iterator[Row]:
     """Yield a row for each package of an environment that something of ours asks for, by name."""
     inspected = json.loads(installed.run("python", "-m", "pip", "inspect"))["installed"]
-    packages = {canonicalize_name(entry["metadata"]["name"]): entry for entry in inspected}
+    packages: dict[str, Any] = {canonicalize_name(entry["metadata"]["name"]): entry for entry in inspected}
     asked = who_asks({name: entry["metadata"] for name, entry in packages.items()})
     stated = json.loads(
         tools.run("pip-licenses", f"--python={installed.python}", "--from=all", "--with-system", "--format=json")
     )
-    licences = {canonicalize_name(entry["Name"]): licence_of(entry) for entry in stated}
+    licences: dict[str, str] = {canonicalize_name(entry["Name"]): licence_of(entry) for entry in stated}
     direct = {canonicalize_name(requirement.name) for requirement in declared(EXTRAS)}
     for name in sorted(asked):
         is_here = name in packages
