@@ -120,8 +120,8 @@ SECTION = Section(
     "Wheel and source distribution",
     "Built as for a release: a wheel of {wheel_mib} MiB, a source distribution of {sdist_mib} MiB. In an empty "
     "environment with the extras {extras_of_demo}, Python {python}, the wheel's `doctor` and `demo --images {images}` "
-    "ran, and both said version {version}, commit {commit}. pip resolves the extras as listed; TensorRT's wheels, for "
-    "`gpu`, come from NVIDIA's index, of which pip was not told.",
+    "ran, and both said version {version} and the commit that they were built from. pip resolves the extras as listed; "
+    "TensorRT's wheels, for `gpu`, come from NVIDIA's index, of which pip was not told.",
     make_tables,
     (),
 )

@@ -17,8 +17,8 @@ def parse(arguments: Sequence[str]) -> None:
     command, name, rest = _find(arguments)
     try:
         command.make_context(name, rest)
-    except typer.Exit:  # --help has printed it
-        assert "--help" in arguments
+    except typer.Exit:  # what was asked for is printed
+        assert {"--help", "--version"} & set(arguments)
 
 
 def options_of(*words: str) -> set[str]:
