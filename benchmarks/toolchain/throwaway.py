@@ -30,7 +30,7 @@ class Throwaway:
 
     def install(self, *words: object) -> None:
         """Install what pip is told, in the versions that this is developed with."""
-        self.run("python", "-m", "pip", "install", "--quiet", "--constraint", CONSTRAINTS, *words)
+        self.run("python", "-m", "pip", "install", "--quiet", "--no-compile", "--constraint", CONSTRAINTS, *words)
 
     def run(self, program: str, *words: object) -> str:
         """Return what a program of the environment prints; the script ends with what a failing one said."""
