@@ -21,7 +21,7 @@ from segpp_deploy.plugin_library.tensorrt_headers import HEADERS_WHEEL, pip_incl
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
-from tests.support.onnxruntime_headers import find_headers, require_headers
+from tests.packaging.cpp.onnxruntime_headers import find_headers, require_headers
 from tests.support.requirements import needs, skip_or_fail
 from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import tiny_metadata
