@@ -252,6 +252,7 @@ def evaluate(
     records: RecordOptions | None = None,
     layers: int = 0,
     also: Sequence[AnyPath] = (),
+    ray: str | None = None,
     progress: Progress = no_progress,
 ) -> ValidateResult:
     """Measure an engine's accuracy, and how closely it follows a reference.
@@ -269,6 +270,7 @@ def evaluate(
         records: files about single samples.
         layers: compare every tensor with PyTorch's on so many samples; 0: do not.
         also: engines of the same model for other input sizes; each picture goes to the one whose shape it has.
+        ray: the address of a Ray cluster that does it, or "local"; None: this process does.
         progress: told about each batch.
     """
     from segpp_deploy.workflows.validate.options import NO_RECORDS, Against, ValidateOptions, parse_against
@@ -287,6 +289,7 @@ def evaluate(
         records=records or NO_RECORDS,
         layers=layers,
         also=tuple(map(Path, also)),
+        ray=ray,
     )
     return run_validate(options, progress)
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,16 @@ def sha256_of(path: Path) -> str:
         for block in iter(lambda: stream.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def key_of(facts: Mapping[str, Any]) -> str:
+    """Return a hash of facts, plain JSON values.
+
+    Example:
+        >>> key_of({"size": 1, "mode": "fast"}) == key_of({"mode": "fast", "size": 1})
+        True
+    """
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def require_file(path: Path, kind: str, fix: str) -> Path:

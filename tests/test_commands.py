@@ -39,6 +39,7 @@ OTHER_PROGRAMS = {
         "--url",
     },
     "evaluation/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
+    "fleet/ray_data.py": {"--head"},  # ray
     "packaging/cpp/package.py": {"--build"},  # cmake
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/build.py": {"--build", "--parallel", "--target"},  # cmake

@@ -28,7 +28,8 @@ from tests.support.command_lines import parse
 from tests.support.requirements import skip_or_fail
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "examples/README.md")
+DOCUMENTS = sorted([*PAGES, *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^```(sh[^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(rf"`({PROGRAM} [^`]*)`")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")

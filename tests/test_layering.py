@@ -52,6 +52,7 @@ EDGES: dict[str, str] = {
     # engines, and what is measured of them
     "engine": "graph hardware runtimes tasks/protocol",
     "evaluation": "data data/datasets data/geometry engine graph hardware runtimes runtimes/torch tasks tasks/protocol",
+    "fleet": "engine evaluation graph hardware runtimes tasks tasks/protocol",
     "tuning/calibration": "data data/datasets data/geometry evaluation graph graph/exporting graph/precision "
     "runtimes/onnxruntime tasks",
     "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol "
@@ -82,10 +83,10 @@ EDGES: dict[str, str] = {
     "workflows/export",
     "workflows/inspect": "engine graph model model/weights report runtimes workflows",
     "workflows/package": "engine packaging report",
-    "workflows/predict": "data data/datasets evaluation graph report tasks/protocol",
+    "workflows/predict": "data data/datasets engine evaluation fleet graph report tasks/protocol",
     "workflows/tune": "data data/datasets evaluation model model/weights report runtimes tasks tasks/protocol "
     "tuning/calibration tuning/search workflows/export",
-    "workflows/validate": "data data/datasets data/geometry engine evaluation graph report runtimes/torch "
+    "workflows/validate": "data data/datasets data/geometry engine evaluation fleet graph report runtimes/torch "
     "tasks/protocol",
     "workflows/selftest": "data/datasets data/scenes evaluation hardware model model/weights ops plugin_library report "
     "runtimes runtimes/tensorrt runtimes/torch workflows/build_engine workflows/export",
@@ -100,7 +101,14 @@ EDGES: dict[str, str] = {
 LIGHT = {"typer", "rich"}
 """What a module of the command line may load before a command is chosen; so may the modules of options it imports."""
 LIGHT_MODULES = frozenset(
-    {"data/live_source", "packaging/stacks", "runtimes/names", "runtimes/builder_options", "tuning/gate_options"}
+    {
+        "data/live_source",
+        "data/places",
+        "packaging/stacks",
+        "runtimes/names",
+        "runtimes/builder_options",
+        "tuning/gate_options",
+    }
 )
 
 

@@ -56,6 +56,14 @@ AlsoOption = Annotated[
         help="The same model at another input size, for pictures of its shape; may be repeated.",
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS|local",
+        help="Let workers of a Ray cluster do it: HOST:PORT of its head, auto, or local for one on this machine.",
+    ),
+]
 BoxesOption = Annotated[
     Path | None,
     typer.Option("--boxes", metavar="FILE", help="Boxes of persons (JSON, as COCO's detection results have them)."),

@@ -15,11 +15,13 @@ from segpp_deploy.cli.options import (
     InferenceOption,
     JsonFlag,
     QuietFlag,
+    RayOption,
     names,
     parse_inference,
 )
 from segpp_deploy.config import parse_choice
 from segpp_deploy.data.live_source import Drop, LiveSource, parse_source_name
+from segpp_deploy.data.places import parse_place
 from segpp_deploy.workflows.predict.options import OUT, LiveOptions, PredictOptions, refuse_options_of_files
 
 
@@ -29,8 +31,10 @@ def predict(
         str, typer.Argument(metavar="IMAGE|DIR|VIDEO|URL|CAMERA", help="What to look at; a camera is /dev/video0.")
     ],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help=f"Where to write: a directory ({OUT} if absent), or one file."),
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR|FILE|URI", help=f"Where to write: a directory ({OUT} if absent), or one file."
+        ),
     ] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Write what was found, drawn over the picture (default).")
@@ -45,6 +49,13 @@ def predict(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="End at the first picture of a directory that cannot be read.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Note what results are made of, and leave out pictures whose results are there and fit."
+        ),
+    ] = False,
+    ray: RayOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 for a video of which frames are damaged or missing.")
     ] = False,
@@ -75,16 +86,23 @@ def predict(
     way, others = parse_inference(inference), tuple(also or ())
     if isinstance(named, LiveSource):
         refuse_options_of_files(
-            labels_png=labels_png, keypoints=keypoints, boxes=boxes, fail_fast=fail_fast, strict=strict
+            labels_png=labels_png,
+            keypoints=keypoints,
+            boxes=boxes,
+            fail_fast=fail_fast,
+            strict=strict,
+            resume=resume,
+            ray=ray,
         )
         how = parse_choice(Drop, drop, "way to drop frames")
-        live = LiveOptions(engine, named, out, how, serve, show, seconds, frames, way, others)
+        recording = None if out is None else Path(out)
+        live = LiveOptions(engine, named, recording, how, serve, show, seconds, frames, way, others)
         _look_at(live, output)
         return
     options = PredictOptions(
         engine=engine,
         source=named,
-        out=out or OUT,
+        out=OUT if out is None else parse_place(out),
         overlay=overlay or not (labels_png or keypoints),
         labels_png=labels_png,
         keypoints=keypoints,
@@ -92,6 +110,8 @@ def predict(
         inference=way,
         also=others,
         fail_fast=fail_fast,
+        resume=resume,
+        ray=ray,
     )
     from segpp_deploy.workflows.predict.run import run_predict
 

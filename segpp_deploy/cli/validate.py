@@ -18,6 +18,7 @@ from segpp_deploy.cli.options import (
     JsonFlag,
     LimitOption,
     QuietFlag,
+    RayOption,
     parse_inference,
 )
 from segpp_deploy.config import MAX_FAILURES
@@ -56,6 +57,7 @@ def validate(
     layers: Annotated[
         int, typer.Option("--layers", metavar="N", help="Compare every tensor with PyTorch's, on N samples.")
     ] = 0,
+    ray: RayOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -79,6 +81,7 @@ def validate(
         boundary_px=boundary,
         records=RecordOptions(per_image, worst, confusion, labels),
         layers=layers,
+        ray=ray,
     )
     output = Output(json, quiet)
     with output.progress() as progress:

@@ -26,6 +26,14 @@ class Findings:
     not_read: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
 
+    def merge(self, other: Findings) -> None:
+        """Add what was found in a part of the run."""
+        for bits, paths in other.scaled.items():
+            self.scaled[bits] |= paths
+        self.first_of_many |= other.first_of_many
+        self.not_read |= other.not_read
+        self.hints |= other.hints
+
     def notes(self) -> tuple[str, ...]:
         """Return a line for each kind of finding."""
         scaled = [
@@ -67,6 +75,12 @@ def collect_findings() -> Iterator[Findings]:
         yield findings
     finally:
         _current.reset(token)
+
+
+def note_all(found: Findings) -> None:
+    """Take note of what another process found."""
+    if findings := _current.get():
+        findings.merge(found)
 
 
 def note_scaled(path: Path, bits: int) -> None:

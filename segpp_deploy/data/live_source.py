@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from segpp_deploy.config import Choice
+from segpp_deploy.data.places import Place, parse_place
 
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt|rtp)://.+", re.IGNORECASE)
 _CAMERA = re.compile(r"/dev/video\d+")
@@ -48,15 +48,15 @@ class LiveSource:
         return _without_secret(self.address)
 
 
-def parse_source_name(text: str) -> Path | LiveSource:
-    """Return the camera or stream that a text names, else the path.
+def parse_source_name(text: str) -> Place | LiveSource:
+    """Return the camera or stream that a text names, else the path, or the address of a store of files.
 
     Example:
-        >>> parse_source_name("/dev/video0"), parse_source_name("frames")
-        (LiveSource(address='/dev/video0'), PosixPath('frames'))
+        >>> parse_source_name("/dev/video0"), parse_source_name("frames"), parse_source_name("s3://bucket/frames")
+        (LiveSource(address='/dev/video0'), PosixPath('frames'), Uri(address='s3://bucket/frames'))
     """
     is_live = _STREAM.fullmatch(text) or _CAMERA.fullmatch(text)
-    return LiveSource(text) if is_live else Path(text)
+    return LiveSource(text) if is_live else parse_place(text)
 
 
 def _without_secret(address: str) -> str:

@@ -35,6 +35,45 @@ class Comparison:
     agreement: tuple[Score, ...]
 
 
+@dataclass
+class Judgement(Generic[P, T]):
+    """What was counted on samples.
+
+    Args:
+        mine: of the model that is judged.
+        theirs: of its reference, where there is one.
+        agreement: of the two.
+    """
+
+    mine: Metric[P, T]
+    theirs: Metric[P, T] | None
+    agreement: Agreement[P] | None
+
+    @classmethod
+    def begin(cls, predictor: Predictor[P], reference: Predictor[P] | None, boundary_px: int = 0) -> Judgement[P, T]:
+        """Return one of no samples."""
+        task, classes = predictor.task, predictor.metadata.classes
+        mine = task.metric(classes, boundary_px)
+        if reference is None:
+            return cls(mine, None, None)
+        return cls(mine, task.metric(classes, boundary_px), task.agreement(reference.metadata, predictor.metadata))
+
+    def update(self, ours: P, other: P | None, target: T) -> None:
+        """Add one sample: the two predictions, and what is true."""
+        self.mine.update(ours, target)
+        if self.theirs is not None and self.agreement is not None and other is not None:
+            self.theirs.update(other, target)
+            self.agreement.update(other, ours)
+
+    def merge(self, other: Judgement[P, T]) -> None:
+        """Add what was counted on other samples; for tasks that `require_parts` allows."""
+        pairs: list[tuple[Any, Any]] = [(self.mine, other.mine)]
+        if self.theirs is not None:
+            pairs += [(self.theirs, other.theirs), (self.agreement, other.agreement)]
+        for counts, more in pairs:
+            counts.merge(more)
+
+
 KEPT_BYTES = 512 << 20
 """Loaded samples of so many bytes stay in memory while many predictors are compared with one reference."""
 
@@ -115,13 +154,7 @@ class Evaluator(Generic[P, T]):
             SegppError: more samples cannot be read than may, one has no target, or labels do not fit the model.
         """
         self.survey(predictor.metadata)
-        metric = predictor.task.metric(predictor.metadata.classes, self._boundary_px)
-        for examples, found in self._run(predictor, step, self._samples(predictor)):
-            for example, prediction in zip(examples, found, strict=True):
-                target = self._require_target(example)
-                metric.update(prediction, target)
-                self._tell(example, prediction, target, None)
-        return self._finish(metric)
+        return self.finish(self.judge(predictor, None, step))
 
     def compare(self, predictor: Predictor[P], reference: Predictor[P], step: str = "") -> Comparison:
         """Score a predictor and a reference in one pass, and say how far they agree.
@@ -129,19 +162,37 @@ class Evaluator(Generic[P, T]):
         Raises:
             SegppError: as `evaluate`.
         """
-        task, classes = predictor.task, predictor.metadata.classes
         self.survey(predictor.metadata)
-        mine, theirs = (task.metric(classes, self._boundary_px) for _ in range(2))
-        agreement = task.agreement(reference.metadata, predictor.metadata)
+        return self.finish_comparison(self.judge(predictor, reference, step))
+
+    def judge(self, predictor: Predictor[P], reference: Predictor[P] | None, step: str = "") -> Judgement[P, T]:
+        """Count what a predictor does on the samples, beside a reference where there is one; nothing is surveyed.
+
+        Raises:
+            SegppError: as `evaluate`.
+        """
+        judgement: Judgement[P, T] = Judgement.begin(predictor, reference, self._boundary_px)
         for examples, found in self._run(predictor, step, self._samples(predictor)):
-            expected = reference.predict(*_pictures(examples))
+            expected = [None] * len(examples) if reference is None else reference.predict(*_pictures(examples))
             for example, ours, other in zip(examples, found, expected, strict=True):
                 target = self._require_target(example)
-                mine.update(ours, target)
-                theirs.update(other, target)
-                agreement.update(other, ours)
+                judgement.update(ours, other, target)
                 self._tell(example, ours, target, other)
-        return Comparison(self._finish(mine), theirs.evaluate(), agreement.scores())
+        return judgement
+
+    def finish(self, judgement: Judgement[P, T]) -> Evaluation:
+        """Return the scores of a judgement on all samples, with what the survey said.
+
+        Raises:
+            SegppError: no sample could be read, or there is nothing in them that counts.
+        """
+        return self._finish(judgement.mine)
+
+    def finish_comparison(self, judgement: Judgement[P, T]) -> Comparison:
+        """Return the scores of a judgement beside a reference; raises what `finish` raises."""
+        if judgement.theirs is None or judgement.agreement is None:
+            raise ValueError("judged without a reference")
+        return Comparison(self.finish(judgement), judgement.theirs.evaluate(), judgement.agreement.scores())
 
     def keep(self, reference: Predictor[P], step: str = "") -> KeptReference[P, T]:
         """Let a reference predict once for all samples, to compare many predictors with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +43,10 @@ class Failures:
                 f"at most {self.allowed}.",
                 "Mend the files" + (" or set " + self.limit_option if self.limit_option else "") + ".",
             )
+
+    def sort(self, names: Iterable[str]) -> None:
+        """Put the files into the order of their names, for those who came to know of them in another."""
+        self.errors = {name: self.errors[name] for name in names if name in self.errors}
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return plain JSON values."""

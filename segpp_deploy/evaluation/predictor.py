@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
@@ -55,7 +56,7 @@ class Predictor(Generic[P]):
         self.inference = inference
         self._sessions = (session, *also)
         self._described = [one.metadata.with_keypoints(keypoints) for one in self._sessions]
-        self._pictures = [0] * len(self._sessions)
+        self.taken = Counter[int]()  # pictures by the place of the session that was given them
         require_one_model(self._described)
         self.task = cast("Task[P, Any]", TASKS[self.metadata.task])
         self.task.require_inference(inference, self.metadata)
@@ -114,15 +115,12 @@ class Predictor(Generic[P]):
             shown = [index for index, other in enumerate(places) if other == place]
             outputs = self._run(place, (view for index in shown for view in views[index].inputs()))
             found |= {index: views[index].finish(list(islice(outputs, views[index].count))) for index in shown}
-            self._pictures[place] += len(shown)
+            self.taken[place] += len(shown)
         return [found[index] for index in range(len(images))]
 
     def notes(self) -> tuple[str, ...]:
         """Say which engine took how many pictures, where there are several."""
-        if len(self._sessions) == 1:
-            return ()
-        taken = ", ".join(f"{size} {count}" for size, count in zip(self.sizes, self._pictures, strict=True))
-        return (f"Pictures by input size: {taken}.",)
+        return describe_shares(self.sizes, self.taken)
 
     def close(self) -> None:
         """Close the sessions."""
@@ -142,6 +140,19 @@ class Predictor(Generic[P]):
             inputs = [prepare(image, metadata.size, metadata.input_kind, metadata.normalization) for image in chunk]
             inputs += inputs[-1:] * (batch - len(chunk))  # a fixed batch is always full; the surplus is dropped
             yield from session.run(np.stack(inputs))[: len(chunk)]
+
+
+def describe_shares(sizes: Sequence[Size], taken: Mapping[int, int]) -> tuple[str, ...]:
+    """Say which engine took how many pictures, where there are several.
+
+    Example:
+        >>> describe_shares([Size(64, 96), Size(96, 64)], {1: 5})
+        ('Pictures by input size: 64x96 0, 96x64 5.',)
+    """
+    if len(sizes) == 1:
+        return ()
+    shares = ", ".join(f"{size} {taken.get(place, 0)}" for place, size in enumerate(sizes))
+    return (f"Pictures by input size: {shares}.",)
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

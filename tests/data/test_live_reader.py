@@ -10,6 +10,7 @@ import pytest
 from segpp_deploy.config import Size
 from segpp_deploy.data.live_reader import LiveReader
 from segpp_deploy.data.live_source import Drop, LiveSource, parse_source_name
+from segpp_deploy.data.places import Uri
 from segpp_deploy.data.video_writer import open_video_writer
 from segpp_deploy.errors import SegppError
 from tests.support.live_streams import free_port, serve_folder, stream_pictures
@@ -91,9 +92,14 @@ def test_what_is_live(name: str) -> None:
     assert parse_source_name(name) == LiveSource(name)
 
 
-@pytest.mark.parametrize("name", ["frames", "a.mp4", "/dev/null", "/dev/videos", "rtsp", "file:///a.mp4", "s3://a/b"])
+@pytest.mark.parametrize("name", ["frames", "a.mp4", "/dev/null", "/dev/videos", "rtsp"])
 def test_what_is_not(name: str) -> None:
     assert parse_source_name(name) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["file:///a.mp4", "s3://a/b"])
+def test_what_is_in_a_store(name: str) -> None:
+    assert parse_source_name(name) == Uri(name)
 
 
 def test_passwords_are_not_shown() -> None:

@@ -23,6 +23,7 @@ MODULES = {
     "pillow_heif": "pillow_heif",
     "polygraphy": "polygraphy",
     "pycocotools": "pycocotools.cocoeval",
+    "ray": "ray.data",
     "sklearn": "sklearn.metrics",
     "tensorrt_rtx": "tensorrt_rtx",
     "transformers": "transformers",

@@ -124,6 +124,18 @@ class PoseTask:
         """Refuse, as `require_label_maps`."""
         raise _no_label_maps("labels-png")
 
+    def require_parts(self, option: str) -> None:
+        """Refuse: AP ranks all persons of an annotation file together.
+
+        Raises:
+            SegppError: always.
+        """
+        raise SegppError(
+            "A pose model is judged by all persons of a data set together, in one process.",
+            "a segmentation model.",
+            "Leave " + commands.option(option) + " out.",
+        )
+
     def require_keypoints(self, option: str) -> None:
         """Do nothing: keypoints are all there is."""
 

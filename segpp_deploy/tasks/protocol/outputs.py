@@ -54,6 +54,15 @@ class OutputAgreement:
         self._other_squared += float(right @ right)
         self._total += left.size
 
+    def merge(self, other: OutputAgreement) -> None:
+        """Add what another one added up: the largest difference exactly, the sums as far as floats add up."""
+        self._max_abs = float(np.maximum(self._max_abs, other._max_abs))
+        self._squared_error += other._squared_error
+        self._dot += other._dot
+        self._reference_squared += other._reference_squared
+        self._other_squared += other._other_squared
+        self._total += other._total
+
     def result(self) -> OutputDifference:
         """Return the figures over everything added; all NaN if nothing was."""
         if not self._total:

@@ -151,6 +151,16 @@ class Task(Protocol[P, T]):
     def label_map(self, prediction: P) -> LabelMap:
         """Return the class of every pixel; raises what `require_label_maps` raises."""
 
+    def require_parts(self, option: str) -> None:
+        """Check that what was counted on parts of a data set adds up to what is counted on all of it, exactly.
+
+        Metrics, agreements and confusions then have a method `merge`, which adds another one of their kind. The option
+        of that name takes a data set apart.
+
+        Raises:
+            SegppError: it does not.
+        """
+
     def require_keypoints(self, option: str) -> None:
         """Check that a prediction is keypoints, which the option of that name is about.
 

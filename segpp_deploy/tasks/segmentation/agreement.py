@@ -32,6 +32,11 @@ class PixelAgreement:
         self._equal += int(np.count_nonzero(reference == other))
         self._total += reference.size
 
+    def merge(self, other: PixelAgreement) -> None:
+        """Add what another one counted."""
+        self._equal += other._equal
+        self._total += other._total
+
     def fraction(self) -> float:
         """Return the fraction in 0 .. 1, NaN if nothing was added."""
         return self._equal / self._total if self._total else math.nan
@@ -51,6 +56,11 @@ class SegmentationAgreement:
         if self._with_logits and reference.outputs:  # a kept reference has none
             for theirs, ours in zip(reference.outputs, other.outputs, strict=True):
                 self._logits.update(theirs, ours)
+
+    def merge(self, other: SegmentationAgreement) -> None:
+        """Add what another one found."""
+        self._pixels.merge(other._pixels)
+        self._logits.merge(other._logits)
 
     def scores(self) -> tuple[Score, ...]:
         """Return the fraction of pixels with the same class, and the largest logit error."""

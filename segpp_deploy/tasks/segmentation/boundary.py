@@ -39,6 +39,12 @@ class BoundaryCounts:
         ):
             total += np.bincount(values, minlength=self._num_classes)
 
+    def merge(self, other: BoundaryCounts) -> None:
+        """Add what another one counted."""
+        self._expected += other._expected
+        self._predicted += other._predicted
+        self._both += other._both
+
     def mean_iou(self) -> float:
         """Return the mean over the classes that occur near an edge, NaN if none does."""
         union = self._expected + self._predicted - self._both

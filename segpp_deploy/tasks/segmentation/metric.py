@@ -31,6 +31,12 @@ class SegmentationMetric:
         if self._boundary is not None:
             self._boundary.update(prediction.labels, target)
 
+    def merge(self, other: SegmentationMetric) -> None:
+        """Add what another one counted."""
+        self._counts.merge(other._counts)
+        if self._boundary is not None and other._boundary is not None:
+            self._boundary.merge(other._boundary)
+
     def evaluate(self) -> Evaluation:
         """Return mIoU, the accuracy of pixels, and the IoU of each class."""
         counts, classes = self._counts, self._classes

@@ -22,6 +22,10 @@ class PixelConfusion:
         pairs = target[counted].astype(np.int64) * num_classes + prediction.labels[counted]
         self._counts += np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
+    def merge(self, other: PixelConfusion) -> None:
+        """Add what another one counted."""
+        self._counts += other._counts
+
     def counts(self) -> NDArray[np.int64]:
         """Return the counts."""
         return self._counts

@@ -57,6 +57,15 @@ class PixelCounts:
         self.one_higher += int(np.count_nonzero(difference == 1))
         self.images += 1
 
+    def merge(self, other: PixelCounts) -> None:
+        """Add what another one counted."""
+        self.expected += other.expected
+        self.predicted += other.predicted
+        self.correct += other.correct
+        self.one_lower += other.one_lower
+        self.one_higher += other.one_higher
+        self.images += other.images
+
     def per_class_iou(self) -> NDArray[np.float64]:
         """Return IoU [K], NaN for classes that occur neither in a prediction nor in a target."""
         return _divide(self.correct, self.expected + self.predicted - self.correct)

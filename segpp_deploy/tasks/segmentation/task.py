@@ -111,6 +111,9 @@ class SegmentationTask:
         """Return the labels."""
         return prediction.labels
 
+    def require_parts(self, option: str) -> None:
+        """Do nothing: counts of pixels add up."""
+
     def require_keypoints(self, option: str) -> None:
         """Refuse: labels of pixels are no keypoints.
 

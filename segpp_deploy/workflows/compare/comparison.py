@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from segpp_deploy.config import Precision, Size
-from segpp_deploy.files import sha256_of
+from segpp_deploy.files import key_of, sha256_of
 from segpp_deploy.model.weights.loading import SourceModel
 from segpp_deploy.model.weights.source import ModelSource
 from segpp_deploy.runtimes.registry import open_target
@@ -17,7 +17,6 @@ from segpp_deploy.workflows.compare.cells import Cell, baseline_cell, explain_im
 from segpp_deploy.workflows.compare.engines import Engines
 from segpp_deploy.workflows.compare.findings import Judged
 from segpp_deploy.workflows.compare.gallery import Gallery
-from segpp_deploy.workflows.compare.journal import key_of
 from segpp_deploy.workflows.compare.judge import Judge
 from segpp_deploy.workflows.compare.making import making_commands
 from segpp_deploy.workflows.compare.pictures import Drawing, Shown

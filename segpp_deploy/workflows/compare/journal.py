@@ -1,13 +1,12 @@
 """What a comparison has found out so far: one line for each finding, on the disk before the next begins.
 
-A line says what it is about by a key, a hash of everything that the finding depends on; so a finding of other weights,
-pictures, options or versions is not mistaken for one of these. A process may be ended at any moment: the last line may
-then be torn, and is left out.
+A line says what it is about by a key (`files.key_of`), a hash of everything that the finding depends on; so a finding
+of other weights, pictures, options or versions is not mistaken for one of these. A process may be ended at any moment:
+the last line may then be torn, and is left out.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -16,16 +15,6 @@ from typing import Any
 
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable, write_error
-
-
-def key_of(facts: Mapping[str, Any]) -> str:
-    """Return a hash of facts, plain JSON values.
-
-    Example:
-        >>> key_of({"size": 1, "mode": "fast"}) == key_of({"mode": "fast", "size": 1})
-        True
-    """
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 class Journal:

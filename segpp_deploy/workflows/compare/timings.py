@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from segpp_deploy.data.images import write_image
+from segpp_deploy.files import key_of
 from segpp_deploy.workflows.compare.cells import Cell
 from segpp_deploy.workflows.compare.engines import Engines
 from segpp_deploy.workflows.compare.findings import Timed
-from segpp_deploy.workflows.compare.journal import key_of
 from segpp_deploy.workflows.compare.race import Race, Racer
 from segpp_deploy.workflows.compare.result import Row
 from segpp_deploy.workflows.compare.setting import Setting, explain_failure

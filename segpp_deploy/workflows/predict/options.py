@@ -8,6 +8,7 @@ from pathlib import Path
 from segpp_deploy import commands
 from segpp_deploy.config import Inference
 from segpp_deploy.data.live_source import Drop, LiveSource
+from segpp_deploy.data.places import Place
 from segpp_deploy.errors import SegppError
 
 OUT = Path("predictions")
@@ -19,7 +20,7 @@ class PredictOptions:
 
     Args:
         engine: the engine file.
-        source: an image, a directory of images, or a video.
+        source: an image, a directory of images, or a video; images may lie in a store.
         out: a directory; or a file, where exactly one is to be written.
         overlay: write what was found drawn over the picture (a video for a video).
         labels_png: write each pixel's class index as PNG (a directory of them for a video).
@@ -28,11 +29,13 @@ class PredictOptions:
         inference: pictures or persons whole, windows of pictures, or persons and their mirror images.
         also: engines of the same model for other input sizes.
         fail_fast: end at the first picture of a directory that cannot be read; else the others are looked at.
+        resume: note beside results what they are made of, and leave out pictures whose results are there.
+        ray: the address of a Ray cluster that looks at the pictures; None: this process does.
     """
 
     engine: Path
-    source: Path
-    out: Path
+    source: Place
+    out: Place
     overlay: bool = True
     labels_png: bool = False
     keypoints: bool = False
@@ -40,6 +43,8 @@ class PredictOptions:
     inference: Inference = Inference.WHOLE
     also: tuple[Path, ...] = ()
     fail_fast: bool = False
+    resume: bool = False
+    ray: str | None = None
 
 
 @dataclass(frozen=True)

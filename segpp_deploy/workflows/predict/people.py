@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from segpp_deploy.data.datasets.person_boxes import PERSON, PersonBox, read_boxes
 from segpp_deploy.data.images import ByteImage
+from segpp_deploy.data.places import Place, delivered
+from segpp_deploy.files import write_text
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.tasks.protocol.task import AnyTask
 
@@ -74,6 +77,11 @@ class CocoResults:
             if box is not None:
                 entry |= {"bbox": box.xywh, "score": box.score * result["score"]}
             self.entries.append(entry)
+
+    def write(self, place: Place) -> None:
+        """Write COCO's result file."""
+        with delivered(place) as path:
+            write_text(path, json.dumps(self.entries) + "\n")
 
     def notes(self) -> tuple[str, ...]:
         """Say how many pictures had no box."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
+from segpp_deploy.data.places import Place
 from segpp_deploy.data.video import FrameCount
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluation.failures import Failures
@@ -20,20 +20,22 @@ class PredictResult:
     Args:
         outputs: by picture or video.
         keypoints: the file with what was found of all persons; None where it was not asked for.
-        images: pictures or frames that were predicted.
+        images: pictures or frames that were predicted now.
         seconds: for all of them.
         notes: what the user should know besides.
         failures: pictures that could not be read.
         frames: what could be read of a video; None for pictures.
+        already_done: so many more pictures have their results from an earlier run.
     """
 
     outputs: tuple[PredictedFile, ...]
     images: int
     seconds: float
-    keypoints: Path | None = None
+    keypoints: Place | None = None
     notes: tuple[str, ...] = ()
     failures: Failures = field(default_factory=Failures)
     frames: FrameCount | None = None
+    already_done: int = 0
 
     @property
     def throughput_ips(self) -> float:
@@ -43,9 +45,10 @@ class PredictResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of `predict --json`."""
         return {
-            "outputs": [vars(written) for written in self.outputs],
-            "keypoints": self.keypoints,
+            "outputs": [written.to_dict() for written in self.outputs],
+            "keypoints": None if self.keypoints is None else str(self.keypoints),
             "images": self.images,
+            "already_done": self.already_done,
             "seconds": self.seconds,
             "throughput_ips": self.throughput_ips,
             "failures": self.failures.to_list(),
@@ -64,7 +67,8 @@ class PredictResult:
         is_damaged = self.frames is not None and not self.frames.is_whole
         read = self.frames.describe() if self.frames is not None and is_damaged else f"{self.images} images"
         speed = f"{read} in {self.seconds:.1f} s ({self.throughput_ips:.2f} a second, files included)"
-        return "\n".join([*lines, speed])
+        left_out = [f"{self.already_done} more were already done"] if self.already_done else []
+        return "\n".join([*lines, speed, *left_out])
 
     def require_complete(self, strict: bool = False) -> None:
         """Check that nothing was left out.
@@ -76,7 +80,7 @@ class PredictResult:
             SegppError: pictures could not be read.
             CheckFailedError: frames could not be read.
         """
-        self.failures.raise_any(total=self.images + len(self.failures))
+        self.failures.raise_any(total=self.images + self.already_done + len(self.failures))
         if strict and self.frames is not None and not self.frames.is_whole:
             raise CheckFailedError(
                 f"{self.outputs[0].source} is damaged: {self.frames.describe()}.",

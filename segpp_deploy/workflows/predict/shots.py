@@ -9,7 +9,7 @@ from typing import Any
 from segpp_deploy.data.images import ByteImage
 from segpp_deploy.evaluation.overlap import Behind, ahead
 from segpp_deploy.evaluation.predictor import Predictor, chunks
-from segpp_deploy.workflows.predict.people import Boxes, CocoResults
+from segpp_deploy.workflows.predict.people import Boxes
 
 
 @dataclass(frozen=True)
@@ -19,27 +19,20 @@ class Shot:
     Args:
         image: uint8 [H, W, 3], RGB.
         boxes: of the persons in it.
-        number: as COCO's results name it.
-        name: of its file.
         write: takes what was found, box by box.
     """
 
     image: ByteImage
     boxes: Boxes
-    number: int
-    name: str
     write: Callable[[list[Any]], None]
 
 
-def predict_shots(
-    predictor: Predictor[Any], shots: Iterable[Shot], people: CocoResults | None, behind: Behind
-) -> Iterator[int]:
+def predict_shots(predictor: Predictor[Any], shots: Iterable[Shot], behind: Behind) -> Iterator[int]:
     """Predict for shots, and yield after each batch how many are done.
 
     Args:
         predictor: gets the persons of all shots of a batch together.
         shots: read in a thread of their own.
-        people: takes what was found, in the shots' order; None where nobody asks for it.
         behind: runs `write` of each shot, in their order.
     """
     done = 0
@@ -47,9 +40,6 @@ def predict_shots(
         persons = [(shot.image, None if box is None else box.box) for shot in chunk for box in shot.boxes]
         found = iter(predictor.predict([image for image, _ in persons], [box for _, box in persons]))
         for shot in chunk:
-            answers = [next(found) for _ in shot.boxes]
-            behind.call(shot.write, answers)
-            if people is not None:
-                people.add(shot.number, shot.name, shot.boxes, list(map(predictor.task.coco_result, answers)))
+            behind.call(shot.write, [next(found) for _ in shot.boxes])
         done += len(chunk)
         yield done

@@ -85,9 +85,10 @@ class ValidateOptions:
         records: what is written of each sample.
         also: engines of the same model for other input sizes.
         layers: compare every tensor with PyTorch's on so many samples; 0: do not.
+        ray: the address of a Ray cluster that judges the samples; None: this process does.
 
     Raises:
-        SegppError: a negative number of failures, pixels or samples.
+        SegppError: a negative number of failures, pixels or samples; or a cluster is asked for what is looked at here.
     """
 
     engine: Path
@@ -102,8 +103,16 @@ class ValidateOptions:
     records: RecordOptions = NO_RECORDS
     also: tuple[Path, ...] = ()
     layers: int = 0
+    ray: str | None = None
 
     def __post_init__(self) -> None:
+        if self.ray and (self.layers or self.records.worst):
+            raise SegppError(
+                (f"--layers {self.layers}" if self.layers else f"--worst {self.records.worst}")
+                + " looks at a few samples with an engine that is here, not on a cluster.",
+                "a run without a cluster.",
+                "Leave " + commands.option("ray") + " out, and name fewer samples: " + commands.option("limit", 100),
+            )
         if self.max_failures < 0:
             raise SegppError(
                 f"--max-failures {self.max_failures} is no number of pictures.",
