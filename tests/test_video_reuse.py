@@ -13,6 +13,9 @@ from onnx import TensorProto
 from benchmarks.measure import video_reuse
 from benchmarks.measure.films import FILMS, PANNED_PX, SCENE_FRAMES, panned_films
 from benchmarks.measure.given_matches import give_matches
+from benchmarks.measure.video_reuse import match_share
+from segpp_deploy.config import Arch, Preset, Size
+from segpp_deploy.model.segformer import ModelSpec
 from segpp_deploy.ops.token_match import token_match
 from segpp_deploy.ops.token_merge_with_size import token_merge_with_size
 from segpp_deploy.ops.token_unmerge import token_unmerge
@@ -50,12 +53,25 @@ def test_films_pan() -> None:
         np.testing.assert_array_equal(earlier.labels[:, PANNED_PX:], later.labels[:, :-PANNED_PX])
 
 
+def test_matching_is_little_of_the_work_where_it_is_done_once() -> None:
+    spec, size = ModelSpec(Arch.B5, num_outputs=19), Size(1024, 1024)
+    shares = {mode: match_share(spec, mode, size) for mode in (Preset.ORIGINAL, Preset.FAST, Preset.FAST_PLUS)}
+    assert shares[Preset.ORIGINAL] == 0 < shares[Preset.FAST_PLUS] < 0.01 < shares[Preset.FAST] < 0.06
+
+
 def test_tables_show_gain_and_cost() -> None:
     timed = {"part": "latency", "arch": "b0", "mode": "fast", "size": "360x480", "target": "cpu"}
-    timed |= {"usual_ms": 100.4, "given_ms": 97.4, "gain": 0.03, "agreement": 1.0, "passed": True}
+    timed |= {
+        "match_share": 0.0031,
+        "usual_ms": 100.4,
+        "given_ms": 97.4,
+        "gain": 0.03,
+        "agreement": 1.0,
+        "passed": True,
+    }
     judged = {"part": "accuracy", "data": "camvid", "mode": "fast", "age": 2, "frames": 99}
     judged |= {"agreement": 0.987, "own_miou": 0.62, "miou": 0.615}
     gains, costs = video_reuse.make_tables([timed, judged])
-    assert gains.rows == (("B0", "fast", "360x480", "cpu", "100", "97", "+3.0"),)
+    assert gains.rows == (("B0", "fast", "360x480", "cpu", "0.3", "100", "97", "+3.0"),)
     assert costs.rows == (("camvid", "fast", "2", "99", "98.700 %", "62.00 %", "61.50 %", "-0.50"),)
     assert video_reuse.row_key(timed) < video_reuse.row_key(judged)

@@ -29,7 +29,7 @@ from benchmarks.measure.films import CAMVID_STEP, FILMS, PANNED_PX, Films
 from benchmarks.measure.given_matches import give_matches
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
-from segpp_deploy.config import Arch, Preset, Size, parse_size
+from segpp_deploy.config import Arch, Lowering, Preset, Size, parse_size
 from segpp_deploy.data.label_maps import LabelMap
 from segpp_deploy.data.scenes import generate_scene
 from segpp_deploy.evaluation.latency import measure_interleaved
@@ -38,8 +38,9 @@ from segpp_deploy.graph.exporting.export import describe_graph
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS
-from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.model.segformer import ModelSpec, SegFormer
 from segpp_deploy.model.weights.loading import load_source
+from segpp_deploy.model.work import Part, network_kernels
 from segpp_deploy.progress import no_progress
 from segpp_deploy.report.numbers import format_agreement, format_percent
 from segpp_deploy.report.tables import Table
@@ -112,6 +113,7 @@ def measure_latencies(
         graph = read_graph(export(model, mode, Path(folder) / "m.onnx", size, **PICTURE_TO_LABELS).path)
     picture = generate_scene(0, size).image[None]
     graphs = {USUAL: graph, GIVEN: replace(graph, model=give_matches(graph.model, {INPUT_NAME: picture}))}
+    share = match_share(model.spec, mode, size)
     for target in targets:
         with ExitStack() as opened:
             sessions = {name: opened.enter_context(closing(_open(it, target))) for name, it in graphs.items()}
@@ -121,11 +123,20 @@ def measure_latencies(
         agreement = float((labels[USUAL] == labels[GIVEN]).mean())
         yield {
             "target": str(target),
+            "match_share": share,
             **{f"{name}_ms": timed.stats(name).median for name in graphs},
             "gain": 1 - 1 / timed.speedup(USUAL, GIVEN),
             "agreement": agreement,
             "passed": agreement >= LEAST_AGREEMENT,
         }
+
+
+def match_share(spec: ModelSpec, mode: Preset, size: Size) -> float:
+    """Return the share of the network's operations that are spent on matching."""
+    operations = dict.fromkeys(Part, 0)
+    for kernel in network_kernels(spec, PRESETS[mode], size.hw, fused=False, lowering=Lowering.PORTABLE):
+        operations[kernel.part] += kernel.tensor_operations + kernel.vector_operations
+    return operations[Part.MATCH] / sum(operations.values())
 
 
 def _open(graph: GraphFile, target: TargetName) -> Session:
@@ -207,6 +218,7 @@ def make_tables(recorded: list[Row]) -> list[Table]:
             row["mode"],
             row["size"],
             row["target"],
+            f"{100 * row['match_share']:.1f}",
             *(f"{row[f'{name}_ms']:.0f}" for name in (USUAL, GIVEN)),
             f"{100 * row['gain']:+.1f}",
         )
@@ -227,7 +239,10 @@ def make_tables(recorded: list[Row]) -> list[Table]:
         for row in recorded
         if row["part"] == ACCURACY
     ]
-    gains = (*text_columns("model", "mode", "size", "target"), *number_columns("ms", "matches given, ms", "gain, %"))
+    gains = (
+        *text_columns("model", "mode", "size", "target"),
+        *number_columns("match, % of operations", "ms", "matches given, ms", "gain, %"),
+    )
     costs = (
         *text_columns("frames of", "mode"),
         *number_columns("matches of frames before", "frames", "same labels", "mIoU", "by older matches", "Δ points"),

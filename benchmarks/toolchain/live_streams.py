@@ -58,6 +58,7 @@ MODEL, MODE, SIZE, TARGET, THREADS = "segformer_b0_scenes", Preset.FAST, Size(25
 SECONDS = 120.0
 SYSTEM_PYTHON = "/usr/bin/python3"
 
+_START_S = 120.0
 MOST_FRAME_TIMES = 2.0
 MOST_BACK_S = 12.0
 """The longest pause between two tries, and what opening a stream takes."""
@@ -168,13 +169,13 @@ def measure(case: Case, engine: Path, panorama: Path, seconds: float) -> Row:
     with camera, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as looking:
         try:
             viewer = Viewer(f"http://{LOOPBACK}:{port}/stream")
-            wait_until(lambda: viewer.sights, 60)
+            wait_until(lambda: viewer.sights, _START_S)
             began_s, outages = time.monotonic(), []
             for outage in case.outages:
                 time.sleep(max(0.0, began_s + outage.at * seconds - time.monotonic()))
                 back_s = camera.suffer(outage.trouble, outage.lasts * seconds)
                 outages.append((outage, back_s))
-            answer, _ = looking.communicate(timeout=seconds + 60)
+            answer, _ = looking.communicate(timeout=seconds + _START_S)
         finally:
             looking.kill()
     row = describe(json.loads(answer), viewer.sights, [back_s for _, back_s in outages])
@@ -225,15 +226,17 @@ def describe(answer: Mapping[str, Any], sights: Sequence[Sight], backs_s: Sequen
 def is_good(row: Row) -> bool:
     """Whether what is seen stays new, and a camera that comes back is looked at again; or no frame was left out."""
     if row["drop"] == Drop.NONE:
-        return row["dropped"] == 0
+        return bool(row["dropped"] == 0)
     most_ms = MOST_FRAME_TIMES * row["frame_ms"]
-    return (
-        row["lag_ms"]["p95"] < most_ms
-        and row["seen_ms"]["p95"] < most_ms
-        and row["drift_ms"] < row["frame_ms"]
-        and row["reconnects"] >= row["troubles"].count(Trouble.KILLED.value)
-        and all(back_s is not None and back_s < MOST_BACK_S for back_s in row["back_after_s"])
-        and 0 <= row["received"] - row["looked_at"] - row["dropped"] <= 1
+    return all(
+        (
+            row["lag_ms"]["p95"] < most_ms,
+            row["seen_ms"]["p95"] < most_ms,
+            row["drift_ms"] < row["frame_ms"],
+            row["reconnects"] >= row["troubles"].count(Trouble.KILLED.value),
+            all(back_s is not None and back_s < MOST_BACK_S for back_s in row["back_after_s"]),
+            0 <= row["received"] - row["looked_at"] - row["dropped"] <= 1,
+        )
     )
 
 
@@ -271,7 +274,7 @@ class CameraProcess:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(self._command, cwd=ROOT)
-        wait_until(self._listens)
+        wait_until(self._listens, _START_S)
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -293,7 +296,7 @@ class Viewer:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        wait_until(self._connect, 60)
+        wait_until(self._connect, _START_S)
         last: tuple[int, int] | None = None
         while (jpeg := read_part(self._answer)) is not None:
             now_ms, seen_s = clock_ms(), time.monotonic()
