@@ -395,9 +395,10 @@ SECTION = Section(
     "{target}, {threads} thread. Pictures carry the time at which they were taken, and a viewer in the browser's place "
     "reads it from the overlay. The lag is what `predict` says, from a decoded frame to its labels. Frame times are "
     "those from one picture to the next, in which the engine looks at it; the drift says how many of them older the "
-    "last quarter of the pictures is than the first. Each camera was killed for 3 and for 10 seconds, "
-    "and stopped for 10 with its connection open; `seen again` counts from its return. With `--drop none` no frame is "
-    "left out, and what is seen gets older and older.",
+    "last quarter of the pictures is than the first. Each camera was killed for 3 and for 10 seconds, and stopped for "
+    "10 with its connection open; `seen again` counts from its return. What other work the machine did is in the last "
+    "column: it makes frame times longer. With `--drop none` no frame is left out, and what is seen gets older and "
+    "older.",
     make_tables,
     ("onnxruntime", "opencv"),
 )
