@@ -28,7 +28,8 @@ PATIENCE_S = 60.0
 _OPEN_S, _READ_S = 10.0, 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 _RTSP_OPTIONS = {"rtsp_transport": "tcp"}
-_HASTE = {"fflags": "nobuffer", "flags": "low_delay"}  # drops what was read to find out what the stream is
+_HASTE = {"fflags": "nobuffer"}  # drops what was read to find out what the stream is
+_MOST_DAMAGED_IN_A_ROW = 100
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,13 @@ class LiveCount:
         received: decoded frames.
         dropped: of them, those that nobody looked at because newer ones came.
         reconnects: how often the source broke off and came back.
+        damaged: frames that could not be decoded.
     """
 
     received: int = 0
     dropped: int = 0
     reconnects: int = 0
+    damaged: int = 0
 
 
 class LiveReader:
@@ -76,7 +79,7 @@ class LiveReader:
         self._patience_s = patience_s
         self._waiting: deque[tuple[av.VideoFrame, int, float]] = deque()
         self._change = threading.Condition()
-        self._received = self._dropped = self._reconnects = 0
+        self._received = self._dropped = self._reconnects = self._damaged = 0
         self._failure: SegppError | None = None
         self._is_closed = False
         self._thread = threading.Thread(target=self._read, name="live", daemon=True)
@@ -84,7 +87,7 @@ class LiveReader:
     @property
     def count(self) -> LiveCount:
         """What happened so far."""
-        return LiveCount(self._received, self._dropped, self._reconnects)
+        return LiveCount(self._received, self._dropped, self._reconnects, self._damaged)
 
     def __enter__(self) -> LiveReader:
         self._thread.start()
@@ -125,6 +128,8 @@ class LiveReader:
                 with self._open() as container:
                     self._decode(container)
                 reason = "it ended"
+            except av.ExitError:  # what PyAV does after a while without an answer
+                reason = "nothing comes"
             except (av.FFmpegError, IndexError) as error:
                 reason = one_line(getattr(error, "strerror", None) or error)
             if self._received > before:
@@ -148,13 +153,32 @@ class LiveReader:
         return av.open(address, options=options, timeout=(_OPEN_S, _READ_S))
 
     def _decode(self, container: Any) -> None:
+        """Offer frames until the source ends, or nobody takes any more."""
         is_first = True
-        for frame in container.decode(video=0):
+        for frame in self._frames(container):
             if is_first and self._received:
                 self._reconnects += 1
             is_first = False
             if not self._offer(frame):
                 return
+
+    def _frames(self, container: Any) -> Iterator[av.VideoFrame]:
+        """Yield what can be decoded: to connect again because of a damaged packet would take longer."""
+        import av
+
+        stream = container.streams.video[0]
+        if self._drop is Drop.LATEST:  # else MPEG-1 and -2 come a frame late, for the sake of an order that they are in
+            stream.codec_context.flags |= av.codec.context.Flags.low_delay
+        damaged_in_a_row = 0
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+                damaged_in_a_row = 0
+            except av.InvalidDataError:
+                self._damaged += 1
+                damaged_in_a_row += 1
+                if damaged_in_a_row == _MOST_DAMAGED_IN_A_ROW:
+                    raise
 
     def _offer(self, frame: av.VideoFrame) -> bool:
         """Put a frame where it is taken from; False when nobody takes any more."""

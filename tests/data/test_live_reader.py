@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pytest
 
@@ -13,7 +17,7 @@ from segpp_deploy.data.live_source import Drop, LiveSource, parse_source_name
 from segpp_deploy.data.places import Uri
 from segpp_deploy.data.video_writer import open_video_writer
 from segpp_deploy.errors import SegppError
-from tests.support.live_streams import free_port, serve_folder, stream_pictures
+from tests.support.live_streams import free_port, serve_folder, serve_parts, stream_pictures
 
 FRAMES = 12
 
@@ -67,6 +71,60 @@ def test_a_source_that_comes_back_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     assert count.reconnects == 1
     assert later.arrived_s > first.arrived_s
     assert later.rgb.shape == (32, 64, 3)
+
+
+class CountedPackets:
+    """A container that counts what it gave."""
+
+    def __init__(self, container: Any) -> None:
+        self._container = container
+        self.streams = container.streams
+        self.given = 0
+
+    def demux(self, stream: Any) -> Iterator[Any]:
+        for packet in self._container.demux(stream):
+            self.given += 1
+            yield packet
+
+
+@pytest.mark.parametrize(("drop", "packets"), [(Drop.LATEST, 1), (Drop.NONE, 2)])
+def test_the_decoder_holds_nothing_back(drop: Drop, packets: int, tmp_path: Path) -> None:
+    path = tmp_path / "steps.mkv"
+    with av.open(path, "w") as written:
+        stream = written.add_stream("mpeg2video", rate=25, width=64, height=32, pix_fmt="yuv420p")
+        for number in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 64, 3), 20 * number, np.uint8), "rgb24")
+            written.mux(stream.encode(frame))
+        written.mux(stream.encode(None))
+    with av.open(path) as container:
+        counted = CountedPackets(container)
+        next(LiveReader(LiveSource("tcp://unused"), drop)._frames(counted))
+    assert counted.given == packets
+
+
+def jpeg(brightness: int) -> bytes:
+    _, content = cv2.imencode(".jpg", np.full((32, 64, 3), brightness, np.uint8))
+    return content.tobytes()
+
+
+def test_a_damaged_frame_is_left_out() -> None:
+    """One lost packet is no reason to connect again, which takes seconds."""
+    parts = [jpeg(20 * number) for number in range(FRAMES)]
+    parts[6] = b"\xff\xd8 damaged \xff\xd9"
+    with serve_parts(parts) as address, LiveReader(LiveSource(address), Drop.NONE, patience_s=0) as reader:
+        frames = []
+        with pytest.raises(SegppError, match=f"broke off after {FRAMES - 1} frames"):
+            frames.extend(reader)
+    seen = [round(float(frame.rgb.mean()) / 20) for frame in frames]
+    assert seen == [number for number in range(FRAMES) if number != 6]
+    assert (reader.count.damaged, reader.count.reconnects) == (1, 0)
+
+
+def test_a_source_that_is_only_damaged_is_refused() -> None:
+    parts = [b"\xff\xd8 damaged \xff\xd9"] * 200
+    with serve_parts(parts) as address, LiveReader(LiveSource(address)) as reader, pytest.raises(SegppError) as caught:
+        next(iter(reader))
+    assert "gives no frames" in caught.value.what
 
 
 def test_a_source_that_is_not_there_is_refused_at_once() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,10 +37,30 @@ def stream_pictures(fps: float, size_hw: tuple[int, int] = (32, 64), port: int =
             sender.join()
 
 
-@contextlib.contextmanager
-def serve_folder(folder: Path) -> Iterator[str]:
+def serve_folder(folder: Path) -> contextlib.AbstractContextManager[str]:
     """Serve the files of a folder; yields its address."""
-    with ThreadingHTTPServer((LOOPBACK, 0), partial(_QuietHandler, directory=str(folder))) as server:
+    return _serving(partial(_QuietHandler, directory=str(folder)))
+
+
+def serve_parts(parts: Sequence[bytes]) -> contextlib.AbstractContextManager[str]:
+    """Serve JPEGs, whole or damaged, one after the other and then the end; yields the stream's address."""
+
+    class Handler(_QuietHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the viewer left
+                for part in parts:
+                    head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(part)}\r\n\r\n"
+                    self.wfile.write(head.encode() + part + b"\r\n")
+
+    return _serving(Handler)
+
+
+@contextlib.contextmanager
+def _serving(handler: Callable[..., SimpleHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer((LOOPBACK, 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://{LOOPBACK}:{server.server_address[1]}/"

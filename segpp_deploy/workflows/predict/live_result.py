@@ -52,6 +52,7 @@ class LiveResult:
         rows = [
             ("frames received", str(self.count.received)),
             ("frames dropped", str(self.count.dropped)),
+            ("frames damaged", str(self.count.damaged)),
             ("frames looked at", str(self.looked_at)),
             ("a second", f"{rate:.2f}"),
             ("reconnects", str(self.count.reconnects)),
