@@ -5,13 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import torch
 
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Arch, Lowering, Precision, Preset, Size, TorchDevice
+from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.runtimes.torch.operators import ATTENTION
+from segpp_deploy.runtimes.torch.program import TorchProgram
 from tests.graph.conftest import DynamicExport
 from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
@@ -47,15 +52,37 @@ def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> 
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 
-@pytest.mark.parametrize(
-    "preset", [Preset.ORIGINAL, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D]
-)
+ALL_KINDS = [Preset.ORIGINAL, Preset.HQ_REUSE, Preset.FAST_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D]
+
+
+@pytest.mark.parametrize("preset", ALL_KINDS)
 def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     openvino = require("openvino")
     path = export(model, preset, tmp_path / "m.onnx", RAGGED, batch=2).path
     pictures = smooth_pictures(RAGGED, 2).numpy()
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
+
+
+@pytest.mark.parametrize("lowering", Lowering)
+@pytest.mark.parametrize("preset", [*ALL_KINDS, Preset.DOWNSAMPLE])
+def test_agrees_in_pytorch(preset: Preset, lowering: Lowering, model: SegFormer, tmp_path: Path) -> None:
+    path = export(model, preset, tmp_path / "m.onnx", RAGGED, batch=2, lowering=lowering).path
+    pictures = smooth_pictures(RAGGED, 2)
+    program = TorchProgram(onnx.load(path), TorchDevice.CPU, Precision.FP32)
+    assert sum(step.operation == ATTENTION for step in program.steps) == sum(ARCH_SPECS[Arch.B0].depths)
+    with torch.inference_mode():
+        np.testing.assert_allclose(program.run(pictures)[0], model(pictures), atol=1e-4)
+
+
+def test_any_batch_in_pytorch(dynamic_export: DynamicExport) -> None:
+    path = dynamic_export(PRESETS[Preset.HQ]).path
+    program = TorchProgram(onnx.load(path), TorchDevice.CPU, Precision.FP32)
+    for batch in (1, 3):
+        pictures = smooth_pictures(RAGGED, batch)
+        with torch.inference_mode():
+            found = program.run(pictures)[0].numpy()
+        np.testing.assert_allclose(found, run_onnxruntime(path, pictures.numpy()), atol=1e-4)
 
 
 @needs_rtx

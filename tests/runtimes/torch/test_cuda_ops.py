@@ -50,7 +50,9 @@ def test_every_op_takes_the_kernels_on_a_gpu(library: KernelLibrary, monkeypatch
     monkeypatch.setattr(cuda_ops, "find_plugin_library", lambda kind: found)
     monkeypatch.setattr(cuda_ops, "require_gpu", lambda: SimpleNamespace(compute_capability="9.0"))
     monkeypatch.setattr(torch.library, "register_kernel", lambda op, device, call: registered.update({op: device}))
-    cuda_ops.use_cuda_kernels.cache_clear()
+    for cached in (cuda_ops.kernel_ops, cuda_ops.use_cuda_kernels):
+        cached.cache_clear()
     cuda_ops.use_cuda_kernels()
-    cuda_ops.use_cuda_kernels.cache_clear()
+    for cached in (cuda_ops.kernel_ops, cuda_ops.use_cuda_kernels):
+        cached.cache_clear()
     assert registered == {f"segpp::{op.stem}": "cuda" for op in DECLARATIONS.values()}
