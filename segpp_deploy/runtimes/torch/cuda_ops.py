@@ -7,8 +7,9 @@ import functools
 import torch
 
 from segpp_deploy import commands
+from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
-from segpp_deploy.ops.declaration import OpDeclaration
+from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.plugin_library.kernels import KernelLibrary, describe_call
 from segpp_deploy.plugin_library.library import find_plugin_library
@@ -54,6 +55,12 @@ class _Launcher:
         integers = [value for value in arguments if isinstance(value, int)]
         attributes = dict(zip(self._op.attributes, integers, strict=True))
         dtype = str(tensors[0].dtype).removeprefix("torch.")
+        if dtype not in FLOATS:
+            raise SegppError(
+                f"The kernel of {self._op.name} was given tensors of {dtype}.",
+                f"one of: {', '.join(FLOATS)}.",
+                "Keep the model in float32, and train it under torch.autocast.",
+            )
         call = describe_call(self._op, [tuple(tensor.shape) for tensor in tensors], dtype, attributes)
         outputs = tuple(
             tensors[0].new_empty(output.shape, dtype=getattr(torch, output.dtype)) for output in call.outputs
