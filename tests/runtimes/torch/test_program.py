@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx
 import onnx.parser
 import pytest
@@ -12,9 +14,13 @@ from segpp_deploy.runtimes.torch.program import REFERENCE_OPS, TorchProgram, loa
 HEAD = '<ir_version: 9, opset_import: ["" : 20, "segpp" : 1]> small '
 
 
-def make(body: str, outputs: str = "float[1, 4, 8] y", precision: Precision = Precision.FP32) -> TorchProgram:
-    """A program that takes x [1, 4, 8], with a product's weights w [8, 8] and a bias b [8]."""
+def make(
+    body: str, outputs: str = "float[1, 4, 8] y", precision: Precision = Precision.FP32, names: Sequence[str] = ()
+) -> TorchProgram:
+    """A program that takes x [1, 4, 8], with weights w [8, 8] and a bias b [8], of nodes with these names."""
     model = onnx.parser.parse_model(f"{HEAD} (float[1, 4, 8] x) => ({outputs}) {{ {body} }}")
+    for node, name in zip(model.graph.node, names, strict=False):
+        node.name = name
     for name, shape in (("w", (8, 8)), ("b", (8,))):
         values = torch.rand(shape, generator=torch.Generator().manual_seed(1)).numpy()
         model.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
@@ -129,13 +135,12 @@ def test_an_optional_input_that_is_missing_is_none() -> None:
 
 
 def test_bfloat16_is_for_the_encoders_products() -> None:
-    body = """
-        [{layer}] one = MatMul (x, w)
-        [stages.0.layers.0.norm2/n] two = LayerNormalization (one, b)
-        [{layer}] y = MatMul (two, w)
-    """
-    in_encoder = make(body.format(layer="encoder.stages.0.layers.0.attention.query/n"), precision=Precision.BF16)
-    in_head = make(body.format(layer="head.predict/n"), precision=Precision.BF16)
+    body = "one = MatMul (x, w) two = LayerNormalization (one, b) y = MatMul (two, w)"
+    layer = "encoder.stages.0.layers.0"
+    in_encoder, in_head = (
+        make(body, precision=Precision.BF16, names=(f"{product}/n", f"{layer}.norm2/n", f"{product}/n"))
+        for product in (f"{layer}.attention.query", "head.predict")
+    )
     assert [step.dtype for step in in_encoder.steps] == [torch.bfloat16, torch.float32, torch.bfloat16]
     assert {step.dtype for step in in_head.steps} == {torch.float32}
     exact, rounded = in_head.run(X)[0], in_encoder.run(X)[0]
