@@ -7,10 +7,10 @@ import torch
 _DEVICES = ("cpu", "cuda")
 
 
-def compute_in_float32(op: torch.library.CustomOpDef) -> None:
+def compute_in_float32(stem: str) -> None:
     """Let an op compute in float32 under `torch.autocast`, whatever type its inputs have there.
 
     Which tokens merge is decided in float32, and the kernels take float32 and float16 only.
     """
     for device in _DEVICES:
-        op.register_autocast(device, torch.float32)
+        torch.library.register_autocast(f"segpp::{stem}", device, torch.float32)

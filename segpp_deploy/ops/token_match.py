@@ -85,4 +85,4 @@ def _(tokens: torch.Tensor, grid_h: int, grid_w: int, stride_y: int, stride_x: i
     return tokens.new_empty(tokens.shape[:2], dtype=torch.int32)
 
 
-compute_in_float32(token_match)
+compute_in_float32("token_match")

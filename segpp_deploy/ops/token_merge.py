@@ -65,4 +65,4 @@ def share_gradient(ctx: Any, gradient: torch.Tensor, *_: torch.Tensor) -> tuple[
 
 
 token_merge.register_autograd(share_gradient, setup_context=keep_map)
-compute_in_float32(token_merge)
+compute_in_float32("token_merge")

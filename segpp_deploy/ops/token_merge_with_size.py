@@ -54,4 +54,4 @@ def _(tokens: torch.Tensor, row_of_token: torch.Tensor, num_rows: int) -> tuple[
 
 
 token_merge_with_size.register_autograd(share_gradient, setup_context=keep_map)  # sizes depend on no value of a token
-compute_in_float32(token_merge_with_size)
+compute_in_float32("token_merge_with_size")

@@ -63,4 +63,4 @@ def _sum_gradients(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None
 
 
 token_unmerge.register_autograd(_sum_gradients, setup_context=_keep_map)
-compute_in_float32(token_unmerge)
+compute_in_float32("token_unmerge")

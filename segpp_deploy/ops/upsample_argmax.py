@@ -47,4 +47,4 @@ def _(logits: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return logits.new_empty(logits.shape[0], height, width, dtype=torch.uint8)
 
 
-compute_in_float32(upsample_argmax)
+compute_in_float32("upsample_argmax")

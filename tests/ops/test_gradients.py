@@ -67,9 +67,10 @@ def unmerge_onto(tokens: torch.Tensor, plain: bool) -> torch.Tensor:
 def test_gradients_are_those_of_the_reference(function: Merging, dtype: torch.dtype) -> None:
     found = []
     for plain in (False, True):
-        tokens = TOKENS.to(dtype).requires_grad_()
+        tokens = TOKENS.clone().to(dtype).requires_grad_()
         output = function(tokens, plain)
         (output.float() * random(*output.shape, seed=1)).sum().backward()
+        assert tokens.grad is not None
         found.append(tokens.grad)
     tolerance = 1e-5 if dtype is torch.float32 else 5e-3
     torch.testing.assert_close(*found, rtol=tolerance, atol=tolerance)
@@ -94,12 +95,14 @@ def test_a_model_learns_through_merging(preset: Preset, monkeypatch: pytest.Monk
         return [weight.grad.clone() for weight in model.encoder.parameters() if weight.grad is not None]
 
     found = gradients()
-    for op in OPS.values():
-        monkeypatch.setattr(merging, op._name.partition("::")[2], op._init_fn)
+    for name, op in OPS.items():
+        monkeypatch.setattr(merging, DECLARATIONS[name].stem, op._init_fn)
     expected = gradients()
     assert len(found) == len(expected) > 100
     for mine, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
+        assert (
+            mine - other
+        ).abs().max() <= 1e-4 * other.abs().max() + 1e-6  # a key's bias has none: softmax is blind to it
 
 
 def test_mixed_precision_matches_and_merges_in_float32() -> None:

@@ -151,9 +151,8 @@ def _slice(
 
 def _split(attributes: Attributes, values: torch.Tensor, sizes: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
     axis = attributes.get("axis", 0)
-    if sizes is None:
-        return values.split(math.ceil(values.shape[axis] / attributes["num_outputs"]), axis)
-    return values.split(_numbers(sizes), axis)
+    even = math.ceil(values.shape[axis] / attributes.get("num_outputs", 1))
+    return tuple(torch.split(values, even if sizes is None else _numbers(sizes), axis))
 
 
 def _pad(
@@ -191,8 +190,9 @@ def _gather_nd(attributes: Attributes, values: torch.Tensor, index: torch.Tensor
         case 0:
             return values[places]
         case 1:
-            images = torch.arange(len(values), device=values.device)
-            return values[(images.reshape(-1, *[1] * (index.dim() - 2)), *places)]
+            images = torch.arange(len(values), device=values.device).reshape(-1, *[1] * (index.dim() - 2))
+            within = (images, *places)
+            return values[within]
         case depth:
             raise refuse(f"gathering below {depth} axes")
 
@@ -246,8 +246,8 @@ def _gemm(
     attributes: Attributes, one: torch.Tensor, other: torch.Tensor, added: torch.Tensor | None = None
 ) -> torch.Tensor:
     one, other = one.T if attributes.get("transA", 0) else one, other.T if attributes.get("transB", 0) else other
-    product = attributes.get("alpha", 1.0) * (one @ other)
-    return product if added is None else product + attributes.get("beta", 1.0) * added
+    product = (one @ other) * float(attributes.get("alpha", 1.0))
+    return product if added is None else product + added * float(attributes.get("beta", 1.0))
 
 
 def _layer_norm(
