@@ -88,7 +88,7 @@ def choose_target(devices: Sequence[DeviceKind] | None = None) -> TargetChoice:
                 faster = faster or f"{info.name} is faster as a rule, but: {error.what} To get it: {error.fix}"
                 continue
             return TargetChoice(info.name, f"as a rule the fastest on an {device} of those that work here.", faster)
-    return TargetChoice(TargetName.CPU, "the one that runs anywhere; no target works here.", faster)
+    return TargetChoice(TargetName.CPU, "the one that runs anywhere; none that may be taken works here.", faster)
 
 
 def resolve_auto(name: TargetName) -> TargetName:
