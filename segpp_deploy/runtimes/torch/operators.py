@@ -239,7 +239,8 @@ def _sum(values: torch.Tensor, dim: list[int], keepdim: bool) -> torch.Tensor:
 
 
 def _norm(values: torch.Tensor, dim: list[int], keepdim: bool) -> torch.Tensor:
-    return torch.linalg.vector_norm(values, 2, dim, keepdim)
+    norm: torch.Tensor = torch.linalg.vector_norm(values, 2, dim, keepdim)
+    return norm
 
 
 def _gemm(
