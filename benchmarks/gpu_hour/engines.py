@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.arguments import make_parser
 from benchmarks.recording import Row
-from segpp_deploy.config import Lowering, Precision, Preset, Size, TorchDevice, parse_size
+from segpp_deploy.config import Int8Layers, Lowering, Precision, Preset, Size, TorchDevice, parse_size
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.runtimes.names import TargetName
@@ -68,7 +68,7 @@ def _build(
 ) -> Path:
     graph = _export(folder, mode, size, lowering)
     calibration = RangesFile(_calibrate(folder, mode, size)) if precision is Precision.INT8 else None
-    options = BuildOptions(target, precision, calibration=calibration)
+    options = BuildOptions(target, precision, calibration=calibration, int8_layers=Int8Layers.ALL)
     return run_build(graph, folder / f"{mode}-{lowering}-{target}-{precision}.engine", options).path
 
 
