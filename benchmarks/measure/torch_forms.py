@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def measure(mode: Preset, size: Size, rounds: int) -> Row:
     module = Deployable.behind(graph.metadata, model).eval()
     program = TorchProgram(graph.model, TorchDevice.CPU, Precision.FP32)
     image = torch.from_numpy(noise_images(graph.metadata))
-    forms = {ENGINE: program.run, MODULE: module, COMPILED: torch.compile(module)}
+    forms: dict[str, Callable[[torch.Tensor], object]] = {
+        ENGINE: program.run,
+        MODULE: module,
+        COMPILED: torch.compile(module),
+    }
     with torch.inference_mode():
         timed = measure_interleaved({name: partial(form, image) for name, form in forms.items()}, rounds, warmup=3)
     return {
