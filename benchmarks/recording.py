@@ -25,9 +25,9 @@ def record(name: str, results: dict[str, Any]) -> Path:
     """Write `results/NAME.json` whole and return its path."""
     document = {
         "command": _command(),
-        "measured": _now(),
-        "commit": _commit(),
-        "environment": _environment(),
+        "measured": time_here(),
+        "commit": commit_here(),
+        "environment": environment_here(),
         **results,
     }
     path = RESULTS / f"{name}.json"
@@ -45,8 +45,8 @@ def record_rows(
     `facts` are dropped, and so are those of another machine or of other versions, unless `of_any_machine`: times do
     not stand beside those of another machine, but accuracies do. The rows stand in the order of their keys.
     """
-    here = _environment()
-    stamped = [{**row, "measured": _now(), "commit": _commit()} for row in rows]
+    here = environment_here()
+    stamped = [{**row, "measured": time_here(), "commit": commit_here()} for row in rows]
     merged = {key(row): (machine, row) for machine, row in _read(name, facts) if of_any_machine or machine == here}
     merged |= {key(row): (here, row) for row in stamped}
     others: list[Document] = []
@@ -61,7 +61,7 @@ def record_rows(
 
 def recorded_rows(name: str, facts: dict[str, Any]) -> list[Row]:
     """Return the rows of `results/NAME.json` that were measured on this machine and under these facts."""
-    here = _environment()
+    here = environment_here()
     return [row for machine, row in _read(name, facts) if machine == here]
 
 
@@ -85,7 +85,7 @@ def _read(name: str, facts: dict[str, Any]) -> list[tuple[Document, Row]]:
     return [(machine, row) for machine, rows in machines_of(earlier) for row in rows]
 
 
-def _environment() -> Document:
+def environment_here() -> Document:
     """Return this machine and its packages as they are read back."""
     described: Document = json.loads(json.dumps(dataclasses.asdict(describe_environment())))
     return described
@@ -98,11 +98,12 @@ def _command() -> str:
     return " ".join(["python -m", name, *sys.argv[1:]])
 
 
-def _now() -> str:
+def time_here() -> str:
+    """Return the time, to the minute."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _commit() -> str:
+def commit_here() -> str:
     """Return the commit, marked where the code that is measured differs from it."""
     changed = _git("diff", "--quiet", "HEAD", "--", *MEASURED).returncode
     return _git("rev-parse", "--short", "HEAD").stdout.strip() + ("+changes" if changed else "")

@@ -28,6 +28,7 @@ from segpp_deploy.config import (
     Preset,
     Size,
     TaskName,
+    TorchDevice,
     parse_choice,
     parse_precision,
     parse_size,
@@ -253,6 +254,7 @@ def evaluate(
     layers: int = 0,
     also: Sequence[AnyPath] = (),
     ray: str | None = None,
+    device: TorchDevice | str = TorchDevice.CPU,
     progress: Progress = no_progress,
 ) -> ValidateResult:
     """Measure an engine's accuracy, and how closely it follows a reference.
@@ -271,6 +273,7 @@ def evaluate(
         layers: compare every tensor with PyTorch's on so many samples; 0: do not.
         also: engines of the same model for other input sizes; each picture goes to the one whose shape it has.
         ray: the address of a Ray cluster that does it, or "local"; None: this process does.
+        device: where the PyTorch model computes.
         progress: told about each batch.
     """
     from segpp_deploy.workflows.validate.options import NO_RECORDS, Against, ValidateOptions, parse_against
@@ -290,6 +293,7 @@ def evaluate(
         layers=layers,
         also=tuple(map(Path, also)),
         ray=ray,
+        device=_member(TorchDevice, device),
     )
     return run_validate(options, progress)
 

@@ -159,6 +159,13 @@ class Precision(Choice):
     INT8 = "int8"
 
 
+class TorchDevice(Choice):
+    """Where PyTorch computes."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class Automatic(Choice):
     """What an option takes beside its own values: the program chooses, and says what and why."""
 

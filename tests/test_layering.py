@@ -57,8 +57,8 @@ EDGES: dict[str, str] = {
     "runtimes/onnxruntime tasks",
     "tuning": "data/datasets engine evaluation graph graph/exporting graph/precision runtimes tasks/protocol "
     "tuning/calibration",
-    "tuning/search": "data/datasets evaluation graph graph/exporting graph/precision model plugin_library runtimes "
-    "tasks/protocol tuning tuning/calibration",
+    "tuning/search": "data/datasets evaluation graph graph/exporting graph/precision model runtimes tasks/protocol "
+    "tuning tuning/calibration",
     # engines in the files of other stacks
     "packaging": "engine graph plugin_library runtimes",
     "packaging/cpp": "engine packaging runtimes",
@@ -71,8 +71,8 @@ EDGES: dict[str, str] = {
     "report": "model tasks/protocol",
     "workflows": "engine graph graph/precision report tuning/calibration",
     "workflows/bench": "data data/scenes engine evaluation hardware report runtimes",
-    "workflows/build_engine": "data engine graph graph/precision plugin_library report runtimes tasks tuning "
-    "tuning/calibration workflows",
+    "workflows/build_engine": "data engine graph graph/precision report runtimes tasks tuning tuning/calibration "
+    "workflows",
     "workflows/export": "graph/exporting model model/weights report tasks tasks/protocol",
     "workflows/compare": "data data/datasets data/geometry engine evaluation graph graph/exporting graph/precision "
     "model model/weights report runtimes runtimes/torch tasks tasks/protocol tuning tuning/calibration tuning/search "

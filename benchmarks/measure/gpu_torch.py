@@ -5,6 +5,9 @@ recorded once as a CUDA graph and replayed in turns with the others, so that nei
 published form is also timed as it is launched from Python.
 
     python -m benchmarks.measure.gpu_torch --arch b0 --size 1024x1024
+    python -m benchmarks.measure.gpu_torch --arch b0 --size 64x64 --emulated
+
+`--emulated` lets a CPU stand in for the GPU, in float32 and without graphs: whether the script runs, not how fast.
 
 | form | |
 | :--- | :--- |
@@ -28,7 +31,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from benchmarks.arguments import parse_parts
+from benchmarks.arguments import add_parts, make_parser
+from benchmarks.gpu_hour.stopwatch import CpuStopwatch, GpuStopwatch
 from segpp_deploy.config import Arch, Normalization, Preset, Size, parse_size
 from segpp_deploy.model import encoder, merging
 from segpp_deploy.model.folding import fold_model
@@ -48,8 +52,6 @@ MODES = (
 )
 SIZES = ("512x512", "1024x1024", "1024x2048")
 NUM_CLASSES = 19
-ROUNDS = 15
-LEAST_TURN_MS = 20.0
 
 PUBLISHED, FROM_PYTHON, KERNELS = "published", "published, from Python", "kernels"
 
@@ -80,29 +82,44 @@ class Network(nn.Module):
 
 def main() -> int:
     """Measure and print one JSON document per architecture and size."""
-    arguments = parse_parts(__doc__, arch=(Arch.B0, Arch.B2, Arch.B5), size=SIZES)
-    use_cuda_kernels()
+    parser = make_parser(__doc__)
+    add_parts(parser, arch=(Arch.B0, Arch.B2, Arch.B5))
+    parser.add_argument("--size", nargs="+", type=parse_size, default=list(map(parse_size, SIZES)))
+    parser.add_argument("--emulated", action="store_true")
+    arguments = parser.parse_args()
+    stopwatch = CpuStopwatch() if arguments.emulated else GpuStopwatch()
+    if not arguments.emulated:
+        use_cuda_kernels()
     for arch in map(Arch, arguments.arch):
-        for size in map(parse_size, arguments.size):
-            print(json.dumps({"rows": measure(arch, size)}), flush=True)
+        for size in arguments.size:
+            print(json.dumps({"rows": measure(arch, size, stopwatch)}), flush=True)
     return 0
 
 
-def measure(arch: Arch, size: Size) -> list[Row]:
+def measure(arch: Arch, size: Size, stopwatch: CpuStopwatch | GpuStopwatch) -> list[Row]:
     """Return the times of every form and mode at one size, measured in turns."""
     torch.manual_seed(0)
     model = build_segformer(ModelSpec(arch, NUM_CLASSES))
-    image = torch.randint(0, 256, (1, *size.hw, 3), dtype=torch.uint8, device="cuda")
+    image = torch.randint(0, 256, (1, *size.hw, 3), dtype=torch.uint8, device=stopwatch.device)
     runs: dict[tuple[str, Preset], Run] = {}
     labels: dict[tuple[str, Preset], torch.Tensor] = {}
-    published = _on_gpu(Network(model, resize_and_compare))
-    kernels = _on_gpu(Network(fold_model(model), upsample_argmax))
+
+    def place(network: Network) -> Network:
+        return network.eval().to(stopwatch.device, stopwatch.dtype)
+
+    def record(network: Network, mode: Preset) -> tuple[Run, torch.Tensor]:
+        network.model.plan = PRESETS[mode]
+        with torch.inference_mode():
+            return stopwatch.capture(lambda: network(image))
+
+    published = place(Network(model, resize_and_compare))
+    kernels = place(Network(fold_model(model), upsample_argmax))
     for mode in MODES:
         with published_merging():
-            runs[PUBLISHED, mode], labels[PUBLISHED, mode] = _capture(published, mode, image)
+            runs[PUBLISHED, mode], labels[PUBLISHED, mode] = record(published, mode)
         runs[FROM_PYTHON, mode] = _call(published, mode, image)
         with fused_attention():
-            runs[KERNELS, mode], labels[KERNELS, mode] = _capture(kernels, mode, image)
+            runs[KERNELS, mode], labels[KERNELS, mode] = record(kernels, mode)
     return [
         {
             "arch": str(arch),
@@ -113,7 +130,7 @@ def measure(arch: Arch, size: Size) -> list[Row]:
             "best_ms": min(times),
             "agreement": float((labels[KERNELS, mode] == labels[PUBLISHED, mode]).float().mean()),
         }
-        for (form, mode), times in time_in_turns(runs).items()
+        for (form, mode), times in time_in_turns(runs, stopwatch).items()
     ]
 
 
@@ -175,10 +192,6 @@ def published_merging() -> Iterator[None]:
         yield
 
 
-def _on_gpu(network: Network) -> Network:
-    return network.eval().to("cuda", torch.float16)
-
-
 def _call(network: Network, mode: Preset, image: torch.Tensor) -> Run:
     def run() -> None:
         network.model.plan = PRESETS[mode]
@@ -188,42 +201,16 @@ def _call(network: Network, mode: Preset, image: torch.Tensor) -> Run:
     return run
 
 
-def _capture(network: Network, mode: Preset, image: torch.Tensor) -> tuple[Run, torch.Tensor]:
-    """Record the network as a CUDA graph; return what replays it, and its labels."""
-    network.model.plan = PRESETS[mode]
-    with torch.inference_mode():
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(2):
-                network(image)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            labels = network(image)
-        graph.replay()
-        torch.cuda.synchronize()
-        return graph.replay, labels
-
-
-def time_in_turns(runs: dict[tuple[str, Preset], Run]) -> dict[tuple[str, Preset], list[float]]:
+def time_in_turns(
+    runs: dict[tuple[str, Preset], Run], stopwatch: CpuStopwatch | GpuStopwatch
+) -> dict[tuple[str, Preset], list[float]]:
     """Return the milliseconds of one run in every round."""
-    counts = {key: max(1, int(LEAST_TURN_MS / _time(run, 2))) for key, run in runs.items()}
+    counts = {key: max(1, int(stopwatch.least_turn_ms / stopwatch.time(run, 2))) for key, run in runs.items()}
     times: dict[tuple[str, Preset], list[float]] = {key: [] for key in runs}
-    for _ in range(ROUNDS):
+    for _ in range(stopwatch.rounds):
         for key, run in runs.items():
-            times[key].append(_time(run, counts[key]))
+            times[key].append(stopwatch.time(run, counts[key]))
     return times
-
-
-def _time(run: Run, count: int) -> float:
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    for _ in range(count):
-        run()
-    end.record()
-    torch.cuda.synchronize()
-    return float(start.elapsed_time(end)) / count
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from segpp_deploy.cli.options import (
     RayOption,
     parse_inference,
 )
-from segpp_deploy.config import MAX_FAILURES
+from segpp_deploy.config import MAX_FAILURES, TorchDevice, parse_choice
 
 
 def validate(
@@ -35,6 +35,9 @@ def validate(
         str, typer.Option(metavar="torch|none|ENGINE", help="What to compare with, on the same images.")
     ] = "torch",
     checkpoint: CheckpointOption = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="|".join(TorchDevice), help="Where the PyTorch model computes.")
+    ] = "cpu",
     max_failures: Annotated[
         int, typer.Option("--max-failures", metavar="N", help="Go on without at most N pictures that cannot be read.")
     ] = MAX_FAILURES,
@@ -82,6 +85,7 @@ def validate(
         records=RecordOptions(per_image, worst, confusion, labels),
         layers=layers,
         ray=ray,
+        device=parse_choice(TorchDevice, device, "device"),
     )
     output = Output(json, quiet)
     with output.progress() as progress:

@@ -14,7 +14,7 @@ from segpp_deploy.files import sha256_of
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.runtimes.registry import open_target
 from segpp_deploy.runtimes.session import ProfiledSession, SessionOptions
-from segpp_deploy.runtimes.target import RuntimeFacts, Target
+from segpp_deploy.runtimes.target import Payload, RuntimeFacts, Target
 
 _HASH_DIGITS = 12  # enough to tell two libraries apart
 
@@ -139,7 +139,8 @@ def check_runtime(engine: Path, manifest: Manifest, present: RuntimeFacts, rebui
     if differences:
         advice = "Build it again: " + rebuild
         if manifest.runtime.plugin_sha256 and not present.plugin_sha256:
-            advice = "Build the plugins: " + commands.build_plugins() + ". " + advice
+            alone = manifest.payload is Payload.ONNX  # what computes custom nodes of ONNX are the kernels
+            advice = "Build the plugins: " + commands.build_plugins(kernels=alone) + ". " + advice
         raise SegppError(
             f"{engine} was built for another runtime: {present.name} {'; '.join(differences)}.",
             manifest.needs,

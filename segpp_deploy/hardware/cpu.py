@@ -15,6 +15,7 @@ MAX_THREADS = 1024
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _BYTE_PRODUCT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
+_BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})  # the last one is Arm's
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -84,6 +85,21 @@ def names_byte_products(cpu_info: str) -> bool:
         (True, False)
     """
     return not _BYTE_PRODUCT_FLAGS.isdisjoint(cpu_flags(cpu_info))
+
+
+def has_bfloat16_products() -> bool:
+    """Whether the CPU multiplies in bfloat16; unknown counts as no."""
+    return names_bfloat16_products(_read(_CPU_INFO))
+
+
+def names_bfloat16_products(cpu_info: str) -> bool:
+    """Whether the text of /proc/cpuinfo names products of bfloat16.
+
+    Example:
+        >>> names_bfloat16_products("flags : avx2 amx_bf16"), names_bfloat16_products("flags : avx2 avx512_vnni")
+        (True, False)
+    """
+    return not _BFLOAT16_FLAGS.isdisjoint(cpu_flags(cpu_info))
 
 
 def is_avx2_widest() -> bool:

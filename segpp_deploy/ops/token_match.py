@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from segpp_deploy.ops.autocast import compute_in_float32
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
 
 NORM_EPSILON = 1e-12
@@ -82,3 +83,6 @@ def token_match(
 @token_match.register_fake
 def _(tokens: torch.Tensor, grid_h: int, grid_w: int, stride_y: int, stride_x: int, num_removed: int) -> torch.Tensor:
     return tokens.new_empty(tokens.shape[:2], dtype=torch.int32)
+
+
+compute_in_float32("token_match")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from segpp_deploy.ops.autocast import compute_in_float32
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
-from segpp_deploy.ops.token_merge import token_merge
+from segpp_deploy.ops.token_merge import count_tokens, keep_map, share_gradient, token_merge
 
 TOKEN_MERGE_WITH_SIZE = OpDeclaration(
     name="TokenMergeWithSize",
@@ -43,12 +44,14 @@ def token_merge_with_size(
         >>> merged.flatten().tolist(), log_size.exp().tolist()
         ([2.0, 5.0], [[2.0, 1.0]])
     """
-    count = torch.zeros(tokens.shape[0], num_rows, dtype=torch.float32, device=tokens.device)
-    count.scatter_add_(1, row_of_token.long(), torch.ones_like(row_of_token, dtype=torch.float32))
-    return token_merge(tokens, row_of_token, num_rows), count.log()
+    return token_merge(tokens, row_of_token, num_rows), count_tokens(row_of_token, num_rows).log()
 
 
 @token_merge_with_size.register_fake
 def _(tokens: torch.Tensor, row_of_token: torch.Tensor, num_rows: int) -> tuple[torch.Tensor, torch.Tensor]:
     batch, _, channels = tokens.shape
     return tokens.new_empty(batch, num_rows, channels), tokens.new_empty(batch, num_rows, dtype=torch.float32)
+
+
+token_merge_with_size.register_autograd(share_gradient, setup_context=keep_map)  # sizes depend on no value of a token
+compute_in_float32("token_merge_with_size")

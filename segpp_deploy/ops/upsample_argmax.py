@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from segpp_deploy.ops.autocast import compute_in_float32
 from segpp_deploy.ops.declaration import FLOATS, OpDeclaration, Tensor
 
 MAX_CLASSES = 255
@@ -44,3 +45,6 @@ def upsample_argmax(logits: torch.Tensor, height: int, width: int) -> torch.Tens
 @upsample_argmax.register_fake
 def _(logits: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return logits.new_empty(logits.shape[0], height, width, dtype=torch.uint8)
+
+
+compute_in_float32("upsample_argmax")

@@ -21,6 +21,7 @@ class TargetName(Choice):
     CPU = "cpu", "onnxruntime.info:CPU"
     OPENVINO = "openvino", "openvino.info:OPENVINO"
     CUDA = "cuda", "onnxruntime.info:CUDA"
+    TORCH = "torch", "torch.info:TORCH"
     TENSORRT = "tensorrt", "tensorrt.info:TENSORRT"
     TENSORRT_RTX = "tensorrt-rtx", "tensorrt.info:TENSORRT_RTX"
 

@@ -69,13 +69,13 @@ class OperationGroup(Choice):
     OTHER = "merging and the rest"
 
 
-# Names as ONNX Runtime 1.2x and OpenVINO 202x use them in their profiles.
+# Names as ONNX Runtime 1.2x, OpenVINO 202x and our own programs of PyTorch use them in their profiles.
 _MEMBERS = {
     OperationGroup.PRODUCTS: (
         "Conv FusedConv QLinearConv ConvInteger MatMul FusedMatMul MatMulInteger MatMulIntegerToFloat QLinearMatMul "
         "Gemm QGemm "
         "Convolution GroupConvolution FullyConnected FullyConnectedQuantized FullyConnectedQuantizedLegacy "
-        "FullyConnectedCompressed ScaledDotProductAttention"
+        "FullyConnectedCompressed ScaledDotProductAttention Linear"
     ),
     OperationGroup.CONVERSIONS: (
         "QuantizeLinear DequantizeLinear Cast ReorderInput ReorderOutput Transpose Reshape "

@@ -10,7 +10,7 @@ from typing import Any
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.devices import DeviceKind, devices_here
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.target import Target, TargetInfo
+from segpp_deploy.runtimes.target import PluginTarget, Target, TargetInfo
 
 
 def _find(place: str) -> Any:
@@ -32,6 +32,22 @@ def open_target(name: TargetName) -> Target:
     """
     target: Target = _find(TARGETS[name].implementation)()
     return target
+
+
+def require_plugins(name: TargetName) -> None:
+    """Make sure that a target which takes plugin graphs can compute their custom nodes here.
+
+    Raises:
+        SegppError: its runtime is missing, or the library that computes them.
+    """
+    target: PluginTarget = _find(TARGETS[name].implementation)()
+    target.require_plugins()
+
+
+def contending_targets() -> tuple[TargetName, ...]:
+    """Return the targets that are tried where none is named: those that AUTO may take on a device of this machine."""
+    devices = devices_here()
+    return tuple(name for name, info in TARGETS.items() if any(device in info.auto_ranks for device in devices))
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,7 @@ def choose_target(devices: Sequence[DeviceKind] | None = None) -> TargetChoice:
                 faster = faster or f"{info.name} is faster as a rule, but: {error.what} To get it: {error.fix}"
                 continue
             return TargetChoice(info.name, f"as a rule the fastest on an {device} of those that work here.", faster)
-    return TargetChoice(TargetName.CPU, "the one that runs anywhere; no target works here.", faster)
+    return TargetChoice(TargetName.CPU, "the one that runs anywhere; none that may be taken works here.", faster)
 
 
 def resolve_auto(name: TargetName) -> TargetName:

@@ -58,7 +58,7 @@ class TargetInfo:
         description: where it runs, in a few words.
         runtime: the runtime's name as people write it.
         module: the Python module of the runtime.
-        extra: the extra of segpp-deploy that installs the runtime.
+        extra: the extra of segpp-deploy that installs the runtime; empty where segpp-deploy itself needs it.
         implementation: its `Target`, "module:class" below `segpp_deploy.runtimes`.
         payload: what its engine files hold; the tensors of ONNX can be looked at.
         lowerings: the graphs it takes, the preferred one first.
@@ -89,7 +89,7 @@ class TargetInfo:
     @property
     def install_command(self) -> str:
         """The command that installs the runtime."""
-        return f"pip install 'segpp-deploy[{self.extra}]'"
+        return f"pip install 'segpp-deploy[{self.extra}]'" if self.extra else "pip install segpp-deploy"
 
     @property
     def builds_elsewhere(self) -> bool:
@@ -196,6 +196,17 @@ class Target(Protocol):
 
         Raises:
             SegppError: the runtime cannot load it; the message names the file.
+        """
+
+
+class PluginTarget(Target, Protocol):
+    """A target that has `Lowering.PLUGIN` among its lowerings."""
+
+    def require_plugins(self) -> None:
+        """Make sure that the custom nodes of plugin graphs can be computed here.
+
+        Raises:
+            SegppError: the library that computes them was not built; with the command that builds it.
         """
 
 

@@ -30,9 +30,10 @@ from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision
 
 CPU = BuildOptions(TargetName.CPU)
 OPENVINO = BuildOptions(TargetName.OPENVINO)
+TORCH = BuildOptions(TargetName.TORCH)
 
 
-@pytest.mark.parametrize("options", [CPU, OPENVINO], ids=["cpu", "openvino"])
+@pytest.mark.parametrize("options", [CPU, OPENVINO, TORCH], ids=["cpu", "openvino", "torch"])
 @pytest.mark.parametrize("output_kind", [OutputKind.LABELS, OutputKind.LOGITS])
 @pytest.mark.parametrize("batch", [1, 2, None])
 def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, batch: int | None) -> None:
@@ -218,7 +219,7 @@ def test_output_directory(tmp_path: Path) -> None:
 def test_graphs_that_do_not_work_leave_nothing(tmp_path: Path, body: str, complaint: str) -> None:
     kind = OutputKind.LOGITS if "logits" in body else OutputKind.LABELS
     source = write_tiny(tmp_path / "a.onnx", tiny_metadata(kind), body)
-    for options in (CPU, OPENVINO):
+    for options in (CPU, OPENVINO, TORCH):
         with pytest.raises(SegppError, match=complaint):
             run_build(source, tmp_path / "a.engine", options)
         assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]

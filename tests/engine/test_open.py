@@ -18,7 +18,7 @@ from segpp_deploy.runtimes.session import SessionOptions
 from tests.engine.conftest import Build
 from tests.support.tiny_graphs import tiny_metadata
 
-TARGETS_HERE = [TargetName.CPU, TargetName.OPENVINO]
+TARGETS_HERE = [TargetName.CPU, TargetName.OPENVINO, TargetName.TORCH]
 
 
 def noise(batch: int, seed: int = 0) -> NDArray[np.uint8]:

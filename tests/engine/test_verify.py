@@ -96,7 +96,7 @@ def test_what_differs_is_named(built: BuildResult, needs: RuntimeFacts, here: di
     capabilities = ",".join(needs.compute_capabilities)
     assert f"--compute-capability {capabilities} --workspace-mib 64 -o {built.path}" in caught.value.fix
     has_no_library = "plugin_sha256" in here and here["plugin_sha256"] is None
-    assert caught.value.fix.startswith("Build the plugins: segpp-deploy plugins build. ") == has_no_library
+    assert caught.value.fix.startswith("Build the plugins: segpp-deploy plugins build --kernels. ") == has_no_library
 
 
 @pytest.mark.parametrize("capability", ["8.6", "12.0"])

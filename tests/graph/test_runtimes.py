@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
+import torch
 
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
-from segpp_deploy.config import Preset, Size
+from segpp_deploy.config import Arch, Lowering, Precision, Preset, Size, TorchDevice
+from segpp_deploy.graph.precision.half import to_fp16
+from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
+from segpp_deploy.runtimes.torch.operators import ATTENTION
+from segpp_deploy.runtimes.torch.program import TorchProgram
 from tests.graph.conftest import DynamicExport
 from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export, run_onnxruntime, smooth_pictures
 from tests.support.random_models import random_model
@@ -56,6 +63,46 @@ def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) ->
     pictures = smooth_pictures(RAGGED, 2).numpy()
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
+
+
+def exact_program(graph: onnx.ModelProto) -> TorchProgram:
+    return TorchProgram(graph, TorchDevice.CPU, Precision.FP32)
+
+
+@pytest.mark.parametrize("lowering", Lowering)
+@pytest.mark.parametrize("preset", [Preset.HQ_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D])
+def test_agrees_in_pytorch(preset: Preset, lowering: Lowering, model: SegFormer, tmp_path: Path) -> None:
+    path = export(model, preset, tmp_path / "m.onnx", RAGGED, batch=2, lowering=lowering).path
+    pictures = smooth_pictures(RAGGED, 2)
+    program = exact_program(onnx.load(path))
+    assert sum(step.operation == ATTENTION for step in program.steps) == sum(ARCH_SPECS[Arch.B0].depths)
+    with torch.inference_mode():
+        np.testing.assert_allclose(program.run(pictures)[0], model(pictures), atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP16, Precision.BF16])
+@pytest.mark.parametrize("lowering", Lowering)
+def test_types_fit_together_in_pytorch(
+    lowering: Lowering, precision: Precision, model: SegFormer, tmp_path: Path
+) -> None:
+    exported = onnx.load(export(model, Preset.FAST_PLUS, tmp_path / "m.onnx", RAGGED, batch=2, lowering=lowering).path)
+    in_half = ir.to_proto(to_fp16(ir.from_proto(exported)).model)
+    pictures = smooth_pictures(RAGGED, 2)
+    reduced = TorchProgram(in_half if precision is Precision.FP16 else exported, TorchDevice.CPU, precision)
+    assert sum(step.operation == ATTENTION for step in reduced.steps) == sum(ARCH_SPECS[Arch.B0].depths)
+    with torch.inference_mode():
+        found, exact = (one.run(pictures)[0].argmax(1) for one in (reduced, exact_program(exported)))
+    assert (found == exact).float().mean() > 0.97
+
+
+def test_any_batch_in_pytorch(dynamic_export: DynamicExport) -> None:
+    path = dynamic_export(PRESETS[Preset.HQ]).path
+    program = exact_program(onnx.load(path))
+    for batch in (1, 3):
+        pictures = smooth_pictures(RAGGED, batch)
+        with torch.inference_mode():
+            found = program.run(pictures)[0].numpy()
+        np.testing.assert_allclose(found, run_onnxruntime(path, pictures.numpy()), atol=1e-4)
 
 
 @needs_rtx

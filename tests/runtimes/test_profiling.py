@@ -8,9 +8,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from segpp_deploy.config import Precision, Preset
+from segpp_deploy.config import Precision, Preset, TorchDevice
 from segpp_deploy.engine.open import open_session
-from segpp_deploy.graph.network_parts import NetworkPart
+from segpp_deploy.graph.network_parts import NetworkPart, part_of
 from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.graph.rewrites.openvino import rewrite_for_openvino
 from segpp_deploy.runtimes.names import TargetName
@@ -22,6 +22,7 @@ from segpp_deploy.runtimes.openvino.loader import load_openvino
 from segpp_deploy.runtimes.profiling import NodeTime, OperationGroup, group_of, profile_session, summarize
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import EngineSettings
+from segpp_deploy.runtimes.torch.program import TorchProgram
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.graph.precision.conftest import GraphMaker, make_graph
@@ -48,7 +49,7 @@ def test_operations_and_parts_are_two_sums_of_the_same_time() -> None:
     assert profile.parts[NetworkPart.ATTENTION] == 2
 
 
-@pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO])
+@pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO, TargetName.TORCH])
 def test_what_computes_belongs_to_a_part(target: TargetName, make_graph: GraphMaker, tmp_path: Path) -> None:
     """Whatever a runtime fuses and calls by names of its own."""
     graph = ir.to_proto(make_graph(Preset.HQ_PLUS))
@@ -58,6 +59,10 @@ def test_what_computes_belongs_to_a_part(target: TargetName, make_graph: GraphMa
         optimized = tmp_path / onnxruntime_profile.OPTIMIZED_NAME
         parts = onnxruntime_profile.find_parts(engine, optimized)
         kinds = {node.name: node.op_type for node in onnx.load(optimized).graph.node}
+    elif target is TargetName.TORCH:
+        steps = {step.outputs[0]: step for step in TorchProgram(graph, TorchDevice.CPU, Precision.FP32).steps}
+        parts = {name: part_of(step.name) for name, step in steps.items()}
+        kinds = {name: step.operation for name, step in steps.items()}
     else:
         engine = serialize_onnx(rewrite_for_openvino(graph, Precision.FP32))
         compiled = load_openvino(engine, EngineSettings())
@@ -74,7 +79,7 @@ def test_what_computes_belongs_to_a_part(target: TargetName, make_graph: GraphMa
     assert set(parts.values()) == set(NetworkPart)
 
 
-@pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO])
+@pytest.mark.parametrize("target", [TargetName.CPU, TargetName.OPENVINO, TargetName.TORCH])
 def test_an_engine_whose_nodes_have_no_paths_has_one_part(target: TargetName, tmp_path: Path) -> None:
     engine = run_build(write_tiny(tmp_path / "tiny.onnx"), tmp_path / "tiny.engine", BuildOptions(target)).path
     profile = profile_session(open_session(engine, SessionOptions(threads=1, profile=True)), runs=2, warmup=1)

@@ -12,7 +12,7 @@ from segpp_deploy.config import Lowering
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.devices import DeviceKind
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import TARGETS, choose_target, contending_targets, open_target, resolve_auto
 from segpp_deploy.runtimes.target import TargetInfo, import_runtime
 
 
@@ -59,7 +59,15 @@ def test_cuda_needs_a_gpu_and_its_own_onnxruntime(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_name_is_its_value_and_no_more() -> None:
-    assert [str(name) for name in TargetName] == ["auto", "cpu", "openvino", "cuda", "tensorrt", "tensorrt-rtx"]
+    assert [str(name) for name in TargetName] == [
+        "auto",
+        "cpu",
+        "openvino",
+        "cuda",
+        "torch",
+        "tensorrt",
+        "tensorrt-rtx",
+    ]
     for name in TargetName:
         assert TargetName(str(name)) is pickle.loads(pickle.dumps(name)) is name
         assert json.dumps(name) == f'"{name}"'
@@ -119,7 +127,8 @@ def test_ranks_are_an_order(device: DeviceKind) -> None:
         ({"tensorrt": UsableTarget, "tensorrt-rtx": UsableTarget, "cuda": UsableTarget}, TargetName.TENSORRT),
         ({"tensorrt-rtx": UsableTarget, "cuda": UsableTarget}, TargetName.TENSORRT_RTX),
         ({"tensorrt-rtx": TargetWithoutDevice, "cuda": UsableTarget}, TargetName.CUDA),
-        ({"tensorrt-rtx": TargetWithoutDevice}, TargetName.CPU),
+        ({"tensorrt-rtx": TargetWithoutDevice, "torch": UsableTarget}, TargetName.TORCH),
+        ({"tensorrt-rtx": TargetWithoutDevice, "torch": TargetWithoutDevice}, TargetName.CPU),
     ],
 )
 def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, targets: dict[str, Any], expected: TargetName) -> None:
@@ -131,6 +140,13 @@ def test_auto_with_a_gpu(monkeypatch: pytest.MonkeyPatch, targets: dict[str, Any
     monkeypatch.setattr("segpp_deploy.hardware.devices.has_nvidia_gpu", lambda: True)
     monkeypatch.setattr("segpp_deploy.runtimes.registry.open_target", open_fake)
     assert resolve_auto(TargetName.AUTO) is expected
+
+
+def test_what_is_tried_unnamed_is_what_auto_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.devices_here", lambda: (DeviceKind.X86_CPU,))
+    assert contending_targets() == (TargetName.CPU, TargetName.OPENVINO)
+    monkeypatch.setattr("segpp_deploy.runtimes.registry.devices_here", lambda: tuple(DeviceKind))
+    assert contending_targets() == tuple(TARGETS)
 
 
 def test_facts_of_installed_runtimes() -> None:

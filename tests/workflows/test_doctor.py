@@ -52,7 +52,7 @@ def test_what_does_not_work_has_a_reason_and_a_next_step() -> None:
 
 
 def test_missing_runtimes(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("onnxruntime", "openvino"):
+    for module in ("onnxruntime", "openvino", "torch"):
         monkeypatch.setitem(sys.modules, module, None)
     result = run_doctor()
     assert not result.works

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpp_deploy.config import Inference, OutputKind, Size
+from segpp_deploy.config import Inference, OutputKind, Size, TorchDevice
 from segpp_deploy.data.images import read_labels, write_image, write_labels
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation import predictor
@@ -255,3 +255,9 @@ def test_pytorch_runs_in_the_size_of_each_engine(tmp_path: Path, monkeypatch: py
     assert result.reference is not None
     assert result.reference.to_dict()["pixel_agreement"] == 1
     assert result.evaluation.headline.value != alone.evaluation.headline.value
+
+
+def test_a_device_is_for_the_pytorch_model() -> None:
+    with pytest.raises(SegppError, match="--device cuda is for the PyTorch model") as caught:
+        ValidateOptions(Path("a.engine"), "scenes:1", against=Against.NONE, device=TorchDevice.CUDA)
+    assert caught.value.fix == "Leave --device out."

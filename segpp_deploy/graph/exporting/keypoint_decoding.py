@@ -22,7 +22,7 @@ def decode_keypoints(heatmaps: torch.Tensor, stride: int) -> torch.Tensor:
     flat = heatmaps.float().flatten(2)
     cells = height * width
     scores = flat.amax(2, keepdim=True)
-    places = torch.arange(cells)
+    places = torch.arange(cells, device=heatmaps.device)
     best = torch.where(flat == scores, places, cells).amin(2, keepdim=True).clamp(max=cells - 1)
     y = torch.div(best, width, rounding_mode="trunc")
     x = best - y * width

@@ -41,7 +41,7 @@ BACKENDS = {
     TargetName.CPU: Backend(BackendName.ONNXRUNTIME, ".onnx", on_gpu=False),
     TargetName.OPENVINO: Backend(BackendName.OPENVINO, ".onnx", on_gpu=False, joins_requests=False),
 }
-"""By target; TensorRT-RTX has none."""
+"""By target; TensorRT-RTX and PyTorch have none."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu, find_gpu, require_gpu
+from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.session import SessionOptions
@@ -41,6 +42,10 @@ class TensorRtTarget:
     def require_device(self) -> None:
         """Make sure that there is a GPU."""
         require_gpu()
+
+    def require_plugins(self) -> None:
+        """Make sure that the plugins were built."""
+        find_plugin_library()
 
     def usable_precisions(self) -> tuple[Precision, ...]:
         """Return the precisions of the graphs it builds."""

@@ -7,17 +7,19 @@ import functools
 import torch
 
 from segpp_deploy import commands
+from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
-from segpp_deploy.ops.declaration import OpDeclaration
+from segpp_deploy.ops.declaration import FLOATS, OpDeclaration
 from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.plugin_library.kernels import KernelLibrary, describe_call
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.plugin_library.sources import LibraryKind
+from segpp_deploy.runtimes.torch.program import CustomOps
 
 
 @functools.cache
-def use_cuda_kernels() -> None:
-    """Let the custom ops take our kernels wherever a tensor is on the GPU, for the rest of the process.
+def kernel_ops() -> CustomOps:
+    """Return what computes the custom nodes of a program on the GPU; PyTorch's own ops stay the reference.
 
     The kernels are queued on PyTorch's current stream, so CUDA graphs capture them.
 
@@ -27,8 +29,18 @@ def use_cuda_kernels() -> None:
     library = find_plugin_library(LibraryKind.KERNELS)
     library.require_runs_on(require_gpu().compute_capability)
     kernels = KernelLibrary(library.path, commands.build_plugins(kernels=True))
-    for op in DECLARATIONS.values():
-        torch.library.register_kernel(f"segpp::{op.stem}", "cuda", _Launcher(kernels, op))
+    return {name: _Launcher(kernels, op) for name, op in DECLARATIONS.items()}
+
+
+@functools.cache
+def use_cuda_kernels() -> None:
+    """Let PyTorch's custom ops take our kernels wherever a tensor is on the GPU, for the rest of the process.
+
+    Raises:
+        SegppError: as `kernel_ops`.
+    """
+    for name, launch in kernel_ops().items():
+        torch.library.register_kernel(f"segpp::{DECLARATIONS[name].stem}", "cuda", launch)
 
 
 class _Launcher:
@@ -43,6 +55,12 @@ class _Launcher:
         integers = [value for value in arguments if isinstance(value, int)]
         attributes = dict(zip(self._op.attributes, integers, strict=True))
         dtype = str(tensors[0].dtype).removeprefix("torch.")
+        if dtype not in FLOATS:
+            raise SegppError(
+                f"The kernel of {self._op.name} was given tensors of {dtype}.",
+                f"one of: {', '.join(FLOATS)}.",
+                "Keep the model in float32, and train it under torch.autocast.",
+            )
         call = describe_call(self._op, [tuple(tensor.shape) for tensor in tensors], dtype, attributes)
         outputs = tuple(
             tensors[0].new_empty(output.shape, dtype=getattr(torch, output.dtype)) for output in call.outputs

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segpp_deploy.config import TorchDevice
 from segpp_deploy.graph.contract import output_specs
 from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.runtimes.session import require_images
+from segpp_deploy.runtimes.torch.device import forbid_tf32, require_cuda
 
 
 class TorchSession:
@@ -21,11 +23,19 @@ class TorchSession:
     Args:
         model: as trained, float32, in eval mode, with the plan of the file.
         metadata: of the exported file.
+        device: where it computes; sums come in another order on a GPU, which TF32 does not round there.
+
+    Raises:
+        SegppError: PyTorch can use no GPU.
     """
 
-    def __init__(self, model: SegFormer, metadata: ExportMetadata) -> None:
+    def __init__(self, model: SegFormer, metadata: ExportMetadata, device: TorchDevice = TorchDevice.CPU) -> None:
+        if device is TorchDevice.CUDA:
+            require_cuda()
+            forbid_tf32()
         self.metadata = metadata
-        self._module: Any = Deployable.behind(metadata, model).eval()
+        self._device = torch.device(str(device))
+        self._module: Any = Deployable.behind(metadata, model).eval().to(self._device)
 
     def run(self, images: NDArray[Any]) -> NDArray[Any]:
         """Compute; see `Session.run`."""
@@ -50,4 +60,4 @@ class TorchSession:
         images = require_images(images, self.metadata)
         tensor = torch.from_numpy(np.require(images, requirements=["C", "W"]))  # torch warns of read-only memory
         with torch.inference_mode():
-            return [np.asarray(output.numpy()) for output in function(tensor)]
+            return [np.asarray(output.cpu().numpy()) for output in function(tensor.to(self._device))]

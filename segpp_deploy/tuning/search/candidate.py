@@ -12,7 +12,7 @@ from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.model.arch import SPATIAL_REDUCTION, stage_grids
 from segpp_deploy.model.plan import MergePlan, StageMerge, backbone_size, resolve_stage
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import contending_targets, open_target, resolve_auto
 
 CandidateKey = tuple[tuple[StageMerge, ...], tuple[int, int], Size, "EngineKind"]
 
@@ -79,7 +79,7 @@ def usable_engines(targets: Iterable[TargetName], precisions: Iterable[Precision
     """Return what can be built and run here.
 
     Args:
-        targets: to choose from; none named: all.
+        targets: to choose from; none named: those of `contending_targets`.
         precisions: to choose from; none named: all.
 
     Raises:
@@ -87,7 +87,7 @@ def usable_engines(targets: Iterable[TargetName], precisions: Iterable[Precision
     """
     named, wanted = tuple(map(resolve_auto, targets)), frozenset(precisions) or frozenset(Precision)
     found = []
-    for name in named or TARGETS:
+    for name in named or contending_targets():
         try:
             target = open_target(name)
             target.require_device()

@@ -18,9 +18,8 @@ from segpp_deploy.graph.graph_file import GraphFile
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.model.plan import MergePlan
 from segpp_deploy.model.segformer import SegFormer
-from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS
+from segpp_deploy.runtimes.registry import TARGETS, require_plugins
 from segpp_deploy.runtimes.session import Session
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
@@ -108,11 +107,11 @@ class Workbench:
 
 
 def lowering_for(target: TargetName) -> Lowering:
-    """Return the graphs that a target runs best here: plugin nodes only where there is a library of plugins."""
+    """Return the graphs that a target runs best here: plugin nodes only where it can compute them."""
     preferred = TARGETS[target].lowerings[0]
     if preferred is Lowering.PLUGIN:
         try:
-            find_plugin_library()
+            require_plugins(target)
         except SegppError:
             return Lowering.PORTABLE
     return preferred

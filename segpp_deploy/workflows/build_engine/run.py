@@ -21,10 +21,9 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable
 from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers
-from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target
+from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target, require_plugins
 from segpp_deploy.tuning.accuracy_gate import GateResult, HeldOut
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
@@ -41,9 +40,9 @@ def run_build(
 ) -> BuildResult:
     """Build `source` (an exported ONNX file) into the one file `output` and its manifest, `output`.json.
 
-    Later commands take the path `output`, whatever its suffix. For the targets cpu, cuda and openvino it holds ONNX. It
-    is run once before it is written, where the GPU it is for is here; after a failure neither file is left, or both
-    are what they were before. fp16 and int8 are made from the float32 export on the way.
+    Later commands take the path `output`, whatever its suffix. For the targets cpu, openvino, cuda and torch it holds
+    ONNX. It is run once before it is written, where the GPU it is for is here; after a failure neither file is left, or
+    both are what they were before. fp16 and int8 are made from the float32 export on the way.
 
     Raises:
         SegppError: the graph, the target and the options do not fit together, the target is not available, the engine
@@ -237,7 +236,7 @@ def _check_request(
     require_writable(output)
     target = open_target(info.name)
     if metadata.lowering is Lowering.PLUGIN:
-        find_plugin_library()
+        require_plugins(info.name)
     if not info.builds_elsewhere:
         target.require_device()
 

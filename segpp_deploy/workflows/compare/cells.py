@@ -12,7 +12,7 @@ from segpp_deploy.graph.exporting.plain import PLAIN
 from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.plan_file import load_plan
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, open_target, resolve_auto
+from segpp_deploy.runtimes.registry import TARGETS, contending_targets, open_target, resolve_auto
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
 from segpp_deploy.workflows.compare.options import PLAIN_BASELINE, Axis, CompareOptions
 
@@ -97,7 +97,7 @@ def choose_engines(options: CompareOptions) -> tuple[EngineKind, ...]:
 
 
 def _working_targets() -> tuple[TargetName, ...]:
-    working = tuple(name for name in TARGETS if not explain_engine(EngineKind(name), is_calibrated=False))
+    working = tuple(name for name in contending_targets() if not explain_engine(EngineKind(name), is_calibrated=False))
     if not working:
         raise SegppError("No target works here.", "a runtime.", commands.doctor())
     return working

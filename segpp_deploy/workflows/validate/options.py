@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segpp_deploy import commands
-from segpp_deploy.config import MAX_FAILURES, Choice, Inference
+from segpp_deploy.config import MAX_FAILURES, Choice, Inference, TorchDevice
 from segpp_deploy.errors import SegppError
 
 if TYPE_CHECKING:
@@ -89,6 +89,10 @@ class ValidateOptions:
 
     Raises:
         SegppError: a negative number of failures, pixels or samples; or a cluster is asked for what is looked at here.
+        device: where the PyTorch model computes.
+
+    Raises:
+        SegppError: a negative number of failures, pixels or samples, or a device for no PyTorch model.
     """
 
     engine: Path
@@ -104,6 +108,7 @@ class ValidateOptions:
     also: tuple[Path, ...] = ()
     layers: int = 0
     ray: str | None = None
+    device: TorchDevice = TorchDevice.CPU
 
     def __post_init__(self) -> None:
         if self.ray and (self.layers or self.records.worst):
@@ -118,6 +123,12 @@ class ValidateOptions:
                 f"--max-failures {self.max_failures} is no number of pictures.",
                 "0 or more.",
                 commands.option("max-failures", MAX_FAILURES),
+            )
+        if self.device is not TorchDevice.CPU and self.against is not Against.TORCH:
+            raise SegppError(
+                f"{commands.option('device', self.device)} is for the PyTorch model, and there is none.",
+                commands.option("against", Against.TORCH) + ".",
+                "Leave " + commands.option("device") + " out.",
             )
         if self.layers < 0:
             raise SegppError(

@@ -41,7 +41,7 @@ def open_reference(
         from segpp_deploy.runtimes.torch.session import TorchSession
 
         model = load_model_for(metadata, options.checkpoint, options.engine)
-        sessions = [TorchSession(model, replace(metadata, size=size)) for size in predictor.sizes]
+        sessions = [TorchSession(model, replace(metadata, size=size), options.device) for size in predictor.sizes]
         return Predictor(sessions[0], options.inference, keypoints, sessions[1:])
     if copies is not None:
         reference = copies.open()

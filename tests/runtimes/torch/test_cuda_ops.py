@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from segpp_deploy.errors import SegppError
 from segpp_deploy.ops.declaration import FLOATS
 from segpp_deploy.ops.registry import DECLARATIONS
 from segpp_deploy.plugin_library.kernels import KernelLibrary
@@ -50,7 +51,15 @@ def test_every_op_takes_the_kernels_on_a_gpu(library: KernelLibrary, monkeypatch
     monkeypatch.setattr(cuda_ops, "find_plugin_library", lambda kind: found)
     monkeypatch.setattr(cuda_ops, "require_gpu", lambda: SimpleNamespace(compute_capability="9.0"))
     monkeypatch.setattr(torch.library, "register_kernel", lambda op, device, call: registered.update({op: device}))
-    cuda_ops.use_cuda_kernels.cache_clear()
+    for cached in (cuda_ops.kernel_ops, cuda_ops.use_cuda_kernels):
+        cached.cache_clear()
     cuda_ops.use_cuda_kernels()
-    cuda_ops.use_cuda_kernels.cache_clear()
+    for cached in (cuda_ops.kernel_ops, cuda_ops.use_cuda_kernels):
+        cached.cache_clear()
     assert registered == {f"segpp::{op.stem}": "cuda" for op in DECLARATIONS.values()}
+
+
+def test_types_that_no_kernel_takes_are_refused(library: KernelLibrary) -> None:
+    rows, row_of_token = torch.zeros(1, 2, 8, dtype=torch.bfloat16), torch.zeros(1, 4, dtype=torch.int32)
+    with pytest.raises(SegppError, match="TokenUnmerge was given tensors of bfloat16"):
+        _Launcher(library, DECLARATIONS["TokenUnmerge"])(rows, row_of_token, None)

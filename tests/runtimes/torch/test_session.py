@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from segpp_deploy.config import Arch, InputKind, OutputKind
+from segpp_deploy.config import Arch, InputKind, OutputKind, TorchDevice
 from segpp_deploy.errors import SegppError
 from segpp_deploy.model.segformer import ModelSpec, SegFormer, build_segformer
 from segpp_deploy.ops.upsample_argmax import upsample_argmax
@@ -53,6 +53,11 @@ def test_read_only_images_give_no_warning(model: SegFormer) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         TorchSession(model, METADATA).run(images)
+
+
+def test_a_gpu_that_is_not_here(model: SegFormer) -> None:
+    with pytest.raises(SegppError, match="finds no NVIDIA GPU that it can use"):
+        TorchSession(model, METADATA, TorchDevice.CUDA)
 
 
 def test_images_that_do_not_fit(model: SegFormer) -> None:
