@@ -27,6 +27,8 @@ from benchmarks.declared import extra_names
 from benchmarks.recording import ROOT, Row, record
 from benchmarks.section import Section, number_columns, text_columns
 from benchmarks.toolchain.throwaway import CONSTRAINTS, Throwaway
+from segpp_deploy import __version__
+from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import Table
 from segpp_deploy.versions import find_commit
 
@@ -97,7 +99,9 @@ def _version(environment: Throwaway) -> tuple[str, str]:
 def write_bill(tools: Throwaway, environment: Throwaway, wheel: Path) -> None:
     """Write an environment's bill of materials beside the wheel, checked against CycloneDX's schema."""
     words = ("--pyproject", ROOT / "pyproject.toml", "--short-PURLs", "--output-reproducible", "--validate")
-    tools.run("cyclonedx-py", "environment", *words, "-o", wheel.with_suffix(".cdx.json"), environment.python)
+    bill = json.loads(tools.run("cyclonedx-py", "environment", *words, environment.python))
+    bill["metadata"]["component"]["version"] = __version__  # which pyproject.toml takes from the package
+    write_text(wheel.with_suffix(".cdx.json"), json.dumps(bill, indent=2) + "\n")
 
 
 def resolve_extras(resolver: Throwaway, wheel: Path) -> Iterator[Row]:
@@ -106,7 +110,7 @@ def resolve_extras(resolver: Throwaway, wheel: Path) -> Iterator[Row]:
         words = ("install", "--dry-run", "--quiet", "--report", "-", "--constraint", CONSTRAINTS, f"{wheel}[{extra}]")
         done = resolver.try_run("python", "-m", "pip", *words)
         found = json.loads(done.stdout)["install"] if done.returncode == 0 else []
-        error = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "")
+        *_, error = ["", *(line.strip() for line in done.stderr.splitlines() if "error" in line.lower())]
         yield {"extra": extra, "resolved": done.returncode == 0, "packages": len(found), "error": error}
 
 
