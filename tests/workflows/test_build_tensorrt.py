@@ -111,9 +111,8 @@ def test_a_missing_plugin_library_is_said_at_once(
     small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("segpp_deploy.workflows.build_engine.run.choose_recipe", lambda *_: pytest.fail("work began"))
-    monkeypatch.setattr(
-        "segpp_deploy.workflows.build_engine.run.open_target", lambda name: None
-    )  # as if TensorRT were here
+    as_if_here = "segpp_deploy.runtimes.tensorrt.target.import_tensorrt"
+    monkeypatch.setattr(as_if_here, lambda name: None)
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "none.so"))
     options = BuildOptions(TargetName.TENSORRT, Precision.INT8, calibration=calibration)
     with pytest.raises(SegppError, match=r"none\.so"):
