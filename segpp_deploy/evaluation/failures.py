@@ -44,6 +44,15 @@ class Failures:
                 "Mend the files" + (" or set " + self.limit_option if self.limit_option else "") + ".",
             )
 
+    def merge(self, other: Failures) -> None:
+        """Take note of the files of another run, as `add` does.
+
+        Raises:
+            SegppError: as `add`.
+        """
+        for name, error in other.errors.items():
+            self.add(name, error)
+
     def sort(self, names: Iterable[str]) -> None:
         """Put the files into the order of their names, for those who came to know of them in another."""
         self.errors = {name: self.errors[name] for name in names if name in self.errors}

@@ -91,8 +91,7 @@ class PictureReport:
         self.people |= other.people
         self.taken += other.taken
         self.findings.merge(other.findings)
-        for name, error in other.failures.errors.items():
-            self.failures.add(name, error)
+        self.failures.merge(other.failures)
 
 
 class PictureWorker:

@@ -16,7 +16,7 @@ from segpp_deploy.evaluation.failures import Failures
 from segpp_deploy.fleet.engines import FleetEngines, copy_engines
 from segpp_deploy.fleet.ray_data import run_on_ray
 from segpp_deploy.progress import Progress
-from segpp_deploy.workflows.validate.judging import Judged, check_model
+from segpp_deploy.workflows.validate.judging import Judged, check_model, watch_samples
 from segpp_deploy.workflows.validate.options import Against, ValidateOptions
 from segpp_deploy.workflows.validate.records import SampleRecords, TakenRecords
 from segpp_deploy.workflows.validate.reference import open_reference
@@ -74,10 +74,7 @@ class SampleWorker:
         samples = tuple(self._work.dataset.samples[place] for place in places)
         dataset, failures = replace(self._work.dataset, samples=samples), Failures(allowed=None)
         evaluator = Evaluator[Any, Any](dataset, failures=failures, boundary_px=options.boundary_px)
-        metadata = None if reference is None else reference.metadata
-        records = SampleRecords(options.records, predictor.task, predictor.metadata, metadata, dataset)
-        if not options.records.is_empty:
-            evaluator.watch = records.take
+        records = watch_samples(options, evaluator, predictor, reference)
         before = Counter(predictor.taken)
         with collect_findings() as findings:
             judgement = evaluator.judge(predictor, reference)
@@ -118,8 +115,7 @@ def judge_on_fleet(
             records.taken.merge(part.records)
             note_all(part.findings)
             taken += part.taken
-            for name, error in part.failures.errors.items():
-                failures.add(name, error)
+            failures.merge(part.failures)
             done += part.samples
             progress(step, done, len(dataset))
     failures.sort(sample.name for sample in dataset)

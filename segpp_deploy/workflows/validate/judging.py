@@ -67,12 +67,23 @@ def judge_here(options: ValidateOptions, evaluator: Evaluator[Any, Any], opened:
     reference = open_reference(options, predictor, dataset.keypoints)
     if reference is not None:
         opened.enter_context(reference)
-    metadata = None if reference is None else reference.metadata
-    records = SampleRecords(options.records, predictor.task, predictor.metadata, metadata, dataset)
-    if not options.records.is_empty:
-        evaluator.watch = records.take
+    records = watch_samples(options, evaluator, predictor, reference)
     judgement = evaluator.judge(predictor, reference, f"Validating on {dataset.name}")
     return Judged(predictor, judgement, records, predictor.taken, predictor)
+
+
+def watch_samples(
+    options: ValidateOptions,
+    evaluator: Evaluator[Any, Any],
+    predictor: Predictor[Any],
+    reference: Predictor[Any] | None,
+) -> SampleRecords:
+    """Return the records that the evaluator fills as it judges; nothing is watched where nobody asks for any."""
+    metadata = None if reference is None else reference.metadata
+    records = SampleRecords(options.records, predictor.task, predictor.metadata, metadata, evaluator.dataset)
+    if not options.records.is_empty:
+        evaluator.watch = records.take
+    return records
 
 
 def check_model(options: ValidateOptions, evaluator: Evaluator[Any, Any], model: Model) -> None:
