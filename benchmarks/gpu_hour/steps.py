@@ -18,6 +18,7 @@ _ENGINES = (
     (TargetName.TORCH, Lowering.PLUGIN, Precision.FP16),
     (TargetName.TORCH, Lowering.PORTABLE, Precision.FP32),
     (TargetName.CUDA, Lowering.PORTABLE, Precision.FP32),
+    (TargetName.CUDA, Lowering.PORTABLE, Precision.FP16),
     (TargetName.TENSORRT, Lowering.PLUGIN, Precision.FP16),
     (TargetName.TENSORRT_RTX, Lowering.PORTABLE, Precision.FP16),
     (TargetName.TENSORRT, Lowering.PORTABLE, Precision.FP16),

@@ -8,7 +8,7 @@ import pytest
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware import nvidia_gpu
 from segpp_deploy.hardware.nvidia_gpu import NvidiaGpu, find_gpu, import_cuda, require_gpu
-from tests.runtimes.tensorrt.conftest import cuda
+from tests.runtimes.conftest import cuda
 from tests.support.fake_cuda import FakeCuda
 from tests.support.requirements import require
 

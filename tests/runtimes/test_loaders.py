@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,8 +113,9 @@ def test_cuda_does_not_fall_back_to_the_cpu_in_silence(tmp_path: Path, monkeypat
     import onnxruntime
 
     class OnTheCpu(onnxruntime.InferenceSession):  # what a session without working CUDA libraries becomes
-        def __init__(self, path: str, options: object, providers: list[str]) -> None:
-            assert providers == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        def __init__(self, path: str, options: object, providers: list[Any]) -> None:
+            (name, _), otherwise = providers
+            assert (name, otherwise) == ("CUDAExecutionProvider", "CPUExecutionProvider")
             super().__init__(path, options, providers=["CPUExecutionProvider"])
 
     runtime = SimpleNamespace(**{**vars(onnxruntime), "InferenceSession": OnTheCpu})

@@ -8,7 +8,7 @@ from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.progress import Progress
 from segpp_deploy.runtimes.onnx_engine import serialize_onnx
 from segpp_deploy.runtimes.onnxruntime.info import CPU
-from segpp_deploy.runtimes.onnxruntime.loader import Provider, onnxruntime_facts
+from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions, onnxruntime_facts
 from segpp_deploy.runtimes.onnxruntime.session import OnnxRuntimeSession
 from segpp_deploy.runtimes.session import SessionOptions
 from segpp_deploy.runtimes.target import CompiledEngine, EngineSettings, EngineSource, RuntimeFacts
@@ -18,7 +18,6 @@ class CpuTarget:
     """Makes ONNX that ONNX Runtime optimises when it loads it."""
 
     info = CPU
-    provider = Provider.CPU
 
     def __init__(self) -> None:
         self._facts = onnxruntime_facts(self.info)
@@ -50,4 +49,5 @@ class CpuTarget:
         self, source: EngineSource, metadata: ExportMetadata, settings: EngineSettings, options: SessionOptions
     ) -> OnnxRuntimeSession:
         """Load an engine; see `Target.load`."""
-        return OnnxRuntimeSession(source, metadata, settings, options, self.provider)
+        load_options = LoadOptions(threads=options.threads or settings.threads)
+        return OnnxRuntimeSession(source, metadata, load_options, options.profile)

@@ -25,6 +25,7 @@ CUDA = TargetInfo(
     runtime="ONNX Runtime with CUDA",
     module="onnxruntime",
     extra="gpu",
+    graph_precisions=(Precision.FP32, Precision.FP16),
     auto_ranks={DeviceKind.NVIDIA_GPU: 3},
     implementation="onnxruntime.cuda:CudaTarget",
     payload=Payload.ONNX,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,8 @@ class LoadOptions:
 
     Args:
         provider: what computes.
+        tf32: let a GPU round the factors of float32 products to 10 bits.
+        cuda_graph: capture the first run, and replay it; inputs and outputs are to be bound, and stay where they are.
         threads: CPU threads; None = one per physical core.
         profile_folder: write a profile there, and the graph that runs.
         in_order: compute nodes in the order of the graph. By default ONNX Runtime goes from one output after the other
@@ -46,6 +50,8 @@ class LoadOptions:
     """
 
     provider: Provider = Provider.CPU
+    tf32: bool = False
+    cuda_graph: bool = False
     threads: int | None = None
     profile_folder: Path | None = None
     in_order: bool = False
@@ -68,15 +74,26 @@ def run_onnxruntime(session: Any, image: NDArray[Any]) -> list[NDArray[Any]]:
     Raises:
         SegppError: ONNX Runtime gives up, e.g. for lack of memory.
     """
-    try:
+    with explained():
         outputs: list[NDArray[Any]] = session.run(None, {INPUT_NAME: image})
+    return outputs
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Say what ONNX Runtime says where it gives up while it runs.
+
+    Raises:
+        SegppError: it did.
+    """
+    try:
+        yield
     except Exception as error:  # the binding's exceptions have no common base of their own
         raise SegppError(
             f"ONNX Runtime failed while it ran the graph: {one_line(error)}",
             "a graph that runs, and enough memory for its activations.",
             "Use a smaller size or batch, or export the graph again.",
         ) from error
-    return outputs
 
 
 def load_onnxruntime(source: EngineSource, options: LoadOptions) -> Any:
@@ -93,9 +110,7 @@ def load_onnxruntime(source: EngineSource, options: LoadOptions) -> Any:
     _share_tight_arena()
     model = str(source) if isinstance(source, Path) else source
     try:
-        session = runtime.InferenceSession(
-            model, _session_options(runtime, options), providers=_provider_list(options.provider)
-        )
+        session = runtime.InferenceSession(model, _session_options(runtime, options), providers=_providers(options))
     except Exception as error:  # the binding's exceptions have no common base of their own
         raise SegppError(
             f"ONNX Runtime cannot load {describe_source(source)}: {one_line(error)}",
@@ -133,8 +148,15 @@ def _session_options(runtime: Any, options: LoadOptions) -> Any:
     return result
 
 
-def _provider_list(provider: Provider) -> list[str]:
-    return list(dict.fromkeys((str(provider), str(Provider.CPU))))
+def _providers(options: LoadOptions) -> list[str | tuple[str, dict[str, str]]]:
+    if options.provider is Provider.CPU:
+        return [str(Provider.CPU)]
+    cuda = {
+        "use_tf32": str(int(options.tf32)),
+        "enable_cuda_graph": str(int(options.cuda_graph)),
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+    return [(str(Provider.CUDA), cuda), str(Provider.CPU)]
 
 
 @functools.cache

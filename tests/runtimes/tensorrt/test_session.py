@@ -25,7 +25,7 @@ from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.runtimes.tensorrt.session import TensorRtSession
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
-from tests.runtimes.tensorrt.conftest import cuda
+from tests.runtimes.conftest import cuda
 from tests.runtimes.tensorrt.fake_tensorrt import FakeTensorRt
 from tests.support.fake_cuda import FakeCuda
 from tests.support.tiny_graphs import tiny_metadata, write_tiny
