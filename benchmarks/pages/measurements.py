@@ -25,6 +25,7 @@ from benchmarks.measure import (
     precision_accuracy,
     precision_portability,
     rtx_engines,
+    scaling,
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
 from benchmarks.section import Benchmark, Section, result_name
@@ -45,6 +46,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     cpu_ratios,
     openvino_forms,
     comparison,
+    scaling,
     camvid,
     parity,
     portability,
