@@ -34,14 +34,15 @@ def open_target(name: TargetName) -> Target:
     return target
 
 
-def require_plugins(name: TargetName) -> None:
-    """Make sure that a target which takes plugin graphs can compute their custom nodes here.
+def open_with_plugins(name: TargetName) -> PluginTarget:
+    """Return the implementation of a target that takes plugin graphs, if it can compute their custom nodes here.
 
     Raises:
         SegppError: its runtime is missing, or the library that computes them.
     """
     target: PluginTarget = _find(TARGETS[name].implementation)()
     target.require_plugins()
+    return target
 
 
 def contending_targets() -> tuple[TargetName, ...]:

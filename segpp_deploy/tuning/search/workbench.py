@@ -19,7 +19,7 @@ from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.model.plan import MergePlan
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, require_plugins
+from segpp_deploy.runtimes.registry import TARGETS, open_with_plugins
 from segpp_deploy.runtimes.session import Session
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.search.candidate import Candidate, EngineKind
@@ -111,7 +111,7 @@ def lowering_for(target: TargetName) -> Lowering:
     preferred = TARGETS[target].lowerings[0]
     if preferred is Lowering.PLUGIN:
         try:
-            require_plugins(target)
+            open_with_plugins(target)
         except SegppError:
             return Lowering.PORTABLE
     return preferred

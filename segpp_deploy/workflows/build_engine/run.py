@@ -23,7 +23,7 @@ from segpp_deploy.graph.graph_file import GraphFile, read_graph
 from segpp_deploy.graph.precision.recipe import REWRITTEN, PrecisionRecipe, apply_recipe, reduced_layers
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target, require_plugins
+from segpp_deploy.runtimes.registry import TARGETS, choose_target, open_target, open_with_plugins
 from segpp_deploy.tuning.accuracy_gate import GateResult, HeldOut
 from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.int8_layers import speedup_of
@@ -234,9 +234,7 @@ def _check_request(
     engine_options = EngineOptions(options.target, wanted, options.threads, options.builder)
     resolve_settings(metadata, graph.path, engine_options)
     require_writable(output)
-    target = open_target(info.name)
-    if metadata.lowering is Lowering.PLUGIN:
-        require_plugins(info.name)
+    target = (open_with_plugins if metadata.lowering is Lowering.PLUGIN else open_target)(info.name)
     if not info.builds_elsewhere:
         target.require_device()
 

@@ -14,7 +14,7 @@ from segpp_deploy.workflows.predict.pictures import PictureJob, PictureReport, P
 
 
 class PictureFleet:
-    """Offers what `PictureWorker` does, on a cluster.
+    """A `PictureRunner` on a cluster.
 
     Args:
         address: of the cluster.
@@ -38,10 +38,10 @@ class PictureFleet:
         return self._engines.sizes
 
     def run(self, jobs: Sequence[PictureJob], report: PictureReport) -> Iterator[int]:
-        """Deal with pictures; yield now and then how many of them are dealt with.
+        """Deal with pictures; see `PictureRunner.run`.
 
         Raises:
-            SegppError: as `PictureWorker.run`, or the cluster is not there.
+            SegppError: the cluster is not there, too.
         """
         open_worker = partial(_open_worker, self._engines, self._wanted)
         with closing(run_on_ray(self._address, jobs, open_worker, self._engines.needs)) as parts:

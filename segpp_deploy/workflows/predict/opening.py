@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segpp_deploy import __version__
 from segpp_deploy.engine.manifest import read_manifest
@@ -12,10 +12,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.tasks.protocol.task import AnyTask
 from segpp_deploy.workflows.predict.options import PredictOptions
-from segpp_deploy.workflows.predict.pictures import PictureWorker, Wanted
-
-if TYPE_CHECKING:
-    from segpp_deploy.workflows.predict.fleet import PictureFleet
+from segpp_deploy.workflows.predict.pictures import PictureRunner, PictureWorker, Wanted
 
 
 def open_predictor(options: PredictOptions) -> Predictor[Any]:
@@ -34,7 +31,7 @@ def open_predictor(options: PredictOptions) -> Predictor[Any]:
 
 
 @contextmanager
-def open_worker(options: PredictOptions) -> Iterator[PictureWorker | PictureFleet]:
+def open_worker(options: PredictOptions) -> Iterator[PictureRunner]:
     """Yield what looks at pictures.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from segpp_deploy.config import Size
 from segpp_deploy.data.findings import Findings, collect_findings
@@ -94,6 +94,29 @@ class PictureReport:
         self.failures.merge(other.failures)
 
 
+class PictureRunner(Protocol):
+    """Who looks at pictures: an engine in this process, or a fleet."""
+
+    @property
+    def task(self) -> AnyTask:
+        """What the engine does."""
+
+    @property
+    def sizes(self) -> Sequence[Size]:
+        """The input sizes of the engines."""
+
+    def run(self, jobs: Sequence[PictureJob], report: PictureReport) -> Iterator[int]:
+        """Deal with pictures; yield now and then how many are predicted or were left out.
+
+        Args:
+            jobs: the pictures.
+            report: takes what became of them; it is complete when there is no more to yield.
+
+        Raises:
+            SegppError: a result cannot be written, or more pictures cannot be read than may.
+        """
+
+
 class PictureWorker:
     """Predicts for pictures and writes the results.
 
@@ -124,16 +147,8 @@ class PictureWorker:
                 pass
         return report
 
-    def run(self, jobs: Iterable[PictureJob], report: PictureReport) -> Iterator[int]:
-        """Deal with pictures; yield now and then how many are predicted or were left out.
-
-        Args:
-            jobs: the pictures; they are read in a thread of their own.
-            report: takes what became of them; it is complete when there is no more to yield.
-
-        Raises:
-            SegppError: a result cannot be written, or more pictures cannot be read than may.
-        """
+    def run(self, jobs: Sequence[PictureJob], report: PictureReport) -> Iterator[int]:
+        """Deal with pictures, which are read in a thread of their own; see `PictureRunner.run`."""
         before, told = Counter(self._predictor.taken), 0
         with Behind() as behind:
             for done in predict_shots(self._predictor, self._shots(jobs, report), behind):

@@ -13,7 +13,7 @@ from segpp_deploy.engine.open import open_session, verify_engine
 from segpp_deploy.errors import SegppError
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.names import TargetName
-from segpp_deploy.runtimes.registry import open_target, require_plugins
+from segpp_deploy.runtimes.registry import open_target, open_with_plugins
 from segpp_deploy.runtimes.target import Payload
 from segpp_deploy.runtimes.torch import device, target
 from segpp_deploy.workflows.build_engine.options import BuildOptions
@@ -108,7 +108,7 @@ def test_plugin_graphs_need_no_library_on_a_cpu(tmp_path: Path) -> None:
 def test_plugin_graphs_need_the_kernels_on_a_gpu(gpu: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEGPP_CACHE", str(tmp_path))
     with pytest.raises(SegppError, match="kernels were not compiled yet") as caught:
-        require_plugins(TargetName.TORCH)
+        open_with_plugins(TargetName.TORCH)
     assert "plugins build --kernels" in caught.value.fix
 
 
