@@ -38,7 +38,7 @@ EDGES: dict[str, str] = {
     "runtimes": "graph hardware",
     "runtimes/onnxruntime": "graph graph/rewrites hardware runtimes",
     "runtimes/openvino": "graph graph/rewrites hardware runtimes",
-    "runtimes/tensorrt": "graph hardware ops plugin_library runtimes",
+    "runtimes/tensorrt": "graph graph/rewrites hardware ops plugin_library runtimes",
     "runtimes/torch": "graph graph/exporting hardware model model/weights ops plugin_library runtimes",
     # what goes in and comes out
     "data": "",

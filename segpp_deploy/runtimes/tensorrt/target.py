@@ -53,6 +53,9 @@ class TensorRtTarget:
 
     def compile(self, graph: GraphFile, settings: EngineSettings, progress: Progress) -> CompiledEngine:
         """Return the engine for the chosen GPUs."""
+        from segpp_deploy.graph.rewrites.tensorrt import rewrite_for_tensorrt  # slow to load; only building needs it
+
+        graph = replace(graph, model=rewrite_for_tensorrt(graph.model))
         needed = self._choose_capabilities(settings, self._gpu)
         needs_plugins = graph.metadata.lowering is Lowering.PLUGIN
         if needs_plugins:
