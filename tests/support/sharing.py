@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,8 @@ def make_once(folder: Path, make: Callable[[Path], T]) -> T:
     result = folder.with_name(f"{folder.name}.pickle")
     with FileLock(folder.with_name(f"{folder.name}.lock")):
         if not result.exists():
-            folder.mkdir(exist_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)  # what was left half made
+            folder.mkdir()
             result.write_bytes(pickle.dumps(make(folder)))
     found: T = pickle.loads(result.read_bytes())
     return found
