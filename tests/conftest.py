@@ -19,6 +19,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: one's threads of PyTorch would wait for each other while another's have them.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Tests start processes by the hundred: each would compile the package, which is a tenth of its start.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -53,13 +57,22 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def kept_traces(shared_folder: Path) -> Iterator[None]:
     """Exports trace what this run has not traced yet. Nothing is done where nobody imported what exports."""
-    exporting = sys.modules.get("segpp_deploy.graph.exporting.export")
     with pytest.MonkeyPatch.context() as patch:
-        if exporting is not None:
-            from tests.support.traces import TraceStore, keep_operators
+        if "segpp_deploy.graph.exporting.export" in sys.modules:
+            from tests.support.traces import keep_operators, keep_traces
 
             keep_operators(patch)
-            patch.setattr(exporting, "trace", TraceStore(shared_folder))
+            keep_traces(patch, shared_folder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_rest() -> Iterator[None]:
+    """What is timed in this process is compared with nothing: it need not come to rest after each call."""
+    latency = sys.modules.get("segpp_deploy.evaluation.latency")
+    with pytest.MonkeyPatch.context() as patch:
+        if latency is not None:
+            patch.setattr(latency, "come_to_rest", lambda: None)
         yield
 
 

@@ -48,7 +48,6 @@ def test_a_stale_page_is_noticed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> N
     page = tmp_path / "cost-model.md"
     page.write_text(cost_model.PAGE.read_text().replace("GB/s", "GB"))
     monkeypatch.setattr(cost_model, "PAGE", page)
-    assert not cost_model.is_current()
     monkeypatch.setattr("sys.argv", ["cost_model.py", "--check"])
     with pytest.raises(SystemExit, match="not current"):
         cost_model.main()

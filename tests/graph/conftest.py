@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from segpp_deploy.config import Preset
 from segpp_deploy.graph.exporting.export import ExportedGraph
@@ -19,6 +17,7 @@ from segpp_deploy.workflows.export.run import run_export
 from tests.support.exporting import RAGGED, SCENE_SIZE, export
 from tests.support.random_models import random_model
 from tests.support.requirements import skip_or_fail
+from tests.support.sharing import make_once
 
 DynamicExport = Callable[[MergePlan], ExportedGraph]
 
@@ -43,15 +42,11 @@ def export_scenes_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[P
 @pytest.fixture(scope="session")
 def dynamic_export(shared_folder: Path) -> DynamicExport:
     """Export `random_model(Dialect.MMSEG)` under a plan: portable, logits, any batch; once for all workers."""
-    folder = shared_folder
 
     def make(plan: MergePlan) -> ExportedGraph:
-        result_file = folder / f"{plan.name}.pickle"
-        with FileLock(folder / f"{plan.name}.lock"):
-            if not result_file.exists():
-                made = export(random_model(Dialect.MMSEG), plan, folder / f"{plan.name}.onnx", RAGGED, batch=None)
-                result_file.write_bytes(pickle.dumps(made))
-        found: ExportedGraph = pickle.loads(result_file.read_bytes())
-        return found
+        def export_any(folder: Path) -> ExportedGraph:
+            return export(random_model(Dialect.MMSEG), plan, folder / "m.onnx", RAGGED, batch=None)
+
+        return make_once(shared_folder / f"any batch, {plan.name}", export_any)
 
     return make

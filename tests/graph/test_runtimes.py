@@ -11,17 +11,26 @@ import pytest
 import torch
 
 from benchmarks.toolchain.rtx_builder import RtxRefusedError, build_with_rtx
-from segpp_deploy.config import Arch, Lowering, Precision, Preset, Size, TorchDevice
+from segpp_deploy.config import Arch, Lowering, Normalization, Precision, Preset, Size, TorchDevice
+from segpp_deploy.graph.exporting.deployable import Deployable
 from segpp_deploy.graph.precision.half import to_fp16
 from segpp_deploy.model.arch import ARCH_SPECS
 from segpp_deploy.model.dialects import Dialect
-from segpp_deploy.model.plan import PRESETS
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.runtimes.torch.operators import ATTENTION
 from segpp_deploy.runtimes.torch.program import TorchProgram
 from tests.graph.conftest import DynamicExport
-from tests.support.exporting import PICTURE_TO_LABELS, RAGGED, export, run_onnxruntime, smooth_pictures
-from tests.support.random_models import random_model
+from tests.model.test_segformer import MIXED
+from tests.support.exporting import (
+    PICTURE_TO_LABELS,
+    RAGGED,
+    export,
+    export_logits,
+    run_onnxruntime,
+    smooth_pictures,
+    to_bytes,
+)
+from tests.support.random_models import keep_layers, random_model
 from tests.support.requirements import needs, require
 
 needs_rtx = needs("tensorrt_rtx")
@@ -42,15 +51,16 @@ def test_builds_in_tensorrt_rtx(preset: Preset, model: SegFormer, tmp_path: Path
 
 
 @needs_rtx
-def test_large_images_build_in_tensorrt_rtx(model: SegFormer, tmp_path: Path) -> None:
+def test_large_images_build_in_tensorrt_rtx(tmp_path: Path) -> None:
     """1024x2048 has 8192 tokens in stage 3: a sort of all of them would be refused (TopK k > 3840)."""
+    model = keep_layers(random_model(Dialect.MMSEG), (1, 1, 1, 1))
     result = export(model, Preset.FAST, tmp_path / "m.onnx", Size(1024, 2048))
     assert build_with_rtx(result.path).engine_bytes > 1_000_000
 
 
 @needs_rtx
 def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> None:
-    result = dynamic_export(PRESETS[Preset.HQ])
+    result = dynamic_export(MIXED)
     assert build_with_rtx(result.path, batches=(1, 2, 4)).engine_bytes > 1_000_000
 
 
@@ -59,10 +69,10 @@ def test_dynamic_batch_builds_in_tensorrt_rtx(dynamic_export: DynamicExport) -> 
 )
 def test_agrees_in_openvino(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
     openvino = require("openvino")
-    path = export(model, preset, tmp_path / "m.onnx", RAGGED, batch=2).path
-    pictures = smooth_pictures(RAGGED, 2).numpy()
+    path = export_logits(model, preset, tmp_path / "m.onnx")
+    picture = to_bytes(smooth_pictures(RAGGED))
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    np.testing.assert_allclose(compiled([pictures])[0], run_onnxruntime(path, pictures), atol=1e-4)
+    np.testing.assert_allclose(compiled([picture])[0], run_onnxruntime(path, picture), atol=1e-4)
 
 
 def exact_program(graph: onnx.ModelProto) -> TorchProgram:
@@ -72,12 +82,13 @@ def exact_program(graph: onnx.ModelProto) -> TorchProgram:
 @pytest.mark.parametrize("lowering", Lowering)
 @pytest.mark.parametrize("preset", [Preset.HQ_REUSE, Preset.FAST_PLUS, Preset.POOL_2X2, Preset.N1D])
 def test_agrees_in_pytorch(preset: Preset, lowering: Lowering, model: SegFormer, tmp_path: Path) -> None:
-    path = export(model, preset, tmp_path / "m.onnx", RAGGED, batch=2, lowering=lowering).path
-    pictures = smooth_pictures(RAGGED, 2)
+    path = export_logits(model, preset, tmp_path / "m.onnx", lowering=lowering)
+    picture = torch.from_numpy(to_bytes(smooth_pictures(RAGGED)))
+    reference = Deployable(model, normalization=Normalization(), **PICTURE_TO_LABELS)
     program = exact_program(onnx.load(path))
     assert sum(step.operation == ATTENTION for step in program.steps) == sum(ARCH_SPECS[Arch.B0].depths)
     with torch.inference_mode():
-        np.testing.assert_allclose(program.run(pictures)[0], model(pictures), atol=1e-4)
+        np.testing.assert_allclose(program.run(picture)[0], reference.logits(picture), atol=1e-4)
 
 
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.BF16])
@@ -96,7 +107,7 @@ def test_types_fit_together_in_pytorch(
 
 
 def test_any_batch_in_pytorch(dynamic_export: DynamicExport) -> None:
-    path = dynamic_export(PRESETS[Preset.HQ]).path
+    path = dynamic_export(MIXED).path
     program = exact_program(onnx.load(path))
     for batch in (1, 3):
         pictures = smooth_pictures(RAGGED, batch)

@@ -85,8 +85,8 @@ def test_folding_removes_batch_norm_and_the_wide_fusion() -> None:
 
 @pytest.mark.parametrize("arch", list(Arch))
 def test_every_backbone_builds(arch: Arch) -> None:
-    model = build_segformer(ModelSpec(arch, num_outputs=3))
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.device("meta"):  # shapes without numbers: B5 has 82 million
+        model = build_segformer(ModelSpec(arch, num_outputs=3))
         assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 3, 16, 16)
 
 
@@ -96,7 +96,7 @@ def test_real_weights_on_a_real_frame(camvid_root: Path, camvid_weights: Path) -
 
     model = load_checkpoint(camvid_weights).model
     frame = torch.from_numpy(read_image(list_images(camvid_root / "images/val")[0])).permute(2, 0, 1)[None].float()
-    pictures = (frame - 115) / 58
+    pictures = (frame[..., 100:302, 100:334] - 115) / 58  # a part that no cell divides
     for preset in (Preset.ORIGINAL, Preset.HQ, Preset.FAST, Preset.POOL_2X2):
         model.plan = PRESETS[preset]
         with torch.inference_mode():

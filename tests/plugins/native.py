@@ -32,12 +32,14 @@ class HostBuild:
         cxx_standard: 17 or 20.
         architecture: whose code paths the kernels take, 75 or 80.
         cxx_flags: further flags of the compiler.
+        build_type: CMake's; one that it does not know adds no flags.
     """
 
     sanitize: bool = False
     cxx_standard: int = 17
     architecture: int = 80
     cxx_flags: str = ""
+    build_type: str = "Release"
 
     @property
     def settings(self) -> dict[str, str]:
@@ -45,6 +47,7 @@ class HostBuild:
         return {
             "SEGPP_HOST": "ON",
             "SEGPP_SANITIZE": "ON" if self.sanitize else "OFF",
+            "CMAKE_BUILD_TYPE": self.build_type,
             "CMAKE_CXX_STANDARD": str(self.cxx_standard),
             "SEGPP_HOST_ARCH": str(self.architecture),
             "CMAKE_CXX_FLAGS": self.cxx_flags,
@@ -54,7 +57,7 @@ class HostBuild:
 PLAIN = HostBuild()
 SANITIZED = HostBuild(sanitize=True)
 # All that may differ, at once: ucontext is what runs on processors that have no stack switch of their own.
-OTHER = HostBuild(cxx_standard=20, architecture=75, cxx_flags="-DSEGPP_SIMT_UCONTEXT=1")
+OTHER = HostBuild(cxx_standard=20, architecture=75, cxx_flags="-O1 -DSEGPP_SIMT_UCONTEXT=1", build_type="Other")
 
 
 def build_host(target: str, how: HostBuild = PLAIN) -> Path:

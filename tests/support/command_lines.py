@@ -21,6 +21,7 @@ def parse(arguments: Sequence[str]) -> None:
         assert {"--help", "--version"} & set(arguments)
 
 
+@functools.cache
 def options_of(*words: str) -> set[str]:
     """Return the options of one command, such as "plugins", "build"; of all commands if none is named."""
     command, _, rest = _find(words)

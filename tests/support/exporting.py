@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx_ir as ir
 import torch
+from onnx_ir.passes import common as passes
 
 from segpp_deploy.config import (
     InputKind,
@@ -18,6 +20,7 @@ from segpp_deploy.config import (
     default_class_table,
 )
 from segpp_deploy.graph.exporting.export import ExportedGraph, GraphOptions, export_graph
+from segpp_deploy.graph.precision.layers import LayerKind, find_layers
 from segpp_deploy.model.plan import PRESETS, MergePlan
 from segpp_deploy.model.segformer import SegFormer
 
@@ -47,6 +50,20 @@ def export(model: SegFormer, plan: MergePlan | Preset, target: Path, size: Size,
     """Export `model` with `plan`, which it keeps."""
     model.plan = PRESETS[plan] if isinstance(plan, Preset) else plan
     return export_graph(model, request(size, model.spec.num_outputs, **changes), target)
+
+
+def export_logits(model: SegFormer, plan: MergePlan | Preset, target: Path, **changes: object) -> Path:
+    """Export what makes labels of a picture of `RAGGED`, cut off behind its logits, and return its path.
+
+    The other end is traced with it, because many tests look at graphs with that.
+    """
+    graph = ir.load(export(model, plan, target, RAGGED, **PICTURE_TO_LABELS, **changes).path)
+    (predict,) = (layer for layer in find_layers(graph) if layer.kind is LayerKind.HEAD_PREDICT)
+    graph.graph.outputs.clear()
+    graph.graph.outputs.append(predict.output)
+    passes.RemoveUnusedNodesPass()(graph)
+    ir.save(graph, target)
+    return target
 
 
 def smooth_pictures(size: Size, batch: int = 1, seed: int = 5) -> torch.Tensor:

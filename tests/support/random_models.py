@@ -35,3 +35,11 @@ def random_model(dialect: Dialect, arch: Arch = Arch.B0, outputs: int = 5, head_
     model = build_segformer(spec)
     randomise(model)
     return model
+
+
+def keep_layers(model: SegFormer, depths: tuple[int, int, int, int]) -> SegFormer:
+    """Return the model with so many layers in each stage and no more: tracing takes as long as there are layers."""
+    for stage, depth in zip(model.encoder.stages, depths, strict=True):
+        assert isinstance(stage.layers, nn.ModuleList)
+        del stage.layers[depth:]
+    return model

@@ -20,8 +20,10 @@ from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.registry import choose_target
 from segpp_deploy.runtimes.session import Session
 from segpp_deploy.tuning.calibration.options import RangesFile
+from segpp_deploy.tuning.candidates import CandidateBench
 from segpp_deploy.tuning.gate_options import AUTO_POINTS, GateOptions, parse_gate
 from segpp_deploy.tuning.precision_choice import NO_DATA
+from segpp_deploy.tuning.sensitivity import group_layers
 from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.result import BuildResult
 from segpp_deploy.workflows.build_engine.run import run_build
@@ -123,6 +125,8 @@ def test_layers_that_return_are_timed_too(
     build: Build, clock: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What passes only with layers in float32 may no longer be the faster one."""
+    few = group_layers
+    monkeypatch.setattr("segpp_deploy.tuning.accuracy_gate.group_layers", lambda layers: few(layers)[::12])
     clock(int8=5.0)
     verdicts = iter([False, False, *[True] * 9])  # asked twice before a group returns
     monkeypatch.setattr(
@@ -165,6 +169,9 @@ def test_bf16_only_where_the_cpu_has_it(
 
 
 def test_kinds_of_layers_that_gain_nothing(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the recipe, the graph that is timed is the one in float32."""
+    plain = CandidateBench.open
+    monkeypatch.setattr(CandidateBench, "open", lambda self, _, **options: plain(self, None, **options))
     monkeypatch.setattr("segpp_deploy.tuning.int8_layers.compare_speeds", lambda baseline, others: [1.5] * len(others))
     choice = build(int8_layers=Int8Layers.FASTER).manifest.automatic.precision
     assert choice is not None

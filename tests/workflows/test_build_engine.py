@@ -19,7 +19,7 @@ from segpp_deploy.engine.manifest import manifest_path, read_manifest
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.graph.precision.ranges import write_ranges
-from segpp_deploy.model.weights.source import CardSource, SeedSource
+from segpp_deploy.model.weights.source import CardSource
 from segpp_deploy.runtimes.names import TargetName
 from segpp_deploy.runtimes.onnxruntime.loader import LoadOptions
 from segpp_deploy.runtimes.openvino.loader import supports_bf16
@@ -36,6 +36,7 @@ from segpp_deploy.workflows.export.options import ExportOptions
 from segpp_deploy.workflows.export.run import run_export
 from tests.support.exporting import SCENE_SIZE
 from tests.support.requirements import require
+from tests.support.tiny_graphs import write_tiny
 from tests.workflows.conftest import SmallGraphs, ranges_of
 
 CARD = Path(__file__).parents[2] / "models/segformer_b0_scenes.yaml"
@@ -283,10 +284,8 @@ def test_refused_with_the_fix(
 
 
 def test_ranges_of_another_model_are_refused(build: Callable[..., BuildResult], tmp_path: Path) -> None:
-    other = tmp_path / "original.onnx"
-    run_export(ExportOptions(other, SeedSource(0), mode=str(Preset.ORIGINAL), size=Size(72, 100)))
     with pytest.raises(SegppError, match="was made for b0 fast"):
-        build(source=other)
+        build(source=write_tiny(tmp_path / "original.onnx"))
 
 
 @pytest.mark.parametrize(

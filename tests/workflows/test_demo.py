@@ -35,14 +35,17 @@ from segpp_deploy.workflows.demo.report import describe_conditions
 from segpp_deploy.workflows.demo.result import DemoResult, measurements_table
 from segpp_deploy.workflows.demo.run import run_demo
 from tests.support.exporting import PICTURE_TO_LABELS, SCENE_SIZE, request, smooth_pictures, to_bytes
+from tests.support.sharing import make_once
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
-    folder = tmp_path_factory.mktemp("demo")
+def result(shared_folder: Path) -> DemoResult:
     modes = (Preset.ORIGINAL, Preset.FAST)
-    options = DemoOptions(folder / "report", images=2, iterations=2, size=SCENE_SIZE, modes=modes)
-    return run_demo(options)
+
+    def run(folder: Path) -> DemoResult:
+        return run_demo(DemoOptions(folder / "report", images=2, iterations=2, size=SCENE_SIZE, modes=modes))
+
+    return make_once(shared_folder / "demo", run)
 
 
 @pytest.mark.slow

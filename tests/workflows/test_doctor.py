@@ -88,7 +88,7 @@ def test_nothing_missing_is_not_said_to_be(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_is_measured_is_every_precision_of_every_target_here(monkeypatch: pytest.MonkeyPatch) -> None:
     require("openvino")
-    monkeypatch.setattr("segpp_deploy.workflows.doctor.measure.SIZE", Size(64, 64))
+    monkeypatch.setattr("segpp_deploy.workflows.doctor.measure.SIZE", Size(72, 100))
     monkeypatch.setattr("segpp_deploy.workflows.doctor.measure.CardSource", lambda name: SeedSource(0))
     result = run_doctor(measure=True)
     assert result.measured is not None
@@ -101,7 +101,7 @@ def test_what_is_measured_is_every_precision_of_every_target_here(monkeypatch: p
     assert found == expected
     assert result.measured.rows[0].speedup == 1.0
     assert min(row.latency_ms for row in result.measured.rows) > 0
-    rows = table(result, "Measured here: segformer_b0_scenes, original, 64x64").rows
+    rows = table(result, "Measured here: segformer_b0_scenes, original, 72x100").rows
     assert len(rows) == len(expected)
     document = json.loads(to_json(result.to_dict()))
     assert document["measured"]["rows"][0].keys() == {"target", "precision", "latency_ms", "speedup"}

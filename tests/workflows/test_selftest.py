@@ -183,7 +183,10 @@ def test_result_tells_what_failed() -> None:
 
 
 @pytest.mark.slow
-def test_the_model_check_runs_and_agrees_on_the_cpu() -> None:
+def test_the_model_check_runs_and_agrees_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unmerged and with most kinds of merging; other tests hold every mode to PyTorch."""
+    bars = {mode: model_checks.MODEL_BARS[mode] for mode in (Preset.ORIGINAL, Preset.FAST_PLUS)}
+    monkeypatch.setattr(model_checks, "MODEL_BARS", bars)
     results = model_checks.check_models(target=TargetName.CPU)
     if "weights" in results[0].finding:
         skip_or_fail("demo_model", results[0].finding)

@@ -20,6 +20,7 @@ from segpp_deploy.data.datasets.registry import parse_dataset
 from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.model.plan_file import load_plan
 from segpp_deploy.model.weights.cards import load_card, resolve_card_checkpoint
+from segpp_deploy.tuning.search import clock
 from segpp_deploy.tuning.search import workbench as workbench_module
 from segpp_deploy.tuning.search.clock import MeasuringClock
 from segpp_deploy.tuning.search.workbench import Workbench
@@ -38,7 +39,9 @@ EVERYTHING = 60.0  # points: whatever is judged may be chosen
 
 @pytest.fixture(autouse=True)
 def quick_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs of a few nodes, which are timed no more often than real ones."""
     monkeypatch.setattr(workbench_module, "GraphAssembler", tiny_graphs.TinyAssembler)
+    monkeypatch.setattr(clock, "MOST_ROUNDS", clock.LEAST_ROUNDS)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -34,7 +34,6 @@ def make_engine(folder: Path, weights: Path, mode: Preset, output: OutputKind, s
     ("mode", "least_agreement"),
     [
         (Preset.ORIGINAL, 0.999),
-        (Preset.HQ, 0.995),
         (Preset.FAST_REUSE, 0.995),
         (Preset.FAST_PLUS, 0.995),
         (Preset.POOL_2X2, 0.995),

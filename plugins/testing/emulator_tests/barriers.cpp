@@ -7,8 +7,6 @@
 namespace emulator_tests {
 namespace {
 
-constexpr unsigned kAll = 0xffffffffu;
-
 __global__ void barrier_in_branch_kernel(int count) {
   if (static_cast<int>(threadIdx.x) < count) __syncthreads();
 }

@@ -25,6 +25,10 @@
 
 namespace emulator_tests {
 
+// Of a warp.
+constexpr int kLanes = 32;
+constexpr unsigned kAll = 0xffffffffu;
+
 struct Registration {
   Registration(const char* name, void (*run)(), bool runs_unasked = true);
 };

@@ -7,14 +7,14 @@
 namespace emulator_tests {
 namespace {
 
-constexpr int kThreads = 64;
+constexpr int kContractThreads = 64;
 
 ContractResults run_contract() {
-  std::vector<__half> input(kThreads * 4, __float2half(1.0f));
+  std::vector<__half> input(kContractThreads * 4, __float2half(1.0f));
   const unsigned constants[] = {3, 5};
   ContractResults results = {};
   const cudaError_t error =
-      launch_contract<__half, kThreads>(input.data(), constants, &results, nullptr);
+      launch_contract<__half, kContractThreads>(input.data(), constants, &results, nullptr);
   EXPECT(error == cudaSuccess);
   return results;
 }
@@ -23,12 +23,12 @@ ContractResults run_contract() {
 
 SIMT_CASE(contract_of_the_block) {
   const ContractResults results = run_contract();
-  EXPECT(results.threads == kThreads);
-  EXPECT(results.largest == kThreads - 1);
+  EXPECT(results.threads == kContractThreads);
+  EXPECT(results.largest == kContractThreads - 1);
   EXPECT(results.smallest == 0);
   EXPECT(results.bits_or == 0xffffffffu);
   EXPECT(results.bits_and == 0);
-  EXPECT(results.odd_threads == kThreads / 2);
+  EXPECT(results.odd_threads == kContractThreads / 2);
   EXPECT(results.any_odd == 1);
   EXPECT(results.all_in_block == 1);
 }
@@ -56,7 +56,7 @@ SIMT_CASE(contract_of_the_scalars) {
   EXPECT(results.one_bits == 0x3f800000u);
   EXPECT(results.one == 1.0f);
   EXPECT(results.smaller == 2);
-  EXPECT(results.larger == kThreads - 1);
+  EXPECT(results.larger == kContractThreads - 1);
   EXPECT(results.smaller_float == 1.0f);
 }
 

@@ -7,8 +7,6 @@
 namespace emulator_tests {
 namespace {
 
-constexpr unsigned kAll = 0xffffffffu;
-
 // Both halves of a warp shuffle among themselves, at different times.
 __global__ void halves_kernel(int* results) {
   const int lane = static_cast<int>(threadIdx.x);

@@ -24,7 +24,7 @@ __global__ void slice_kernel(int first, int count, int index) {
   simt::slice(values, first, count)[index] = 1;
 }
 
-__global__ void vector_kernel(int index, bool stores, unsigned* out) {
+__global__ void shared_vector_kernel(int index, bool stores, unsigned* out) {
   SEGPP_SHARED(unsigned, words, 12);
   for (int i = 0; i < 12; ++i) words[i] = 0u;
   if (stores) {
@@ -98,7 +98,7 @@ cudaError_t slice_at(int first, int count, int index) {
 
 cudaError_t vector_at(int index, bool stores) {
   unsigned out = 0;
-  return SEGPP_LAUNCH(vector_kernel, 1, 1, nullptr, index, stores, &out);
+  return SEGPP_LAUNCH(shared_vector_kernel, 1, 1, nullptr, index, stores, &out);
 }
 
 cudaError_t read_after(int written, int read) {

@@ -9,8 +9,6 @@
 namespace emulator_tests {
 namespace {
 
-constexpr int kLanes = 32;
-
 struct Registers {
   unsigned a[4];
   unsigned b[2];

@@ -16,7 +16,7 @@
 namespace emulator_tests {
 namespace {
 
-constexpr int kThreads = 64;
+constexpr int kProgramThreads = 64;
 constexpr int kCells = 3;
 constexpr int kMaxSteps = 10;
 
@@ -34,7 +34,7 @@ struct Program {
   std::vector<Operation> operations;  // [step][thread]
 
   const Operation& at(std::size_t step, int thread) const {
-    return operations[step * kThreads + static_cast<std::size_t>(thread)];
+    return operations[step * kProgramThreads + static_cast<std::size_t>(thread)];
   }
 };
 
@@ -71,7 +71,7 @@ class Generator {
     const Step step = static_cast<Step>(below(3));
     const std::size_t first = program.operations.size();
     program.steps.push_back(step);
-    program.operations.resize(first + kThreads);
+    program.operations.resize(first + kProgramThreads);
     Operation* operations = &program.operations[first];
     if (step == Step::kAccess) add_accesses(operations);
     if (step == Step::kSyncWarps) add_masks(operations);
@@ -90,7 +90,7 @@ class Generator {
   // Each warp falls into two groups.
   void add_masks(Operation* operations) {
     unsigned group = 0;
-    for (int thread = 0; thread < kThreads; ++thread) {
+    for (int thread = 0; thread < kProgramThreads; ++thread) {
       if (thread % 32 == 0) group = below(2) == 0 ? ~0u : static_cast<unsigned>(random_());
       const bool inside = (group >> (thread % 32) & 1u) != 0;
       operations[thread].mask = inside ? group : ~group;
@@ -102,7 +102,7 @@ class Generator {
 
 class Oracle {
  public:
-  explicit Oracle(const Program& program) : program_(program), before_(kThreads) {}
+  explicit Oracle(const Program& program) : program_(program), before_(kProgramThreads) {}
 
   bool has_race() {
     bool race = false;
@@ -117,23 +117,23 @@ class Oracle {
   }
 
  private:
-  using Events = std::bitset<kMaxSteps * kThreads>;
+  using Events = std::bitset<kMaxSteps * kProgramThreads>;
 
   static std::size_t event(std::size_t step, int thread) {
-    return step * kThreads + static_cast<std::size_t>(thread);
+    return step * kProgramThreads + static_cast<std::size_t>(thread);
   }
 
   bool races_in(std::size_t step) {
     bool race = false;
-    for (int thread = 0; thread < kThreads; ++thread) {
+    for (int thread = 0; thread < kProgramThreads; ++thread) {
       for (std::size_t earlier = 0; earlier <= step; ++earlier) {
-        for (int other = 0; other < kThreads; ++other) {
+        for (int other = 0; other < kProgramThreads; ++other) {
           race = race || (conflict(step, thread, earlier, other) &&
                           !before_[static_cast<std::size_t>(thread)][event(earlier, other)]);
         }
       }
     }
-    for (int thread = 0; thread < kThreads; ++thread) {
+    for (int thread = 0; thread < kProgramThreads; ++thread) {
       before_[static_cast<std::size_t>(thread)].set(event(step, thread));
     }
     return race;
@@ -149,8 +149,8 @@ class Oracle {
 
   void unite(std::size_t step) {
     const std::vector<Events> old = before_;
-    for (int thread = 0; thread < kThreads; ++thread) {
-      for (int other = 0; other < kThreads; ++other) {
+    for (int thread = 0; thread < kProgramThreads; ++thread) {
+      for (int other = 0; other < kProgramThreads; ++other) {
         const bool meet = program_.steps[step] == Step::kSyncBlock ||
                           (thread / 32 == other / 32 &&
                            (program_.at(step, thread).mask >> (other % 32) & 1u) != 0);
@@ -175,7 +175,7 @@ SIMT_CASE(random_programs) {
     setenv("SEGPP_SIMT_SEED", std::to_string(number % 7).c_str(), 1);
     int sink = 0;
     const cudaError_t error =
-        SEGPP_LAUNCH(run_program_kernel, 1, kThreads, nullptr, &program, &sink);
+        SEGPP_LAUNCH(run_program_kernel, 1, kProgramThreads, nullptr, &program, &sink);
     EXPECT(error == (expected ? cudaErrorLaunchFailure : cudaSuccess));
   }
   unsetenv("SEGPP_SIMT_SEED");

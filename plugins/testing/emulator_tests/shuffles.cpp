@@ -7,9 +7,6 @@
 namespace emulator_tests {
 namespace {
 
-constexpr int kLanes = 32;
-constexpr unsigned kAll = 0xffffffffu;
-
 enum class Kind { kIndex, kUp, kDown, kXor };
 
 __host__ __device__ int value_of(int lane) { return 1000 + 7 * lane; }

@@ -9,7 +9,6 @@ namespace emulator_tests {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr unsigned kAll = 0xffffffffu;
 
 // Each block sums its part: a tree in shared memory, then shuffles.
 __global__ void __launch_bounds__(kThreads) reduce_kernel(const int* input, int* sums) {

@@ -26,16 +26,16 @@ from tests.support.exporting import (
     PICTURE_TO_LABELS,
     RAGGED,
     export,
+    export_logits,
     request,
     run_onnxruntime,
     smooth_pictures,
     to_bytes,
 )
-from tests.support.random_models import random_model
+from tests.support.random_models import keep_layers, random_model
 from tests.support.tiny_graphs import tiny_metadata
 
 SIZE = Size(128, 192)
-ANY_BATCH = (PRESETS[Preset.HQ], MIXED, WEIGHTED)
 LOGIT_BAR = 1e-4
 ROUNDING = 5e-6  # of logits in the tens; CPUs add in other orders
 
@@ -45,24 +45,41 @@ def model() -> SegFormer:
     return random_model(Dialect.MMSEG)
 
 
-@pytest.mark.parametrize("plan", [*PRESETS.values(), MIXED, WEIGHTED], ids=lambda plan: plan.name)
-def test_portable_graph_equals_pytorch(
-    plan: MergePlan, model: SegFormer, dynamic_export: DynamicExport, tmp_path: Path
-) -> None:
-    """Any batch takes thrice the time to trace: the plans that have it hold all kinds of merging between them."""
-    has_any_batch = plan in ANY_BATCH
-    path = (dynamic_export(plan) if has_any_batch else export(model, plan, tmp_path / "m.onnx", RAGGED, batch=2)).path
-    model.plan = plan
+@pytest.mark.parametrize("preset", list(Preset))
+def test_portable_graph_equals_pytorch(preset: Preset, model: SegFormer, tmp_path: Path) -> None:
+    path = export_logits(model, preset, tmp_path / "m.onnx")
     assert set(domains(path)) == {""}
-    for batch in (1, 3) if has_any_batch else (2,):
-        pictures = smooth_pictures(RAGGED, batch)
-        with torch.inference_mode():
-            expected = model(pictures).numpy()
-        np.testing.assert_allclose(run_onnxruntime(path, pictures.numpy()), expected, atol=LOGIT_BAR, rtol=ROUNDING)
+    picture = to_bytes(smooth_pictures(RAGGED))
+    reference = Deployable(model, normalization=Normalization(), **PICTURE_TO_LABELS)
+    with torch.inference_mode():
+        expected = reference.logits(torch.from_numpy(picture)).numpy()
+    np.testing.assert_allclose(run_onnxruntime(path, picture), expected, atol=LOGIT_BAR, rtol=ROUNDING)
 
 
-def test_linear_heads_and_deeper_backbones(tmp_path: Path) -> None:
-    model = random_model(Dialect.HUGGING_FACE, Arch.B2, head_channels=768)
+@pytest.mark.parametrize("plan", [MIXED, WEIGHTED], ids=lambda plan: plan.name)
+def test_any_batch_equals_pytorch(plan: MergePlan, model: SegFormer, dynamic_export: DynamicExport) -> None:
+    """It takes thrice the time to trace: these plans hold all kinds of merging between them."""
+    path = dynamic_export(plan).path
+    assert set(domains(path)) == {""}
+    for batch in (1, 3):
+        assert_computes_the_same(path, model, plan, batch)
+
+
+def test_a_fixed_batch_equals_pytorch(model: SegFormer, tmp_path: Path) -> None:
+    path = export(model, Preset.FAST_PLUS, tmp_path / "m.onnx", RAGGED, batch=2).path
+    assert_computes_the_same(path, model, PRESETS[Preset.FAST_PLUS], 2)
+
+
+def assert_computes_the_same(path: Path, model: SegFormer, plan: MergePlan, batch: int) -> None:
+    model.plan = plan
+    pictures = smooth_pictures(RAGGED, batch)
+    with torch.inference_mode():
+        expected = model(pictures).numpy()
+    np.testing.assert_allclose(run_onnxruntime(path, pictures.numpy()), expected, atol=LOGIT_BAR, rtol=ROUNDING)
+
+
+def test_linear_heads_and_deeper_stages(tmp_path: Path) -> None:
+    model = keep_layers(random_model(Dialect.HUGGING_FACE, Arch.B2, head_channels=768), (1, 1, 3, 1))
     with torch.no_grad():  # 768 random channels add up to logits of 92; the bar is for those of trained models
         model.head.predict.weight *= 0.25
     result = export(model, Preset.FAST_REUSE, tmp_path / "model.onnx", SIZE)
@@ -118,11 +135,11 @@ def test_reuse_matches_once_per_stage(preset: Preset, matches: int, model: SegFo
 
 
 def test_every_tensor_of_a_portable_graph_has_a_shape(dynamic_export: DynamicExport) -> None:
-    require_shapes(dynamic_export(PRESETS[Preset.HQ]).path)
+    require_shapes(dynamic_export(MIXED).path)
 
 
 def test_every_tensor_of_a_plugin_graph_has_a_shape(model: SegFormer, tmp_path: Path) -> None:
-    require_shapes(export(model, Preset.HQ, tmp_path / "m.onnx", RAGGED, lowering=Lowering.PLUGIN, batch=None).path)
+    require_shapes(export(model, MIXED, tmp_path / "m.onnx", RAGGED, lowering=Lowering.PLUGIN, batch=None).path)
 
 
 def require_shapes(path: Path) -> None:
@@ -138,7 +155,7 @@ def test_tensor_names_survive_lowering(model: SegFormer, tmp_path: Path) -> None
     """Calibration ranges are recorded on the portable graph and applied to either lowering, by name."""
     names = []
     for lowering in Lowering:
-        path = export(model, Preset.FAST, tmp_path / f"{lowering}.onnx", RAGGED, lowering=lowering, batch=2).path
+        path = export_logits(model, Preset.FAST, tmp_path / f"{lowering}.onnx", lowering=lowering)
         names.append({name for node in onnx.load(path).graph.node for name in node.output})
     portable, plugin = names
     assert plugin <= portable
@@ -221,7 +238,7 @@ def test_interrupted_writing_leaves_the_old_file(
 
     monkeypatch.setattr(onnx, "save", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        export(model, Preset.ORIGINAL, target, RAGGED, batch=2)
+        export(model, Preset.ORIGINAL, target, RAGGED, **PICTURE_TO_LABELS)
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 

@@ -16,6 +16,7 @@ from segpp_deploy.config import InputKind, OutputKind, Preset, Size
 from segpp_deploy.graph.exporting.export import describe_graph
 from segpp_deploy.graph.exporting.plain import PLAIN, PlainSegFormer, export_plain, trace_plain
 from segpp_deploy.graph.graph_file import read_graph
+from segpp_deploy.graph.metadata import ExportMetadata
 from segpp_deploy.graph.rewrites.onnxruntime import rewrite_for_onnxruntime
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.plan import PRESETS
@@ -61,23 +62,34 @@ def ours(theirs: Any, tmp_path_factory: pytest.TempPathFactory) -> SegFormer:
     return load_checkpoint(folder).model
 
 
+@pytest.fixture(scope="module")
+def exported(ours: SegFormer) -> ExportMetadata:
+    """What an export of them in another mode says of itself."""
+    return describe_graph(ours.spec, PRESETS[Preset.FAST], request(SIZE, 5, **PICTURE_TO_LABELS))
+
+
+@pytest.fixture(scope="module")
+def plain(ours: SegFormer, exported: ExportMetadata, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their plain export."""
+    path = tmp_path_factory.mktemp("plain") / "plain.onnx"
+    export_plain(ours, exported, path)
+    return path
+
+
 def operations(model: ir.Model) -> Counter[str]:
     return Counter(node.op_type for node in model.graph)
 
 
-def test_it_is_the_graph_that_hugging_faces_model_exports_to(ours: SegFormer, theirs: Any, tmp_path: Path) -> None:
-    shape = (1, 3, *SIZE.hw)
-    plain, reference = trace_plain(PlainSegFormer(ours), shape), trace_plain(LogitsOf(theirs), shape)
-    found, expected = operations(plain), operations(reference)
+def test_it_is_the_graph_that_hugging_faces_model_exports_to(plain: Path, theirs: Any, tmp_path: Path) -> None:
+    reference = trace_plain(LogitsOf(theirs), (1, 3, *SIZE.hw))
+    found, expected = operations(ir.load(plain)), operations(reference)
     assert {kind: found[kind] for kind in HEAVY} == {kind: expected[kind] for kind in HEAVY}
     assert found["Conv"] > 0
     assert found["Resize"] > 0
     assert abs(found.total() - expected.total()) < 0.05 * expected.total()
     images = smooth_pictures(SIZE).numpy()
-    outputs = []
-    for name, model in (("plain", plain), ("reference", reference)):
-        ir.save(model, tmp_path / f"{name}.onnx")
-        outputs.append(torch.from_numpy(run_onnxruntime(tmp_path / f"{name}.onnx", images)))
+    ir.save(reference, tmp_path / "reference.onnx")
+    outputs = (torch.from_numpy(run_onnxruntime(path, images)) for path in (plain, tmp_path / "reference.onnx"))
     assert relative_error(*outputs) < TOLERANCE
 
 
@@ -88,11 +100,10 @@ def test_it_computes_what_the_model_does(dialect: Dialect) -> None:
         assert relative_error(PlainSegFormer(model)(images), model(images)) < TOLERANCE
 
 
-def test_the_file_is_one_of_ours_and_no_engine_changes_it(tmp_path: Path) -> None:
-    model = random_model(Dialect.MMSEG)
-    exported = describe_graph(model.spec, PRESETS[Preset.FAST], request(SIZE, 5, **PICTURE_TO_LABELS))
-    export_plain(model, exported, tmp_path / "plain.onnx")
-    graph = read_graph(tmp_path / "plain.onnx")
+def test_the_file_is_one_of_ours_and_no_engine_changes_it(
+    plain: Path, ours: SegFormer, exported: ExportMetadata
+) -> None:
+    graph = read_graph(plain)
     metadata = graph.metadata
     assert (metadata.mode, metadata.size) == (PLAIN, SIZE)
     assert (metadata.input_kind, metadata.output_kind) == (InputKind.FLOAT, OutputKind.LOGITS)
@@ -100,8 +111,8 @@ def test_the_file_is_one_of_ours_and_no_engine_changes_it(tmp_path: Path) -> Non
     assert all(stage.q_after == stage.grid[0] * stage.grid[1] for stage in metadata.tokens)
     assert rewrite_for_onnxruntime(graph.model) is graph.model
     images = smooth_pictures(SIZE)
-    model.plan = metadata.plan
+    ours.plan = metadata.plan
     with torch.no_grad():
-        expected = model(images).numpy()
+        expected = ours(images).numpy()
     found = run_onnxruntime(graph.path, images.numpy())
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())

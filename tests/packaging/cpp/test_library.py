@@ -23,6 +23,7 @@ from segpp_deploy.workflows.build_engine.options import BuildOptions
 from segpp_deploy.workflows.build_engine.run import run_build
 from tests.packaging.cpp.onnxruntime_headers import find_headers, require_headers
 from tests.support.requirements import needs, skip_or_fail
+from tests.support.sharing import make_once
 from tests.support.stub_exports import export_stub
 from tests.support.tiny_graphs import tiny_metadata
 
@@ -38,9 +39,12 @@ pytestmark = needs("openvino")
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def program(shared_folder: Path) -> Path:
     """The example with the library in it, compiled by hand: its CMake files are for users, and take longer."""
-    folder = tmp_path_factory.mktemp("library")
+    return make_once(shared_folder / "cpp library", compile_program)
+
+
+def compile_program(folder: Path) -> Path:
     backends = [*openvino_words(), *onnxruntime_words(folder)]
     sources = [source for source in library_sources() if source.suffix == ".cpp" and "_backend" not in source.name]
     words = ['-DSEGPP_TARGETS=""', f"-I{LIBRARY}/include", f"-I{LIBRARY}/src", *sources, *backends]

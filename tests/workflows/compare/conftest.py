@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from segpp_deploy.config import Precision
 from segpp_deploy.data.datasets import AnyDataset
@@ -16,6 +15,7 @@ from segpp_deploy.tuning.search import workbench
 from segpp_deploy.workflows.compare.options import CompareOptions
 from segpp_deploy.workflows.compare.run import run_compare
 from tests.support import tiny_graphs
+from tests.support.sharing import make_once
 from tests.support.small_scenes import write_scenes
 
 SOURCE = SeedSource(3, num_outputs=len(SCENE_CLASSES))
@@ -32,21 +32,20 @@ def quick_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def data(shared_folder: Path) -> str:
     """A few scenes of the graphs' size."""
-    folder = shared_folder / "compared scenes"
-    with FileLock(folder.with_suffix(".lock")):
-        return f"folder:{folder}" if folder.exists() else write_scenes(folder, PICTURES, tiny_graphs.SIZE)
+    return make_once(shared_folder / "compared scenes", lambda folder: write_scenes(folder, PICTURES, tiny_graphs.SIZE))
 
 
 @pytest.fixture(scope="session")
 def report(shared_folder: Path, data: str) -> Path:
     """The directory of a report; one for all workers of this run."""
-    folder = shared_folder / "compared"
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "compare.html").exists():
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(workbench, "GraphAssembler", tiny_graphs.TinyAssembler)
-                run_compare(options(data, folder))
-    return folder
+
+    def compare(folder: Path) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(workbench, "GraphAssembler", tiny_graphs.TinyAssembler)
+            run_compare(options(data, folder))
+        return folder
+
+    return make_once(shared_folder / "compared", compare)
 
 
 def options(data: str | AnyDataset, out: Path, **changes: object) -> CompareOptions:
