@@ -25,6 +25,7 @@ from benchmarks.measure import (
     precision_accuracy,
     precision_portability,
     rtx_engines,
+    rtx_kernels,
     scaling,
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
@@ -52,6 +53,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     portability,
     large_pictures,
     rtx_engines,
+    rtx_kernels,
     calibration_methods,
     precision_accuracy,
     int8_speed,
