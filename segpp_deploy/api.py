@@ -309,6 +309,7 @@ def bench(
     baseline: AnyPath | None = None,
     end_to_end: bool = False,
     picture: AnyPath | None = None,
+    sustained_s: float | None = None,
     progress: Progress = no_progress,
 ) -> BenchResult:
     """Time engines that take turns, each in a process of its own; speed-ups are over the first.
@@ -324,6 +325,7 @@ def bench(
         baseline: an earlier bench.json to compare with.
         end_to_end: also time the way from a picture file to the answer in the picture's geometry.
         picture: a picture or a directory of them for that; a generated one if None.
+        sustained_s: seconds that each engine then runs without a pause; not at all if None.
         progress: told about each call.
     """
     from segpp_deploy.workflows.bench.run import run_bench
@@ -339,6 +341,7 @@ def bench(
         baseline=None if baseline is None else Path(baseline),
         end_to_end=end_to_end,
         picture=None if picture is None else Path(picture),
+        sustained_s=sustained_s,
     )
     return run_bench(options, progress)
 

@@ -40,12 +40,14 @@ OTHER_PROGRAMS = {
     },
     "evaluation/environment.py": {"--query-gpu", "--format"},  # nvidia-smi
     "fleet/ray_data.py": {"--head"},  # ray
+    "hardware/clocks.py": {"--query-gpu", "--format"},  # nvidia-smi
     "packaging/cpp/package.py": {"--build"},  # cmake
     "plugin_library/architectures.py": {"--query-gpu", "--format"},  # nvidia-smi
     "plugin_library/build.py": {"--build", "--parallel", "--target"},  # cmake
     "versions.py": {"--always", "--dirty", "--exclude"},  # git
     "workflows/predict/mjpeg_server.py": {"--"},  # of a multipart body
     "plugin_library/build_tools.py": {"--version"},  # compilers, cmake, ninja
+    "plugin_library/cross_runtime.py": {"--target", "--platform", "--only-binary", "--no-deps"},  # pip
     "plugin_library/cuda_toolkit.py": {"--version", "--list-gpu-arch", "--dryrun"},  # nvcc
     "plugin_library/sources.py": {"--force-reinstall", "--no-deps"},  # pip
     "plugin_library/tensorrt_headers.py": {"--no-deps"},  # pip
@@ -128,7 +130,12 @@ WORDS |= {"build_engine": ("build-engine",), "build_plugins": ("plugins", "build
 LINES = {
     "bench": [commands.bench(), commands.bench("a b.engine", "c.engine")],
     "build_engine": [commands.build_engine(), commands.build_engine("a.onnx", "b c.engine", target="cpu", max_batch=4)],
-    "build_plugins": [commands.build_plugins(), commands.build_plugins("87,89"), commands.build_plugins(host=True)],
+    "build_plugins": [
+        commands.build_plugins(),
+        commands.build_plugins("87,89"),
+        commands.build_plugins(host=True),
+        commands.build_plugins("87", machine="aarch64"),
+    ],
     "calibrate": [commands.calibrate(), commands.calibrate("a b.onnx")],
     "compare": [commands.compare(), commands.compare("a b.pth", "c", data="scenes", sizes="64x96", fresh=True)],
     "demo": [commands.demo("a b")],

@@ -38,6 +38,10 @@ def bench(
         Path | None,
         typer.Option(metavar="FILE|DIR", help="Pictures for --end-to-end, in turns; a generated one if absent."),
     ] = None,
+    sustained: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Then run each engine for so long without a pause: does it slow down?"),
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -48,7 +52,7 @@ def bench(
     from segpp_deploy.workflows.bench.run import run_bench
 
     options = BenchOptions(
-        tuple(engines), iterations, warmup, profile, threads, out, batch, baseline, end_to_end, picture
+        tuple(engines), iterations, warmup, profile, threads, out, batch, baseline, end_to_end, picture, sustained
     )
     output = Output(json, quiet)
     with output.progress() as progress:

@@ -145,6 +145,17 @@ def time_ms(run: Run) -> float:
     return elapsed_ms
 
 
+def run_for(run: Run, seconds: float) -> list[float]:
+    """Do the work for so long without a pause, at least once, and return the milliseconds of each time."""
+    samples: list[float] = []
+    end_ns = time.perf_counter_ns() + seconds * 1e9
+    while not samples or time.perf_counter_ns() < end_ns:
+        start_ns = time.perf_counter_ns()
+        run()
+        samples.append((time.perf_counter_ns() - start_ns) / 1e6)
+    return samples
+
+
 def come_to_rest() -> None:
     """Wait until the threads of this process sleep.
 

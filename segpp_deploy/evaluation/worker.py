@@ -20,7 +20,7 @@ from typing import Any
 
 from segpp_deploy.engine.open import open_session
 from segpp_deploy.errors import SegppError, one_line
-from segpp_deploy.evaluation.latency import time_ms
+from segpp_deploy.evaluation.latency import run_for, time_ms
 from segpp_deploy.evaluation.memory import high_water_bytes
 from segpp_deploy.graph.contract import noise_images
 from segpp_deploy.runtimes.profiling import profile_session
@@ -32,6 +32,7 @@ Opener = Callable[[Path, SessionOptions], Session]
 class _Request(Enum):
     RUN = "run"
     PREDICT = "predict"
+    RUN_FOR = "run for"
     PEAK_MEMORY = "peak memory"
 
 
@@ -52,13 +53,17 @@ class EngineWorker:
         """Return the milliseconds from a picture file to the prediction in the picture's geometry."""
         return float(self._ask(_Request.PREDICT, picture))
 
+    def run_for(self, seconds: float) -> list[float]:
+        """Run the engine on noise for so long without a pause, at least once; return the milliseconds of each call."""
+        return list(self._ask(_Request.RUN_FOR, seconds))
+
     def peak_memory_bytes(self) -> int:
         """Return the most resident memory the process has had: interpreter, runtime, engine and runs."""
         return int(self._ask(_Request.PEAK_MEMORY))
 
-    def _ask(self, request: _Request, picture: Path | None = None) -> Any:
+    def _ask(self, request: _Request, argument: Path | float | None = None) -> Any:
         try:
-            self._pipe.send((request, picture))
+            self._pipe.send((request, argument))
             return _receive(self._pipe, self.engine, self._process)
         except (BrokenPipeError, ConnectionResetError):
             raise _death(self.engine, self._process) from None
@@ -184,11 +189,13 @@ def _serve(pipe: Connection, engine: Path, options: SessionOptions, open_batch: 
         images = noise_images(session.metadata, open_batch)
         gc.disable()
         while True:
-            request, picture = pipe.recv()
+            request, argument = pipe.recv()
             if request is _Request.RUN:
                 pipe.send(time_ms(partial(session.run, images)))
             elif request is _Request.PREDICT:
-                pipe.send(time_ms(partial(_predict, session, picture)))
+                pipe.send(time_ms(partial(_predict, session, argument)))
+            elif request is _Request.RUN_FOR:
+                pipe.send(run_for(partial(session.run, images), argument))
             else:
                 pipe.send(high_water_bytes())
 

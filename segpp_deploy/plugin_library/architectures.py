@@ -6,16 +6,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
+from segpp_deploy.hardware.jetson import compatible_names
 
 ALL = "all"
 ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "110", "120")  # what `all` means, and what is tested
 OLDEST = ARCHITECTURES[0]
 
-_DEVICE_TREE = Path("/proc/device-tree/compatible")
 _JETSON_CHIPS = {"tegra194": "72", "tegra234": "87", "tegra264": "110"}
 _QUERY_TIMEOUT_S = 10
 _FIRST_CUDA = {"87": "11.4", "89": "11.8", "90": "11.8", "100": "12.8", "120": "12.8", "103": "12.9", "121": "12.9"}
@@ -116,11 +115,7 @@ def _parse_architecture(word: str) -> str:
 
 
 def _jetson() -> list[str]:
-    try:
-        names = _DEVICE_TREE.read_bytes().decode(errors="replace").split("\0")
-    except OSError:
-        return []
-    chips = {name.partition(",")[2] for name in names}
+    chips = {name.partition(",")[2] for name in compatible_names()}
     return [architecture for chip, architecture in _JETSON_CHIPS.items() if chip in chips]
 
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from segpp_deploy.plugin_library import architectures, build_tools, cuda_toolkit, tensorrt_headers
+from segpp_deploy.hardware import jetson
+from segpp_deploy.plugin_library import build_tools, cuda_toolkit, tensorrt_headers
 
 NVCC = """#!/bin/sh
 case "$1" in
@@ -103,7 +104,7 @@ def computer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Computer:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(cuda_toolkit, "_SYSTEM_ROOT", found.root / "usr/local/cuda")
     monkeypatch.setattr(tensorrt_headers, "_SYSTEM", found.root)
-    monkeypatch.setattr(architectures, "_DEVICE_TREE", found.root / "compatible")
+    monkeypatch.setattr(jetson, "_DEVICE_TREE", found.root)
     monkeypatch.setattr(build_tools.sysconfig, "get_path", lambda name: str(found.root / "venv/bin"))
 
     def find_spec(name: str) -> SimpleNamespace | None:

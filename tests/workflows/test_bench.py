@@ -194,6 +194,21 @@ def test_pictures_that_are_not_there_or_cannot_be_read(engines: dict[TargetName,
         run_bench(replace(options, picture=tmp_path / "text.png"))
 
 
+def test_engines_without_a_pause(engines: dict[TargetName, Path], tmp_path: Path) -> None:
+    options = BenchOptions(tuple(engines.values()), 1, 0, threads=1, report_dir=tmp_path, sustained_s=0.05)
+    steps: list[str] = []
+    result = run_bench(options, lambda step, done, total: steps.append(step))
+    assert "Running without a pause" in steps
+    for entry, table in zip(result.to_dict()["engines"], result.tables()[1:], strict=True):
+        run = entry["sustained"]
+        assert (run["seconds"], len(run["tenths"]), len(table.rows)) == (0.05, 10, 10)
+        assert all(tenth["samples"] >= 1 for tenth in run["tenths"])
+        assert run["slowdown"] == pytest.approx(run["last_ms"] / run["first_ms"])
+        assert table.title.startswith(f"{entry['path']}, 0.05 s without a pause")
+        assert escape(table.title) in (tmp_path / "bench.html").read_text()
+    assert options.command.endswith("--sustained 0.05")
+
+
 def test_the_page_needs_nothing_else(engines: dict[TargetName, Path], tmp_path: Path) -> None:
     options = BenchOptions(tuple(engines.values()), 3, 2, threads=1, report_dir=tmp_path, end_to_end=True)
     result = run_bench(options)
@@ -257,6 +272,8 @@ def test_interrupts_are_the_parents_business(engines: dict[TargetName, Path]) ->
         (BenchOptions((Path("a.engine"),), warmup=-1), "-1 warm-up"),
         (BenchOptions((Path("a.engine"),), threads=0), "0 threads"),
         (BenchOptions((Path("a.engine"),), batch=0), "batch of 0 images"),
+        (BenchOptions((Path("a.engine"),), sustained_s=0), "run for 0 seconds"),
+        (BenchOptions((Path("a.engine"),), sustained_s=float("nan")), "run for nan seconds"),
     ],
 )
 def test_options_that_measure_nothing(options: BenchOptions, complaint: str) -> None:

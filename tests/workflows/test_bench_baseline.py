@@ -13,7 +13,9 @@ from segpp_deploy.errors import CheckFailedError, SegppError
 from segpp_deploy.evaluation.environment import describe_environment
 from segpp_deploy.evaluation.latency import InterleavedLatency
 from segpp_deploy.evaluation.regression import CONFIDENCE, compare_samples
+from segpp_deploy.hardware.jetson import Jetson
 from segpp_deploy.workflows.bench.baseline import Comparison, describe_other_machine, read_baseline
+from segpp_deploy.workflows.bench.power import PowerState
 from segpp_deploy.workflows.bench.result import BenchResult
 
 ENGINE = {"path": "a.engine", "mode": "fast", "target": "cpu", "precision": "fp32", "size": "64x64", "batch": 1}
@@ -58,7 +60,7 @@ def test_which_engine_is_compared(tmp_path: Path) -> None:
 def test_a_slower_engine_fails_the_command(tmp_path: Path) -> None:
     slow, same = compare_samples([1.0, 1.1, 1.0], [2.0, 2.1, 2.0]), compare_samples([1.0, 1.2], [1.1, 1.1])
     comparison = Comparison(tmp_path / "bench.json", (slow, same, None), "")
-    result = BenchResult((), InterleavedLatency({}), describe_environment(), comparison)
+    result = BenchResult((), InterleavedLatency({}), describe_environment(), comparison=comparison)
     with pytest.raises(CheckFailedError, match="1 of 0 engines are slower"):
         result.require_no_regression()
     assert [row[-1] for row in comparison.table(("a", "b", "c")).rows] == ["slower", "as before"]
@@ -70,9 +72,11 @@ def test_a_slower_engine_fails_the_command(tmp_path: Path) -> None:
 def test_another_machine_is_said(tmp_path: Path) -> None:
     environment = describe_environment()
     same = read_baseline(report(tmp_path, {**ENGINE, "samples_ms": [2.0]}))
-    assert describe_other_machine(same, environment) == ""
+    assert describe_other_machine(same, environment, PowerState()) == ""
+    orin = PowerState(Jetson("Orin", "36.4.0", "15W"))
+    assert describe_other_machine(same, environment, orin) == "power mode unknown, now 15W"
     other = read_baseline(report(tmp_path, {**ENGINE, "samples_ms": [2.0]}, cpu="Other CPU"))
-    assert describe_other_machine(other, environment).startswith("Other CPU")
+    assert describe_other_machine(other, environment, orin).startswith("Other CPU")
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"engines": [{"path": "a"}], "environment": {}}'])

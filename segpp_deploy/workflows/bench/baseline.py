@@ -13,6 +13,7 @@ from segpp_deploy.errors import SegppError, first_problem, one_line
 from segpp_deploy.evaluation.environment import Environment
 from segpp_deploy.evaluation.regression import Change
 from segpp_deploy.report.tables import Column, Table
+from segpp_deploy.workflows.bench.power import PowerState
 
 
 class _Timed(BaseModel):
@@ -30,11 +31,16 @@ class _Machine(BaseModel):
     cpu_cores: int
 
 
+class _Power(BaseModel):
+    mode: str = ""
+
+
 class Baseline(BaseModel):
     """What `bench -o DIR` wrote into bench.json, as far as it is compared."""
 
     engines: list[_Timed]
     environment: _Machine
+    power: _Power = _Power()
 
     def samples_of(self, timing: dict[str, Any]) -> list[float] | None:
         """Return the samples of the engine that is described by the same words, of the same path if several are."""
@@ -116,12 +122,14 @@ def read_baseline(path: Path) -> Baseline:
     raise SegppError(what, "bench.json, as bench -o DIR writes it.", commands.option("out", "DIR"))
 
 
-def describe_other_machine(baseline: Baseline, environment: Environment) -> str:
+def describe_other_machine(baseline: Baseline, environment: Environment, power: PowerState) -> str:
     """Return what differs between two machines, or ""."""
     before, now = baseline.environment, environment
-    if (before.cpu, before.cpu_cores) == (now.cpu, now.cpu_cores):
-        return ""
-    return f"{before.cpu} ({before.cpu_cores} cores), now {now.cpu} ({now.cpu_cores} cores)"
+    if (before.cpu, before.cpu_cores) != (now.cpu, now.cpu_cores):
+        return f"{before.cpu} ({before.cpu_cores} cores), now {now.cpu} ({now.cpu_cores} cores)"
+    if baseline.power.mode != power.mode:
+        return f"power mode {baseline.power.mode or 'unknown'}, now {power.mode or 'unknown'}"
+    return ""
 
 
 def _verdict(change: Change) -> str:

@@ -28,6 +28,7 @@ class BenchOptions:
         baseline: an earlier bench.json; engines that are slower than there, beyond noise, fail the command.
         end_to_end: also time what lies between a picture file and the answer in the picture's own geometry.
         picture: a picture, or a directory of them, for that, which it asks for by itself; None: a generated one.
+        sustained_s: seconds that each engine then runs without a pause; None: it does not.
     """
 
     engines: tuple[Path, ...]
@@ -40,6 +41,7 @@ class BenchOptions:
     baseline: Path | None = None
     end_to_end: bool = False
     picture: Path | None = None
+    sustained_s: float | None = None
 
     @property
     def times_pictures(self) -> bool:
@@ -58,5 +60,6 @@ class BenchOptions:
             threads=self.threads,
             batch=self.batch,
             picture=self.picture,
+            sustained=self.sustained_s,
             baseline=self.baseline,
         )

@@ -42,7 +42,7 @@ def _sections(result: BenchResult) -> Iterator[Section]:
         yield Section(table.title, table=table)
     yield Section("Once more", commands=(result.command,))
     machine = (Column("", is_number=False), Column("", is_number=False))
-    yield Section("This machine", table=Table("", machine, tuple(result.environment.rows)))
+    yield Section("This machine", table=Table("", machine, (*result.environment.rows, *result.power.rows)))
 
 
 def _lines(

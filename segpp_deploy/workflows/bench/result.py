@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,12 @@ from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluation.environment import Environment
 from segpp_deploy.evaluation.latency import InterleavedLatency, LatencyStats
+from segpp_deploy.evaluation.sustained import SustainedRun
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.runtimes.session import Profile
 from segpp_deploy.workflows.bench.baseline import Comparison
+from segpp_deploy.workflows.bench.power import PowerState
+from segpp_deploy.workflows.bench.sustained import describe_slowdown, sustained_table
 
 _SHOWN_OPERATIONS = 12
 
@@ -58,6 +61,7 @@ class EngineTiming:
         peak_memory_bytes: of a fresh process that loads the engine and runs it.
         profile: where the time of a call goes; None unless asked for.
         end_to_end: from a picture file to the answer in the picture's geometry; None unless asked for.
+        sustained: calls without a pause; None unless asked for.
     """
 
     path: Path
@@ -69,6 +73,7 @@ class EngineTiming:
     peak_memory_bytes: int
     profile: Profile | None = None
     end_to_end: Samples | None = None
+    sustained: SustainedRun | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -88,6 +93,8 @@ class EngineTiming:
         }
         if self.end_to_end is not None:
             values["end_to_end"] = self.end_to_end.to_dict()
+        if self.sustained is not None:
+            values["sustained"] = self.sustained.to_dict(self.batch)
         if self.profile is not None:
             values["parts"] = [{"part": str(part), "milliseconds": ms} for part, ms in self.profile.parts.items()]
             values["operations"] = [asdict(operation) for operation in self.profile.operations]
@@ -102,6 +109,7 @@ class BenchResult:
         engines: what was measured of each.
         latency: of the engines' calls, by their number as text.
         environment: the machine.
+        power: how fast it lets its clocks run.
         comparison: with an earlier measurement.
         command: asks for the same again.
         pictures: what was timed from end to end, in words; "" where nothing was.
@@ -111,6 +119,7 @@ class BenchResult:
     engines: tuple[EngineTiming, ...]
     latency: InterleavedLatency
     environment: Environment
+    power: PowerState = field(default_factory=PowerState)
     comparison: Comparison | None = None
     command: str = ""
     pictures: str = ""
@@ -120,8 +129,9 @@ class BenchResult:
     def notes(self) -> tuple[str, ...]:
         """What has to be known to believe the figures."""
         compared = () if self.comparison is None else self.comparison.notes
+        slowed = [describe_slowdown(str(one.path), one.sustained) for one in self.engines if one.sustained]
         seen = (f"Timed from end to end: {self.pictures}.",) if self.pictures else ()
-        return (*compared, *seen, *self.remarks)
+        return (*compared, *filter(None, slowed), *self.power.notes, *seen, *self.remarks)
 
     def summary(self) -> str:
         """Return nothing: the tables say it all."""
@@ -137,7 +147,8 @@ class BenchResult:
         engines = [{**timing.to_dict(), "speedup": self.speedup(0, index)} for index, timing in enumerate(self.engines)]
         compared = {} if self.comparison is None else {"baseline": self.comparison.to_dict()}
         seen = {"pictures": self.pictures} if self.pictures else {}
-        return {"engines": engines, "environment": asdict(self.environment), **seen, **compared}
+        machine = {"environment": asdict(self.environment), "power": self.power.to_dict()}
+        return {"engines": engines, **machine, **seen, **compared}
 
     def require_no_regression(self) -> None:
         """Check that nothing is slower than in the baseline, where there is one.
@@ -153,7 +164,7 @@ class BenchResult:
             )
 
     def tables(self) -> tuple[Table, ...]:
-        """Return the timings as a table, and one more for every profiled engine."""
+        """Return the timings as a table, and more for every engine that ran without a pause or was profiled."""
         way = ("end to end ms",) if self.pictures else ()
         headings = ("batch", "median ms", "p90", "p99", *way, "images/s", "speed-up", "peak MiB", "samples")
         columns = (Column("engine", is_number=False), Column("mode", is_number=False), *map(Column, headings))
@@ -162,6 +173,7 @@ class BenchResult:
         return (
             Table("Latency", columns, rows),
             *(() if self.comparison is None else (self.comparison.table(names),)),
+            *(sustained_table(str(one.path), one.sustained, one.batch) for one in self.engines if one.sustained),
             *(table for timing in self.engines if timing.profile for table in _profile_tables(timing, timing.profile)),
         )
 

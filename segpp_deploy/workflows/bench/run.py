@@ -15,6 +15,7 @@ from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.environment import Environment, describe_environment
 from segpp_deploy.evaluation.latency import InterleavedLatency, Timer, require_counts, take_turns
 from segpp_deploy.evaluation.regression import compare_samples
+from segpp_deploy.evaluation.sustained import SustainedRun, require_seconds, run_sustained
 from segpp_deploy.evaluation.worker import EngineWorker, profile_engine, start_worker
 from segpp_deploy.files import require_writable
 from segpp_deploy.hardware.cpu import physical_cores, require_threads
@@ -24,6 +25,7 @@ from segpp_deploy.workflows.bench.baseline import Baseline, Comparison, describe
 from segpp_deploy.workflows.bench.batches import check_batch, require_batch
 from segpp_deploy.workflows.bench.options import BenchOptions
 from segpp_deploy.workflows.bench.pictures import open_pictures
+from segpp_deploy.workflows.bench.power import PowerState, describe_power
 from segpp_deploy.workflows.bench.report import REPORT_NAME, write_report
 from segpp_deploy.workflows.bench.result import BenchResult, EngineTiming, Samples
 
@@ -34,11 +36,12 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
     """Time engines on noise, and on pictures if asked, each in a process of its own.
 
     Several engines take turns, forwards in one round and backwards in the next, so that a machine that slows down for a
-    while slows all of them. All are loaded at once: together they have to fit into memory.
+    while slows all of them. All are loaded at once: together they have to fit into memory. What they keep up without a
+    pause is measured of one after the other, since together they would slow each other.
 
     Raises:
-        SegppError: no engine, impossible counts, an engine that cannot be opened or run or that takes another batch, no
-            such picture or one that cannot be read, or a report that cannot be written.
+        SegppError: no engine, impossible counts or times, an engine that cannot be opened or run or that takes another
+            batch, no such picture or one that cannot be read, or a report that cannot be written.
     """
     _check_options(options)
     if options.report_dir is not None:
@@ -64,6 +67,7 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
             if pictures is not None:
                 timers[_way(index)] = partial(_predict_next, worker, cycle(pictures.by_task[manifest.metadata.task]))
         latency = take_turns(timers, options.iterations, options.warmup, progress)
+        sustained = [_sustain(worker, options, progress) for worker in workers]
         peaks = [worker.peak_memory_bytes() for worker in workers]
         loads = [worker.load_seconds for worker in workers]
     timings = tuple(
@@ -77,13 +81,14 @@ def run_bench(options: BenchOptions, progress: Progress = no_progress) -> BenchR
             peak_memory_bytes=peaks[index],
             profile=_profile(engine, options, progress) if options.profile else None,
             end_to_end=None if pictures is None else _samples(latency, _way(index)),
+            sustained=sustained[index],
         )
         for index, (engine, manifest) in enumerate(zip(options.engines, manifests, strict=True))
     )
-    environment = describe_environment()
-    comparison = None if baseline is None else _compare(timings, baseline, environment, options)
+    environment, power = describe_environment(), describe_power()
+    comparison = None if baseline is None else _compare(timings, baseline, environment, power, options)
     seen = "" if pictures is None else pictures.description
-    result = BenchResult(timings, latency, environment, comparison, options.command, seen)
+    result = BenchResult(timings, latency, environment, power, comparison, options.command, seen)
     if options.report_dir is not None:
         result = replace(result, remarks=write_report(result, options.report_dir))
     return result
@@ -101,15 +106,23 @@ def _samples(latency: InterleavedLatency, name: str, batch: int = 1) -> Samples:
     return Samples(latency.stats(name, batch), latency.samples_ms[name], latency.warmup_ms[name])
 
 
+def _sustain(worker: EngineWorker, options: BenchOptions, progress: Progress) -> SustainedRun | None:
+    return None if options.sustained_s is None else run_sustained(worker.run_for, options.sustained_s, progress)
+
+
 def _compare(
-    timings: tuple[EngineTiming, ...], baseline: Baseline, environment: Environment, options: BenchOptions
+    timings: tuple[EngineTiming, ...],
+    baseline: Baseline,
+    environment: Environment,
+    power: PowerState,
+    options: BenchOptions,
 ) -> Comparison:
     assert options.baseline is not None
     changes = []
     for timing in timings:
         before = baseline.samples_of(timing.to_dict())
         changes.append(None if before is None else compare_samples(before, timing.calls.samples_ms))
-    return Comparison(options.baseline, tuple(changes), describe_other_machine(baseline, environment))
+    return Comparison(options.baseline, tuple(changes), describe_other_machine(baseline, environment, power))
 
 
 def _profile(engine: Path, options: BenchOptions, progress: Progress) -> Profile:
@@ -127,3 +140,4 @@ def _check_options(options: BenchOptions) -> None:
     require_counts(options.iterations, options.warmup)
     require_threads(options.threads)
     require_batch(options.batch)
+    require_seconds(options.sustained_s)
