@@ -173,14 +173,16 @@ def selftest(*, host: bool = False, kernels: bool = False) -> CommandText:
     return _line("selftest", host=host, kernels=kernels)
 
 
-def build_plugins(arch: str | None = None, *, host: bool = False, kernels: bool = False) -> CommandText:
+def build_plugins(
+    arch: str | None = None, *, host: bool = False, kernels: bool = False, machine: str | None = None
+) -> CommandText:
     """Return the build of the TensorRT plugins or the kernels alone, for this machine's GPUs if no `arch` is named.
 
     Example:
         >>> print(build_plugins("87,89"))
         segpp-deploy plugins build --arch 87,89
     """
-    return _line("plugins build", arch=arch, host=host, kernels=kernels)
+    return _line("plugins build", arch=arch, host=host, kernels=kernels, machine=machine)
 
 
 def _line(command: str, /, *arguments: object, **options: object) -> CommandText:

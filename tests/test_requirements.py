@@ -74,7 +74,7 @@ def test_an_unknown_name_ends_the_run(tmp_path: Path) -> None:
     done = run_pytest(tmp_path, "def test(): pass", required="polygraphie")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"Unknown name 'polygraphie' in {VARIABLE}." in done.stderr
-    assert "Expected some of: camvid, " in done.stderr
+    assert "Expected some of: aarch64, " in done.stderr
     assert "Did you mean 'polygraphy'?" in done.stderr
 
 

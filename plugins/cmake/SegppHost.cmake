@@ -1,5 +1,5 @@
 # The same sources for the CPU: what tests load and drive. What only the repository's tests need
-# (testing/conformance, testing/emulator_tests) is left out where it is not there, as in the wheel.
+# (testing/conformance, testing/emulator_tests, testing/kernel_calls) is left out where it is not there, as in the wheel.
 
 include(SegppCommon)
 
@@ -52,4 +52,10 @@ if(SEGPP_EMULATOR_TEST_SOURCES)
   add_executable(emulator_tests EXCLUDE_FROM_ALL ${SEGPP_EMULATOR_TEST_SOURCES})
   segpp_join_sources(emulator_tests)
   target_link_libraries(emulator_tests PRIVATE segpp_emulator)
+endif()
+
+file(GLOB SEGPP_KERNEL_CALLS_SOURCES CONFIGURE_DEPENDS testing/kernel_calls/*.cpp)
+if(SEGPP_KERNEL_CALLS_SOURCES)
+  add_executable(kernel_calls EXCLUDE_FROM_ALL ${SEGPP_KERNEL_CALLS_SOURCES} ${SEGPP_C_API_SOURCES})
+  target_link_libraries(kernel_calls PRIVATE segpp_kernels_host segpp_emulator)
 endif()

@@ -44,6 +44,12 @@ def build(
     kernels: Annotated[
         bool, typer.Option("--kernels", help="Compile the kernels alone, for PyTorch on a GPU: no TensorRT needed.")
     ] = False,
+    machine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="aarch64", help="Processor to compile for, by a cross compiler; this machine's if absent."
+        ),
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -54,6 +60,7 @@ def build(
     from segpp_deploy.errors import SegppError
     from segpp_deploy.plugin_library.architectures import parse_architectures
     from segpp_deploy.plugin_library.build import PluginBuildOptions, build_plugin_library
+    from segpp_deploy.plugin_library.machines import parse_machine
     from segpp_deploy.plugin_library.sources import LibraryKind
 
     if host and (arch or kernels):
@@ -63,7 +70,7 @@ def build(
             "Leave out one.",
         )
     kind = LibraryKind.HOST if host else LibraryKind.KERNELS if kernels else LibraryKind.CUDA
-    options = PluginBuildOptions(kind, parse_architectures(arch or []), tensorrt_root)
+    options = PluginBuildOptions(kind, parse_architectures(arch or []), tensorrt_root, parse_machine(machine))
     output = Output(json, quiet)
     with output.progress() as progress:
         result = build_plugin_library(options, progress)

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import segpp_deploy
+from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.files import require_writable, sha256_of, write_text
 from segpp_deploy.plugin_library.architectures import driver_cuda_major, native_architectures, newest
 from segpp_deploy.plugin_library.compile import CompileError, describe_failure, run_logged
+from segpp_deploy.plugin_library.cross_runtime import describe_needs
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 from segpp_deploy.plugin_library.library import (
     HOST_KERNELS_NAME,
@@ -27,6 +28,7 @@ from segpp_deploy.plugin_library.library import (
     libraries_folder,
     open_library,
 )
+from segpp_deploy.plugin_library.machines import Machine, this_machine
 from segpp_deploy.plugin_library.record import PluginRecord, dump_record, record_path
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
 from segpp_deploy.plugin_library.toolchain import Toolchain, find_toolchain
@@ -49,11 +51,13 @@ class PluginBuildOptions:
         kind: of library.
         architectures: such as ("87",); none = of this machine's GPUs. The host build has none.
         tensorrt_root: where TensorRT lies; None = search. The kernels alone need none.
+        machine: the processor it is for.
     """
 
     kind: LibraryKind = LibraryKind.CUDA
     architectures: tuple[str, ...] = ()
     tensorrt_root: Path | None = None
+    machine: Machine = field(default_factory=this_machine)
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,12 @@ class PluginBuildResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Nothing besides."""
-        return ()
+        """Say what to do with a library that is not for this machine."""
+        record, folder = self.library.record, self.library.path.parent
+        if Machine(record.machine).is_this:
+            return ()
+        needs = f" It needs {describe_needs(record.cuda_version)}." if record.architectures else ""
+        return (f"For {record.machine}: copy {folder} into ~/.cache/segpp-deploy/plugins there.{needs}",)
 
     def tables(self) -> tuple[()]:
         """Return none: a library was built."""
@@ -103,18 +111,20 @@ def build_plugin_library(
     progress(_STEPS[0], 0, 1)
     sources = plugin_sources()
     architectures, newest_cuda = _architectures(options)
-    toolchain = find_toolchain(options.kind, options.tensorrt_root, architectures, newest_cuda)
-    plan = _Plan(options.kind, architectures, toolchain, sources, hash_sources(sources, options.kind))
-    target = libraries_folder() / plan.folder_name
-    existing = _reusable(target / LIBRARY_NAMES[options.kind])
+    machine = options.machine
+    toolchain = find_toolchain(options.kind, options.tensorrt_root, architectures, newest_cuda, machine)
+    plan = _Plan(options.kind, architectures, toolchain, sources, hash_sources(sources, options.kind), machine)
+    folder = libraries_folder(machine)
+    target = folder / plan.folder_name
+    existing = _reusable(target / LIBRARY_NAMES[options.kind], machine)
     if existing is not None:
         return PluginBuildResult(existing, reused=True)
     require_writable(target / LIBRARY_NAMES[options.kind])
-    libraries_folder().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=libraries_folder(), prefix=".building-") as name:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as name:
         finished = _build(plan, Path(name), progress)
         _move_into_place(finished, target)
-    return PluginBuildResult(open_library(target / LIBRARY_NAMES[options.kind]), reused=False)
+    return PluginBuildResult(open_library(target / LIBRARY_NAMES[options.kind], machine), reused=False)
 
 
 @dataclass(frozen=True)
@@ -124,13 +134,14 @@ class _Plan:
     toolchain: Toolchain
     sources: Path
     source_sha256: str
+    machine: Machine
 
     @property
     def folder_name(self) -> str:
         """One folder for each combination of all that decides what the library is."""
         tools = self.toolchain
         tensorrt = tools.tensorrt.version if tools.tensorrt else ""
-        facts = (self.source_sha256, tools.cuda.version, tensorrt, tools.cxx.version, platform.machine())
+        facts = (self.source_sha256, tools.cuda.version, tensorrt, tools.cxx.version, self.machine.name)
         key = hashlib.sha256("\0".join((*facts, *self.architectures)).encode()).hexdigest()[:16]
         return f"{self.kind}-{key}"
 
@@ -149,6 +160,14 @@ class _Plan:
             settings["CMAKE_CUDA_COMPILER"] = tools.cuda.nvcc
             settings["CMAKE_CUDA_HOST_COMPILER"] = tools.cxx.path
             settings["CMAKE_CUDA_ARCHITECTURES"] = cmake_architectures(self.architectures)
+        if not self.machine.is_this:
+            settings |= {"CMAKE_SYSTEM_NAME": "Linux", "CMAKE_SYSTEM_PROCESSOR": self.machine.name}
+        if tools.cuda_runtime is not None:
+            # The linker passes over the runtime of this processor, which it meets later. The nvcc of a whole toolkit
+            # looks for headers in the target's folder alone; they are the same for all.
+            link = f'-L"{tools.cuda_runtime}"'
+            headers = [f'-isystem "{folder}"' for folder in tools.cuda.include_dirs]
+            settings |= {"CMAKE_SHARED_LINKER_FLAGS": link, "CMAKE_CUDA_FLAGS": " ".join([link, *headers])}
         words = [f"-D{name}={value}" for name, value in settings.items()]
         return [str(tools.cmake.path), "-G", "Ninja", "-S", str(self.sources), "-B", str(build), *words]
 
@@ -175,12 +194,18 @@ def _architectures(options: PluginBuildOptions) -> tuple[tuple[str, ...], int | 
         return (), None
     if options.architectures:
         return options.architectures, None
+    if not options.machine.is_this:
+        raise SegppError(
+            f"Which GPUs the {options.machine.name} machine has cannot be seen from here.",
+            "--arch.",
+            commands.build_plugins("87", machine=options.machine.name) + " (Jetson Orin; 110: Jetson Thor)",
+        )
     return native_architectures(), driver_cuda_major()
 
 
-def _reusable(library: Path) -> PluginLibrary | None:
+def _reusable(library: Path, machine: Machine) -> PluginLibrary | None:
     try:
-        return open_library(library) if library.is_file() else None
+        return open_library(library, machine) if library.is_file() else None
     except SegppError:
         return None  # damaged: it is built again
 
@@ -195,7 +220,7 @@ def _build(plan: _Plan, folder: Path, progress: Progress) -> Path:
             run_logged(plan.configure_command(build), stream, _STEPS[0], progress, environment)
             run_logged(plan.build_command(build), stream, _STEPS[1], progress, environment)
     except CompileError as error:
-        kept = libraries_folder() / f"{plan.kind}-failed.log"
+        kept = libraries_folder(plan.machine) / f"{plan.kind}-failed.log"
         write_text(kept, f"{log.read_text(encoding='utf-8', errors='replace')}{error}\n")
         raise describe_failure(kept) from error
     result.mkdir()
@@ -217,7 +242,7 @@ def _describe(plan: _Plan, library: Path, seconds: float) -> PluginRecord:
         cuda_version=plan.toolchain.cuda.version,
         tensorrt_version=plan.toolchain.tensorrt.version if plan.toolchain.tensorrt else None,
         compiler=f"{plan.toolchain.cxx.path.name} {plan.toolchain.cxx.version}",
-        machine=platform.machine(),
+        machine=plan.machine.name,
         tool_version=segpp_deploy.__version__,
         build_seconds=round(seconds, 1),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

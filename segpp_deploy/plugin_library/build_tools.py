@@ -55,6 +55,20 @@ def find_ninja() -> Program:
     raise MissingToolError("ninja", "ninja on PATH or from pip.", PLUGINS_EXTRA)
 
 
+def find_cross_cxx(name: str) -> Program:
+    """Return a compiler for another processor, such as aarch64-linux-gnu-g++.
+
+    Raises:
+        MissingToolError: it is not on PATH.
+    """
+    path = shutil.which(name)
+    version = _ask_version(Path(path)) if path else None
+    if path is None or version is None:
+        package = "g++-" + name.removesuffix("-g++")
+        raise MissingToolError("a C++ cross compiler", f"{name} on PATH.", f"sudo apt install {package}")
+    return Program(Path(path), version)
+
+
 def find_cxx() -> Program:
     """Return the C++ compiler: the one in the environment variable CXX, else the first on PATH.
 

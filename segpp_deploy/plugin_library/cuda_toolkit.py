@@ -16,9 +16,10 @@ from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.plugin_library.architectures import require_supported
 from segpp_deploy.plugin_library.missing import PLUGINS_EXTRA, MissingToolError
 
+STATIC_RUNTIME = "libcudart_static.a"
+
 _SYSTEM_ROOT = Path("/usr/local/cuda")
 _HEADER = "cuda_runtime_api.h"
-_STATIC_RUNTIME = "libcudart_static.a"
 _TIMEOUT_S = 60
 # What a working nvcc from pip consists of, and the wheel that holds it.
 _WHEELS = {
@@ -38,6 +39,7 @@ class CudaToolkit:
 
     Args:
         nvcc: the compiler.
+        root: the folder that it and all of the toolkit lie in.
         version: such as "13.5.37".
         include_dirs: headers for host compilers.
         architectures: what it compiles for, such as "87".
@@ -45,6 +47,7 @@ class CudaToolkit:
     """
 
     nvcc: Path
+    root: Path
     version: str
     include_dirs: tuple[Path, ...]
     architectures: tuple[str, ...]
@@ -128,10 +131,10 @@ def inspect_toolkit(nvcc: Path, origin: str) -> CudaToolkit:
     include_dirs = _include_dirs(root)
     if not include_dirs:
         raise _UnusableError(f"the header {_HEADER} is not in {root / 'include'}")
-    if not any((folder / _STATIC_RUNTIME).is_file() for folder in _library_folders(root)):
-        raise _UnusableError(f"{_STATIC_RUNTIME} is not in {root}")
+    if not any((folder / STATIC_RUNTIME).is_file() for folder in _library_folders(root)):
+        raise _UnusableError(f"{STATIC_RUNTIME} is not in {root}")
     architectures = tuple(re.findall(r"compute_(\d+)\b", _ask(nvcc, "--list-gpu-arch")))
-    return CudaToolkit(nvcc, match[1], include_dirs, architectures, origin)
+    return CudaToolkit(nvcc, root, match[1], include_dirs, architectures, origin)
 
 
 class _UnusableError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from segpp_deploy import commands
 from segpp_deploy.errors import CommandText, SegppError
 from segpp_deploy.files import cache_folder, require_file, sha256_of
 from segpp_deploy.plugin_library.architectures import format_capability
+from segpp_deploy.plugin_library.machines import Machine, this_machine
 from segpp_deploy.plugin_library.sources import LibraryKind, hash_sources, plugin_sources
 
 if TYPE_CHECKING:  # it loads pydantic, which `--version` has no time for
@@ -79,9 +79,10 @@ class PluginLibrary:
         )
 
 
-def libraries_folder() -> Path:
-    """Return the folder that holds one folder per built library."""
-    return cache_folder() / "plugins"
+def libraries_folder(machine: Machine | None = None) -> Path:
+    """Return the folder that holds one folder per library built for a processor; None = this one."""
+    folder = cache_folder() / "plugins"
+    return folder if machine is None or machine.is_this else folder / machine.name
 
 
 def find_plugin_library(kind: LibraryKind = LibraryKind.CUDA) -> PluginLibrary:
@@ -115,8 +116,12 @@ def has_plugin_library() -> bool:
     return bool(os.environ.get(LIBRARY_VARIABLE)) or any(_library_files(LibraryKind.CUDA))
 
 
-def open_library(path: Path) -> PluginLibrary:
+def open_library(path: Path, machine: Machine | None = None) -> PluginLibrary:
     """Read a library's record and check the file against it; the library is not loaded.
+
+    Args:
+        path: of the library.
+        machine: the processor it has to be for; None = this one.
 
     Raises:
         SegppError: no record, another file than recorded, or made for another processor.
@@ -130,10 +135,11 @@ def open_library(path: Path) -> PluginLibrary:
             f"SHA-256 {record.sha256[:12]}...",
             _command(record.kind, record),
         )
-    if record.machine != platform.machine():
+    expected = (machine or this_machine()).name
+    if record.machine != expected:
         raise SegppError(
-            f"The plugin library {path} was built for {record.machine}, and this is {platform.machine()}.",
-            f"a library built on {platform.machine()}.",
+            f"The plugin library {path} was built for {record.machine}, and this is {expected}.",
+            f"a library built for {expected}.",
             _command(record.kind, record),
         )
     return PluginLibrary(path, record)

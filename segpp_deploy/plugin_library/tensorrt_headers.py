@@ -43,24 +43,26 @@ class TensorRTHeaders:
         return f"{self.version} ({self.origin}: {self.include_dir})"
 
 
-def find_tensorrt_headers(root: Path | None = None) -> TensorRTHeaders:
+def find_tensorrt_headers(root: Path | None = None, machine: str | None = None) -> TensorRTHeaders:
     """Return the TensorRT headers; a folder that the user named is the only one looked at.
 
     Args:
         root: of a TensorRT, or its include folder; None = TENSORRT_ROOT, the system, pip.
+        machine: the processor to compile for, by whose name systems have a folder; None = this one.
 
     Raises:
         MissingToolError: there are none.
         SegppError: they are older than TensorRT 10.3, or the named folder has none.
     """
+    machine = machine or platform.machine()
     named = root or (Path(os.environ[ROOT_VARIABLE]) if os.environ.get(ROOT_VARIABLE) else None)
     if named is not None:
         origin = commands.option("tensorrt-root") if root else ROOT_VARIABLE
-        for folder in _include_folders(named):
+        for folder in _include_folders(named, machine):
             if (folder / _HEADER).is_file():
                 return _describe(folder, origin)
         raise SegppError(f"No {_HEADER} in {named} ({origin}).", "the folder in which TensorRT lies unpacked.", _FIX)
-    for folder, origin in _candidates():
+    for folder, origin in _candidates(machine):
         if (folder / _HEADER).is_file():
             return _describe(folder, origin)
     asked = commands.option("tensorrt-root")
@@ -94,15 +96,15 @@ def parse_version(header: str) -> tuple[int, int, int] | None:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _candidates() -> Iterator[tuple[Path, str]]:
+def _candidates(machine: str) -> Iterator[tuple[Path, str]]:
     for prefix in (_SYSTEM / "usr", _SYSTEM / "usr/local", *sorted(_SYSTEM.glob("usr/local/TensorRT*"), reverse=True)):
-        yield from ((folder, "system") for folder in _include_folders(prefix))
+        yield from ((folder, "system") for folder in _include_folders(prefix, machine))
     yield from ((folder, "pip") for folder in pip_include_folders())
 
 
-def _include_folders(root: Path) -> list[Path]:
+def _include_folders(root: Path, machine: str) -> list[Path]:
     include = root / "include"
-    return [include / f"{platform.machine()}-linux-gnu", include, root]
+    return [include / f"{machine}-linux-gnu", include, root]
 
 
 def _describe(folder: Path, origin: str) -> TensorRTHeaders:

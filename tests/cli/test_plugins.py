@@ -11,6 +11,7 @@ from segpp_deploy.cli.main import run_command
 from segpp_deploy.plugin_library import build
 from segpp_deploy.plugin_library.build import PluginBuildOptions, PluginBuildResult
 from segpp_deploy.plugin_library.library import PluginLibrary
+from segpp_deploy.plugin_library.machines import Machine
 from segpp_deploy.plugin_library.record import PluginRecord
 from segpp_deploy.plugin_library.sources import LibraryKind
 
@@ -31,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[PluginBuildOptions]:
             cuda_version="13.0.88",
             tensorrt_version="10.14.1",
             compiler="c++ 12.2.0",
-            machine="aarch64",
+            machine=wanted.machine.name,
             tool_version="0.1.0",
             build_seconds=1.0,
             created="2026-01-02T03:04:05+00:00",
@@ -65,12 +66,19 @@ def test_host(asked: list[PluginBuildOptions], capsys: pytest.CaptureFixture[str
     assert asked == [PluginBuildOptions(LibraryKind.HOST)]
 
 
+def test_machine(asked: list[PluginBuildOptions], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["plugins", "build", "--arch", "110", "--machine", "aarch64", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out)["machine"] == "aarch64"
+    assert asked == [PluginBuildOptions(LibraryKind.CUDA, ("110",), machine=Machine("aarch64"))]
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
         (["build", "--arch", "53"], "'53' is no architecture"),
         (["build", "--host", "--arch", "87"], "--host takes no --arch"),
         (["build", "--tensorrt-root", "/no/such/folder", "--arch", "87"], "No NvInfer.h in /no/such/folder"),
+        (["build", "--machine", "riscv64", "--arch", "87"], "'riscv64' is no processor"),
         (["buidl"], "Did you mean 'build'?"),
         (["build", "--architecture"], "No such option"),
     ],

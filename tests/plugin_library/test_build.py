@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from segpp_deploy.errors import SegppError
-from segpp_deploy.plugin_library import build, library
+from segpp_deploy.plugin_library import build, library, machines
 from segpp_deploy.plugin_library.build import PluginBuildOptions, build_plugin_library, cmake_architectures
+from segpp_deploy.plugin_library.cross_runtime import fetched_folder
 from segpp_deploy.plugin_library.library import find_plugin_library, libraries_folder
+from segpp_deploy.plugin_library.machines import Machine
 from segpp_deploy.plugin_library.sources import LibraryKind
 
 from .conftest import Computer, write, write_script
@@ -127,6 +129,50 @@ def test_the_driver_counts_where_the_library_will_run(arguments: Path, computer:
     with pytest.raises(SegppError, match="driver runs CUDA 12"):
         build_plugin_library()
     assert build_plugin_library(ORIN).library.record.architectures == ("87",)
+
+
+@pytest.fixture
+def jetson_tools(computer: Computer, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """On a PC, what builds for a Jetson."""
+    monkeypatch.setattr(machines.platform, "machine", lambda: "x86_64")
+    computer.add_program("aarch64-linux-gnu-g++", "aarch64-linux-gnu-g++ (Distribution) 12.2.0")
+    machine = Machine("aarch64")
+    write(fetched_folder(machine) / "nvidia/cu13/lib/libcudart_static.a")
+    return machine
+
+
+def test_for_a_jetson_on_a_pc(arguments: Path, computer: Computer, jetson_tools: Machine) -> None:
+    computer.add_tensorrt(computer.site_packages / "kernel_lens/include/tensorrt")
+    result = build_plugin_library(PluginBuildOptions(architectures=("87", "120"), machine=jetson_tools))
+    words, runtime = arguments.read_text(), fetched_folder(jetson_tools) / "nvidia/cu13/lib"
+    for word in (
+        "-DCMAKE_SYSTEM_NAME=Linux",
+        "-DCMAKE_SYSTEM_PROCESSOR=aarch64",
+        f"-DCMAKE_CXX_COMPILER={computer.programs / 'aarch64-linux-gnu-g++'}",
+        f"-DCMAKE_CUDA_HOST_COMPILER={computer.programs / 'aarch64-linux-gnu-g++'}",
+        f'-DCMAKE_SHARED_LINKER_FLAGS=-L"{runtime}"',
+        f'-DCMAKE_CUDA_FLAGS=-L"{runtime}" -isystem "{computer.root}/usr/local/cuda/include"',
+    ):
+        assert word in words
+    assert result.library.record.machine == "aarch64"
+    assert result.library.path.parent.parent == libraries_folder() / "aarch64"
+    assert result.notes == (
+        f"For aarch64: copy {result.library.path.parent} into ~/.cache/segpp-deploy/plugins there. "
+        "It needs a driver for CUDA 13 (JetPack 7).",
+    )
+    assert build_plugin_library(PluginBuildOptions(architectures=("87", "120"), machine=jetson_tools)).reused
+    with pytest.raises(SegppError, match="not built yet"):
+        find_plugin_library()
+
+
+def test_which_gpus_another_machine_has(arguments: Path, jetson_tools: Machine) -> None:
+    with pytest.raises(SegppError, match="Which GPUs the aarch64 machine has") as caught:
+        build_plugin_library(PluginBuildOptions(machine=jetson_tools))
+    assert caught.value.fix.startswith("segpp-deploy plugins build --arch 87 --machine aarch64")
+
+
+def test_libraries_for_this_machine_have_no_note(arguments: Path) -> None:
+    assert build_plugin_library(ORIN).notes == ()
 
 
 def test_ptx_of_the_newest() -> None:

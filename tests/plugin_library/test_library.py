@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def put_library(name: str, source_sha256: str, created: str = "2026-01-02T03:04:
         cuda_version="13.0.88",
         tensorrt_version="10.14.1",
         compiler="c++ 12.2.0",
-        machine=library.platform.machine(),
+        machine=platform.machine(),
         tool_version="0.1.0",
         build_seconds=1.0,
         created=created,

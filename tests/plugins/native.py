@@ -1,4 +1,4 @@
-"""Compile the host build for tests: three trees, each once for all workers of pytest-xdist.
+"""Compile the host build for tests: four trees, each once for all workers of pytest-xdist.
 
 CMake and ninja decide what is out of date; a file lock keeps two workers from building in one tree.
 """
@@ -11,11 +11,12 @@ import hashlib
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
+from segpp_deploy.plugin_library.build_tools import find_cmake, find_cross_cxx, find_cxx, find_ninja
 from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
+from segpp_deploy.plugin_library.machines import AARCH64, Machine, this_machine
 from segpp_deploy.plugin_library.tensorrt_headers import pip_include_folders
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,6 +34,7 @@ class HostBuild:
         architecture: whose code paths the kernels take, 75 or 80.
         cxx_flags: further flags of the compiler.
         build_type: CMake's; one that it does not know adds no flags.
+JETSON = HostBuild(machine=Machine(AARCH64))
     """
 
     sanitize: bool = False
@@ -40,6 +42,7 @@ class HostBuild:
     architecture: int = 80
     cxx_flags: str = ""
     build_type: str = "Release"
+    machine: Machine = field(default_factory=this_machine)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -51,6 +54,16 @@ class HostBuild:
             "CMAKE_CXX_STANDARD": str(self.cxx_standard),
             "SEGPP_HOST_ARCH": str(self.architecture),
             "CMAKE_CXX_FLAGS": self.cxx_flags,
+            **({} if self.machine.is_this else self._cross_settings),
+        }
+
+    @property
+    def _cross_settings(self) -> dict[str, str]:
+        return {
+            "CMAKE_SYSTEM_NAME": "Linux",
+            "CMAKE_SYSTEM_PROCESSOR": self.machine.name,
+            "CMAKE_CXX_COMPILER": str(find_cross_cxx(self.machine.cross_compiler).path),
+            "CMAKE_EXE_LINKER_FLAGS": "-static",
         }
 
 
@@ -58,6 +71,7 @@ PLAIN = HostBuild()
 SANITIZED = HostBuild(sanitize=True)
 # All that may differ, at once: ucontext is what runs on processors that have no stack switch of their own.
 OTHER = HostBuild(cxx_standard=20, architecture=75, cxx_flags="-O1 -DSEGPP_SIMT_UCONTEXT=1", build_type="Other")
+JETSON = HostBuild(machine=Machine(AARCH64))
 
 
 def build_host(target: str, how: HostBuild = PLAIN) -> Path:
@@ -75,7 +89,7 @@ def build_host(target: str, how: HostBuild = PLAIN) -> Path:
 @functools.cache  # looking whether all is up to date takes half a second
 def build_tree(how: HostBuild, *targets: str) -> Path:
     """Compile some targets, as `build_host` does, and return the folder that they lie in."""
-    settings = {**how.settings, **_tools()}
+    settings = {**_tools(), **how.settings}
     key = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:12]
     folder = BUILDS / f"host-{key}"
     cmake = str(find_cmake().path)

@@ -32,6 +32,7 @@ MODULES = {
 """Python modules by the names that the variable takes."""
 
 THINGS = {
+    "aarch64": "Debian's g++-aarch64-linux-gnu and qemu-user-static; the tests fetch CUDA's runtime for that processor",
     "camvid": "the CamVid frames and the B0 weights trained on them",
     "checkout": "what lies in a checkout only, such as models/training",
     "chromium": "the browser in which pages are tried",
