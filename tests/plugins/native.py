@@ -34,7 +34,7 @@ class HostBuild:
         architecture: whose code paths the kernels take, 75 or 80.
         cxx_flags: further flags of the compiler.
         build_type: CMake's; one that it does not know adds no flags.
-JETSON = HostBuild(machine=Machine(AARCH64))
+        machine: the processor to compile for; for another than this one, programs are linked statically.
     """
 
     sanitize: bool = False
