@@ -36,14 +36,15 @@ PLUGIN_FILES = {
     "c_api": "kernels.cpp kernels.h",
     "cuda": "device.h simt.h",
     "kernels": """
-        launch.h types.h vector.cuh warp.cuh token_grid.cuh
+        launch.h types.h vector.cuh warp.cuh last_block.cuh token_grid.cuh
         match_candidate.cuh match_products_fp16.cuh match_products_fp32.cuh match_rows.cuh
         token_match.cu token_match.h token_match_kernel.cuh token_select_kernel.cuh
-        token_merge.cu token_merge.h token_mean_kernel.cuh token_sort_kernel.cuh
+        token_merge.cu token_merge.h token_merge_kernel.cuh
+        token_mean.cuh token_mean_kernel.cuh token_members.cuh token_sort_kernel.cuh
         token_unmerge.cu token_unmerge.h
         upsample_argmax.cu upsample_argmax.h""",
     "tensorrt": """
-        creator.cpp creator.h errors.cpp errors.h exports.cpp exports.map logger.h
+        creator.cpp creator.h errors.cpp errors.h exports.cpp exports.map logger.h match_slot.cpp match_slot.h
         op_declaration.h op_declarations.h operation.h plugin.cpp plugin.h sizes.cpp sizes.h tensor_types.h
         token_match.cpp token_merge.cpp token_unmerge.cpp upsample_argmax.cpp""",
     "testing/emulator": """

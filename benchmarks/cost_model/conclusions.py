@@ -9,7 +9,7 @@ from benchmarks.cost_model.stages import StageCase, encoder_seconds, stage_cases
 from benchmarks.cost_model.tables import ARCHS, MERGED_MODES, SIZES
 from benchmarks.modes import COMPARED_MODES
 from segpp_deploy.config import Arch, Preset
-from segpp_deploy.model.work import MERGING_PARTS, Part
+from segpp_deploy.model.work import MERGING_PARTS, MOST_TOKENS_OF_ONE_MATCH, MOST_TOKENS_OF_ONE_MERGE, Part
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S, Peaks
 
@@ -31,6 +31,7 @@ def conclude(bodies: Sequence[Body]) -> list[str]:
     return [
         _bandwidth_alone(),
         *(_with_launches(gpu) for gpu in GPUS),
+        _saved_launches(),
         _stage_limits(),
         _reuse(),
         _fusion(),
@@ -83,6 +84,22 @@ def _with_launches(gpu: Peaks) -> str:
     counts = {size: sum(case.size == size for case in losing) for size in SIZES}
     sizes = ", ".join(f"{count} at {size}" for size, count in counts.items())
     return f"{text}; where it does not: {sizes}, {_by_stage(losing)}."
+
+
+def _saved_launches() -> str:
+    cases = [case for case in all_cases() if case.saved_launches]
+    verdicts = []
+    for gpu in GPUS:
+        merged = [case.seconds(gpu, launches=True) for case in cases]
+        more = [case.saved_launches * LAUNCH_OVERHEAD_S for case in cases]
+        original = [case.original.seconds(gpu, launches=True) for case in cases]
+        paying = sum(one < other for one, other in zip(merged, original, strict=True))
+        paid = sum(one + two < other for one, two, other in zip(merged, more, original, strict=True))
+        verdicts.append(f"{gpu.name} {paying} instead of {paid}")
+    return (
+        f"Up to {MOST_TOKENS_OF_ONE_MATCH} tokens are matched, and up to {MOST_TOKENS_OF_ONE_MERGE} merged, in one "
+        f"launch instead of two. For it merging pays in so many of {len(cases)} cases: {', '.join(verdicts)}."
+    )
 
 
 def _by_stage(cases: Sequence[StageCase]) -> str:

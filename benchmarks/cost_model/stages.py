@@ -58,6 +58,12 @@ class StageCase:
         """Launches of the stage beyond those of the unmerged one."""
         return len(self.kernels(BLOCK)) - len(self.original.kernels(BLOCK))
 
+    @property
+    def saved_launches(self) -> int:
+        """Launches that a match and a merge of many tokens would have more."""
+        names = [kernel.name for kernel in self.kernels(MERGING_PARTS)]
+        return names.count("similarity") - names.count("select") + names.count("mean") - names.count("order")
+
     def break_even_launch(self, gpu: Peaks) -> float:
         """Return the seconds one launch may cost before the stage is no faster than unmerged; negative: never."""
         return (self.original.seconds(gpu) - self.seconds(gpu)) / self.added_launches

@@ -73,7 +73,7 @@ SECTION = Section(
     "in 100 runs and in a CUDA graph. Median times of a call in float16 with the tensors in the L2 cache (`warm`) and "
     "after it was flushed (`cold`), at every side that `hq` and `fast` merge in B0 and B5 at 1024x1024 and 1024x2048, "
     "beside the time that the tensors alone take at the speed of a copy, {copy_gb_s} GB/s. At these sizes launches and "
-    "waiting decide, not memory: a match is two launches, a merge two, the others one.",
+    "waiting decide, not memory: at this commit a match was two launches, a merge two, the others one.",
     make_tables,
     packages=("torch",),
 )

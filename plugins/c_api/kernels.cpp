@@ -11,8 +11,10 @@ std::size_t segpp_token_match_workspace_size(const segpp::TokenMatchProblem* pro
 }
 
 int segpp_token_match(const segpp::TokenMatchProblem* problem, int type, const void* tokens,
-                      std::int32_t* row_of_token, void* workspace, cudaStream_t stream) noexcept {
-  return segpp::token_match(*problem, data_type(type), tokens, row_of_token, workspace, stream);
+                      std::int32_t* row_of_token, void* workspace, int slot,
+                      cudaStream_t stream) noexcept {
+  return segpp::token_match(*problem, data_type(type), tokens, row_of_token, workspace, slot,
+                            stream);
 }
 
 std::size_t segpp_token_merge_workspace_size(const segpp::TokenMergeProblem* problem) noexcept {

@@ -15,7 +15,7 @@ SEGPP_API std::size_t segpp_token_match_workspace_size(
     const segpp::TokenMatchProblem* problem) noexcept;
 SEGPP_API int segpp_token_match(const segpp::TokenMatchProblem* problem, int type,
                                 const void* tokens, std::int32_t* row_of_token, void* workspace,
-                                cudaStream_t stream) noexcept;
+                                int slot, cudaStream_t stream) noexcept;
 
 SEGPP_API std::size_t segpp_token_merge_workspace_size(
     const segpp::TokenMergeProblem* problem) noexcept;

@@ -14,8 +14,10 @@ using detail::TokenGrid;
 
 // About two blocks for each multiprocessor of the largest GPUs.
 constexpr int kWantedBlocks = 256;
-// The selection reads every split, and has one block per image to do so.
+// The selection reads every split, and has one block per image to do so; a block of the match is a
+// small one.
 constexpr int kMaxSplits = 8;
+constexpr int kMaxSplitsOfOneLaunch = 4;
 
 bool is_valid(const TokenMatchProblem& problem) noexcept {
   const std::int64_t num_tokens = std::int64_t{problem.grid_h} * problem.grid_w;
@@ -39,38 +41,78 @@ TokenGrid grid_of(const TokenMatchProblem& problem) noexcept {
           problem.grid_w / problem.stride_x};
 }
 
+// Whether the last block of each image selects. Its few threads take longer over many tokens than a
+// launch does.
+bool is_one_launch(const TokenMatchProblem& problem, int slot) noexcept {
+  return slot != kNoMatchSlot && problem.batch <= detail::kMostImagesOfOneLaunch &&
+         grid_of(problem).num_tokens() <= detail::kMostTokensOfOneLaunch;
+}
+
 struct Blocks {
   int tiles;  // of sources
   int splits;
   int tiles_per_split;  // of destinations
 };
 
-Blocks divide(const TokenMatchProblem& problem) noexcept {
+Blocks divide(const TokenMatchProblem& problem, int max_splits) noexcept {
   const TokenGrid grid = grid_of(problem);
   const int tiles = detail::divide_up(grid.num_sources(), detail::kTile);
   const int destination_tiles = detail::divide_up(grid.num_destinations(), detail::kTile);
-  const int wanted = std::min(kMaxSplits, kWantedBlocks / tiles / problem.batch);
+  const int wanted = std::min(max_splits, kWantedBlocks / tiles / problem.batch);
   const int tiles_per_split = detail::divide_up(destination_tiles, std::max(wanted, 1));
   return {tiles, detail::divide_up(destination_tiles, tiles_per_split), tiles_per_split};
 }
 
-template <typename Products, bool kVectorized>
-cudaError_t launch_match(const TokenMatchProblem& problem, const void* tokens,
-                         PackedCandidate* candidates, cudaStream_t stream) {
-  const Blocks blocks = divide(problem);
+struct Buffers {
+  const void* tokens;
+  std::int32_t* row_of_token;
+  PackedCandidate* candidates;
+};
+
+template <typename Products, bool kVectorized, bool kSelects>
+cudaError_t launch_match(const TokenMatchProblem& problem, const Buffers& buffers, int slot,
+                         cudaStream_t stream) {
+  const Blocks blocks = divide(problem, kSelects ? kMaxSplitsOfOneLaunch : kMaxSplits);
   const MatchShape shape = {grid_of(problem), problem.channels, blocks.tiles_per_split};
+  const detail::SelectAtEnd end = {slot, problem.num_removed, buffers.row_of_token};
   const dim3 grid(blocks.tiles, blocks.splits, problem.batch);
-  return SEGPP_LAUNCH((detail::match_kernel<Products, kVectorized>), grid,
+  return SEGPP_LAUNCH((detail::match_kernel<Products, kVectorized, kSelects>), grid,
                       dim3(detail::kMatchThreads), stream, shape,
-                      static_cast<const typename Products::Element*>(tokens), candidates);
+                      static_cast<const typename Products::Element*>(buffers.tokens),
+                      buffers.candidates, end);
+}
+
+cudaError_t launch_select(const TokenMatchProblem& problem, const Buffers& buffers,
+                          cudaStream_t stream) {
+  const int splits = divide(problem, kMaxSplits).splits;
+  const detail::SelectShape shape = {grid_of(problem), splits, problem.num_removed};
+  const dim3 grid(problem.batch);
+  const dim3 block(detail::kSelectThreads);
+  if (shape.grid.num_tokens() <= detail::kMostHeldTokens) {
+    return SEGPP_LAUNCH(detail::select_held_kernel, grid, block, stream, shape, buffers.candidates,
+                        buffers.row_of_token);
+  }
+  return SEGPP_LAUNCH(detail::select_kernel, grid, block, stream, shape, buffers.candidates,
+                      buffers.row_of_token);
+}
+
+template <typename Products, bool kVectorized>
+cudaError_t launch(const TokenMatchProblem& problem, const Buffers& buffers, int slot,
+                   cudaStream_t stream) {
+  if (is_one_launch(problem, slot)) {
+    return launch_match<Products, kVectorized, true>(problem, buffers, slot, stream);
+  }
+  const cudaError_t status =
+      launch_match<Products, kVectorized, false>(problem, buffers, slot, stream);
+  return status == cudaSuccess ? launch_select(problem, buffers, stream) : status;
 }
 
 template <typename Products>
-cudaError_t launch_match(const TokenMatchProblem& problem, DataType type, const void* tokens,
-                         PackedCandidate* candidates, cudaStream_t stream) {
-  return detail::can_vectorize(type, problem.channels, tokens)
-             ? launch_match<Products, true>(problem, tokens, candidates, stream)
-             : launch_match<Products, false>(problem, tokens, candidates, stream);
+cudaError_t launch(const TokenMatchProblem& problem, DataType type, const Buffers& buffers,
+                   int slot, cudaStream_t stream) {
+  return detail::can_vectorize(type, problem.channels, buffers.tokens)
+             ? launch<Products, true>(problem, buffers, slot, stream)
+             : launch<Products, false>(problem, buffers, slot, stream);
 }
 
 }  // namespace
@@ -89,23 +131,17 @@ std::size_t token_match_workspace_size(const TokenMatchProblem& problem) noexcep
 }
 
 cudaError_t token_match(const TokenMatchProblem& problem, DataType type, const void* tokens,
-                        std::int32_t* row_of_token, void* workspace, cudaStream_t stream) noexcept {
+                        std::int32_t* row_of_token, void* workspace, int slot,
+                        cudaStream_t stream) noexcept {
   if (!is_valid(problem) || !detail::is_known(type) || tokens == nullptr ||
-      row_of_token == nullptr || workspace == nullptr) {
+      row_of_token == nullptr || workspace == nullptr || slot < kNoMatchSlot ||
+      slot >= kMatchSlots) {
     return cudaErrorInvalidValue;
   }
-  auto* candidates = static_cast<PackedCandidate*>(workspace);
-  const cudaError_t status =
-      type == DataType::kFloat16
-          ? launch_match<detail::HalfProducts>(problem, type, tokens, candidates, stream)
-          : launch_match<detail::FloatProducts>(problem, type, tokens, candidates, stream);
-  if (status != cudaSuccess) return status;
-  const detail::SelectShape shape = {grid_of(problem), divide(problem).splits, problem.num_removed};
-  const auto kernel = shape.grid.num_tokens() <= detail::kMostSharedTokens
-                          ? detail::select_kernel<true>
-                          : detail::select_kernel<false>;
-  return SEGPP_LAUNCH(kernel, dim3(problem.batch), dim3(detail::kSelectThreads), stream, shape,
-                      candidates, row_of_token);
+  const Buffers buffers = {tokens, row_of_token, static_cast<PackedCandidate*>(workspace)};
+  return type == DataType::kFloat16
+             ? launch<detail::HalfProducts>(problem, type, buffers, slot, stream)
+             : launch<detail::FloatProducts>(problem, type, buffers, slot, stream);
 }
 
 }  // namespace segpp

@@ -1,17 +1,21 @@
-// First launch of the match: the most similar destination of every source.
+// The match: the most similar destination of every source, and of few tokens also the selection.
 //
 // A block takes 64 sources and walks over tiles of 64 destinations. The products stay in registers
 // and so does the best one so far: no score is written to memory. Few sources would leave a large
 // GPU idle (3840 of them at 1024x1024 in stage 3 make 60 blocks), so destinations are also split
-// over blocks.
+// over blocks. The last block of an image to end selects what merges, where a launch for that alone
+// takes longer than the work of one small block.
 #pragma once
 
 #include "../cuda/simt.h"
+#include "last_block.cuh"
 #include "match_candidate.cuh"
 #include "match_products_fp16.cuh"
 #include "match_products_fp32.cuh"
 #include "match_rows.cuh"
 #include "token_grid.cuh"
+#include "token_match.h"
+#include "token_select_held.cuh"
 
 namespace segpp::detail {
 
@@ -20,6 +24,19 @@ struct MatchShape {
   int channels;
   int tiles_per_split;  // of destinations
 };
+
+inline constexpr int kMostTokensOfOneLaunch = 2048;
+inline constexpr int kMostImagesOfOneLaunch = 8;
+
+// What the last block of an image selects with.
+struct SelectAtEnd {
+  int slot;
+  int num_removed;
+  std::int32_t* row_of_token;  // [B, N]
+};
+
+// How many blocks of each image have left their candidates, for each slot. Zero between launches.
+static __device__ unsigned arrivals[kMatchSlots * kMostImagesOfOneLaunch];
 
 // The best over the neighbouring threads that share a source, in all of them.
 template <int kThreads>
@@ -49,12 +66,12 @@ __device__ void share_best(const Products& products, SharedFloats& similarities,
   __syncthreads();
 }
 
-// tokens [B, N, C] -> candidates [B, splits, N], written for sources only.
-// Grid: tiles of sources x splits x B.
-template <typename Products, bool kVectorized>
+// tokens [B, N, C] -> candidates [B, splits, N], written for sources only; with kSelects also
+// row_of_token. Grid: tiles of sources x splits x B.
+template <typename Products, bool kVectorized, bool kSelects>
 __global__ void __launch_bounds__(kMatchThreads, 3)
     match_kernel(MatchShape shape, const typename Products::Element* __restrict__ tokens,
-                 PackedCandidate* __restrict__ candidates) {
+                 PackedCandidate* candidates, SelectAtEnd end) {
   constexpr int kTileWords = 2 * kTile * Products::kWordsPerRow;
   SEGPP_SHARED(unsigned, tiles, 2 * kTileWords);  // one is filled while the other is multiplied
   SEGPP_SHARED(float, scale_of_destination, 2 * kTile);
@@ -103,15 +120,27 @@ __global__ void __launch_bounds__(kMatchThreads, 3)
   share_best(products, similarities, destinations);
   const int row = static_cast<int>(threadIdx.x);
   const int source = first_source + row;
-  if (row >= kTile || source >= grid.num_sources()) return;
-  Candidate best = {similarities[row], destinations[row]};
-  for (int slice = 1; slice < Products::kWarpsPerSource; ++slice) {
-    const Candidate other = {similarities[slice * kTile + row], destinations[slice * kTile + row]};
-    if (beats(other, best)) best = other;
+  const long long of_image = image * gridDim.y;
+  if (row < kTile && source < grid.num_sources()) {
+    Candidate best = {similarities[row], destinations[row]};
+    for (int slice = 1; slice < Products::kWarpsPerSource; ++slice) {
+      const int entry = slice * kTile + row;
+      const Candidate other = {similarities[entry], destinations[entry]};
+      if (beats(other, best)) best = other;
+    }
+    const long long split = static_cast<long long>(blockIdx.y) * grid.num_tokens();
+    candidates[of_image + split + grid.source_token(source)] = pack_candidate(
+        best.similarity * scale_of_source[row], grid.destination_token(best.destination));
   }
-  candidates[(image * gridDim.y + static_cast<long long>(blockIdx.y) * grid.num_tokens()) +
-             grid.source_token(source)] = pack_candidate(best.similarity * scale_of_source[row],
-                                                         grid.destination_token(best.destination));
+  if constexpr (kSelects) {
+    SEGPP_SHARED(unsigned, is_last, 1);
+    static_assert(kHeldWords<kMostTokensOfOneLaunch> <= 2 * kTileWords);
+    unsigned* const arrived = arrivals + end.slot * kMostImagesOfOneLaunch + blockIdx.z;
+    if (!is_last_block(arrived, gridDim.x * gridDim.y, is_last)) return;
+    const SelectShape select = {grid, static_cast<int>(gridDim.y), end.num_removed};
+    select_held<kMatchThreads, kMostTokensOfOneLaunch>(select, candidates + of_image,
+                                                       end.row_of_token + image, tiles);
+  }
 }
 
 }  // namespace segpp::detail

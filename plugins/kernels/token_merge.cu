@@ -1,17 +1,30 @@
+#include <algorithm>
+
 #include "launch.h"
 #include "token_mean_kernel.cuh"
 #include "token_merge.h"
+#include "token_merge_kernel.cuh"
 #include "token_sort_kernel.cuh"
 
 namespace segpp {
 namespace {
 
+using detail::MeanShape;
 using detail::SortedTokens;
+
+// About four blocks for each multiprocessor of the largest GPUs. With fewer the rows of a block
+// wait for each other; each more reads the rows of all tokens once more.
+constexpr int kWantedBlocks = 512;
 
 bool is_valid(const TokenMergeProblem& problem) noexcept {
   return detail::is_batch(problem.batch) && detail::is_count(problem.num_tokens) &&
          detail::is_count(problem.num_rows) && detail::is_count(problem.channels) &&
          detail::is_count(std::int64_t{problem.num_rows} * problem.channels);
+}
+
+// Whether a block can list the tokens of its rows by itself.
+bool is_one_launch(const TokenMergeProblem& problem) noexcept {
+  return problem.num_tokens <= detail::kMostListedTokens;
 }
 
 std::size_t token_bytes(const TokenMergeProblem& problem) noexcept {
@@ -42,52 +55,84 @@ struct Tensors {
   float* log_size;  // null: not asked for
 };
 
+// Enough for a warp's lanes, and for no more blocks than are wanted.
+int rows_per_block(const TokenMergeProblem& problem, int units_per_row) noexcept {
+  const std::int64_t num_rows = std::int64_t{problem.batch} * problem.num_rows;
+  const std::int64_t shared = (num_rows + kWantedBlocks - 1) / kWantedBlocks;
+  const std::int64_t wanted = std::max<std::int64_t>(shared, detail::kWarpSize / units_per_row);
+  return static_cast<int>(std::min<std::int64_t>(wanted, detail::kRowsPerBlock));
+}
+
+template <typename T, bool kVectorized, bool kHasSize>
+cudaError_t launch_merge(const TokenMergeProblem& problem, const Tensors& tensors,
+                         cudaStream_t stream) {
+  const int units_per_row = problem.channels / detail::kElementsPerUnit<T, kVectorized>;
+  const MeanShape mean = {problem.num_tokens, problem.num_rows, problem.channels};
+  const detail::MergeShape shape = {mean, rows_per_block(problem, units_per_row)};
+  const dim3 grid(detail::divide_up(problem.num_rows, shape.rows_per_block), problem.batch);
+  return SEGPP_LAUNCH((detail::merge_kernel<T, kVectorized, kHasSize>), grid,
+                      dim3(detail::kMeanThreads), stream, shape,
+                      static_cast<const T*>(tensors.tokens), tensors.row_of_token,
+                      static_cast<T*>(tensors.merged), tensors.log_size);
+}
+
 template <typename T, bool kVectorized, bool kHasSize>
 cudaError_t launch_mean(const TokenMergeProblem& problem, const Tensors& tensors,
                         const SortedTokens& sorted, cudaStream_t stream) {
   const int units =
       problem.num_rows * (problem.channels / detail::kElementsPerUnit<T, kVectorized>);
   const dim3 grid(detail::divide_up(units, detail::kWarpSize), problem.batch);
-  const detail::MeanShape shape = {problem.num_tokens, problem.num_rows, problem.channels};
+  const MeanShape shape = {problem.num_tokens, problem.num_rows, problem.channels};
   return SEGPP_LAUNCH((detail::mean_kernel<T, kVectorized, kHasSize>), grid,
                       dim3(detail::kMeanThreads), stream, shape,
                       static_cast<const T*>(tensors.tokens), sorted.tokens, sorted.start_of_row,
                       static_cast<T*>(tensors.merged), tensors.log_size);
 }
 
+template <typename T, bool kVectorized, bool kHasSize>
+cudaError_t launch(const TokenMergeProblem& problem, const Tensors& tensors, void* workspace,
+                   cudaStream_t stream) {
+  if (is_one_launch(problem)) {
+    return launch_merge<T, kVectorized, kHasSize>(problem, tensors, stream);
+  }
+  const SortedTokens sorted = divide_workspace(problem, workspace);
+  const cudaError_t status = launch_sort(problem, tensors.row_of_token, sorted, stream);
+  if (status != cudaSuccess) return status;
+  return launch_mean<T, kVectorized, kHasSize>(problem, tensors, sorted, stream);
+}
+
 template <typename T, bool kVectorized>
-cudaError_t launch_mean(const TokenMergeProblem& problem, const Tensors& tensors,
-                        const SortedTokens& sorted, cudaStream_t stream) {
+cudaError_t launch(const TokenMergeProblem& problem, const Tensors& tensors, void* workspace,
+                   cudaStream_t stream) {
   return tensors.log_size != nullptr
-             ? launch_mean<T, kVectorized, true>(problem, tensors, sorted, stream)
-             : launch_mean<T, kVectorized, false>(problem, tensors, sorted, stream);
+             ? launch<T, kVectorized, true>(problem, tensors, workspace, stream)
+             : launch<T, kVectorized, false>(problem, tensors, workspace, stream);
 }
 
 template <typename T>
-cudaError_t launch_mean(const TokenMergeProblem& problem, DataType type, const Tensors& tensors,
-                        const SortedTokens& sorted, cudaStream_t stream) {
+cudaError_t launch(const TokenMergeProblem& problem, DataType type, const Tensors& tensors,
+                   void* workspace, cudaStream_t stream) {
   return detail::can_vectorize(type, problem.channels, tensors.tokens, tensors.merged)
-             ? launch_mean<T, true>(problem, tensors, sorted, stream)
-             : launch_mean<T, false>(problem, tensors, sorted, stream);
+             ? launch<T, true>(problem, tensors, workspace, stream)
+             : launch<T, false>(problem, tensors, workspace, stream);
 }
 
 cudaError_t merge(const TokenMergeProblem& problem, DataType type, const Tensors& tensors,
                   void* workspace, cudaStream_t stream) {
   if (!is_valid(problem) || !detail::is_known(type) || tensors.tokens == nullptr ||
-      tensors.row_of_token == nullptr || tensors.merged == nullptr || workspace == nullptr) {
+      tensors.row_of_token == nullptr || tensors.merged == nullptr ||
+      (workspace == nullptr && !is_one_launch(problem))) {
     return cudaErrorInvalidValue;
   }
-  const SortedTokens sorted = divide_workspace(problem, workspace);
-  const cudaError_t status = launch_sort(problem, tensors.row_of_token, sorted, stream);
-  if (status != cudaSuccess) return status;
-  return type == DataType::kFloat16 ? launch_mean<__half>(problem, type, tensors, sorted, stream)
-                                    : launch_mean<float>(problem, type, tensors, sorted, stream);
+  return type == DataType::kFloat16 ? launch<__half>(problem, type, tensors, workspace, stream)
+                                    : launch<float>(problem, type, tensors, workspace, stream);
 }
 
 }  // namespace
 
 std::size_t token_merge_workspace_size(const TokenMergeProblem& problem) noexcept {
-  return is_valid(problem) ? token_bytes(problem) + start_bytes(problem) : 0;
+  if (!is_valid(problem) || is_one_launch(problem)) return 0;
+  return token_bytes(problem) + start_bytes(problem);
 }
 
 cudaError_t token_merge(const TokenMergeProblem& problem, DataType type, const void* tokens,

@@ -13,8 +13,9 @@ struct TokenMergeProblem {
   int channels;
 };
 
-// Bytes of device memory that either op needs, aligned to 256; grows with the batch. 0 for a
-// problem that they refuse.
+// Bytes of device memory that either op needs, aligned to 256; grows with the batch. 0 where none
+// is needed, as for up to 8192 tokens, which are merged in one launch; and for a problem that they
+// refuse.
 std::size_t token_merge_workspace_size(const TokenMergeProblem& problem) noexcept;
 
 // tokens [B, N, C], row_of_token [B, N] int32 in [0, M) -> merged [B, M, C], summed in float32 in

@@ -15,6 +15,9 @@ __device__ __forceinline__ int warp_of_thread() {
   return static_cast<int>(threadIdx.x) / kWarpSize;
 }
 
+// Of a block, which has one dimension.
+__device__ __forceinline__ int num_threads() { return static_cast<int>(blockDim.x); }
+
 // How many lanes before this one are in `mask`.
 __device__ __forceinline__ int count_before(unsigned mask, int lane) {
   return __popc(mask & ((1u << lane) - 1u));

@@ -14,6 +14,7 @@ struct Buffers {
   int num_inputs;  // optional inputs at the end may be missing
   void* const* outputs;
   void* workspace;
+  int slot;  // of the plugin, for what matches; kNoMatchSlot: none
 
   template <typename T>
   const T* input(int index) const {

@@ -210,7 +210,7 @@ std::int32_t Plugin::enqueue(const PluginTensorDesc* input_desc,
     if (operation_->workspace_size != nullptr && operation_->workspace_size(sizes) > 0) {
       require(workspace, "workspace");
     }
-    const Buffers buffers = {inputs, num_inputs_, outputs, workspace};
+    const Buffers buffers = {inputs, num_inputs_, outputs, workspace, slot_.index()};
     const DataType type = kernel_type(float_type_of(input_desc));
     const cudaError_t status = operation_->launch(sizes, type, buffers, stream);
     if (status != cudaSuccess) {
@@ -222,7 +222,12 @@ std::int32_t Plugin::enqueue(const PluginTensorDesc* input_desc,
 }
 
 nvinfer1::IPluginV3* Plugin::attachToContext(nvinfer1::IPluginResourceContext*) noexcept {
-  return clone();
+  return guard("attachToContext", static_cast<nvinfer1::IPluginV3*>(nullptr),
+               [&]() -> nvinfer1::IPluginV3* {
+                 auto* const attached = new Plugin(*this);
+                 if (operation_ == &kTokenMatch) attached->slot_.take();
+                 return attached;
+               });
 }
 
 const nvinfer1::PluginFieldCollection* Plugin::getFieldsToSerialize() noexcept {

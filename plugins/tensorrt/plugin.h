@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "match_slot.h"
 #include "operation.h"
 
 namespace segpp {
@@ -85,6 +86,7 @@ class Plugin final : public nvinfer1::IPluginV3,
   const char* namespace_;
   std::vector<std::int32_t> attributes_;
   std::string description_;      // "grid_h=8 grid_w=8 .."
+  MatchSlot slot_;               // of a plugin that is attached to a context, and so may run
   std::int32_t num_inputs_ = 0;  // of the last shape change; enqueue is not told
   std::vector<nvinfer1::PluginField> fields_;
   nvinfer1::PluginFieldCollection field_collection_;

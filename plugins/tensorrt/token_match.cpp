@@ -41,7 +41,7 @@ std::size_t workspace_size(const Sizes& sizes) {
 
 cudaError_t launch(const Sizes& sizes, DataType type, const Buffers& buffers, cudaStream_t stream) {
   return token_match(problem(sizes), type, buffers.input<void>(0), buffers.output<std::int32_t>(0),
-                     buffers.workspace, stream);
+                     buffers.workspace, buffers.slot, stream);
 }
 
 }  // namespace

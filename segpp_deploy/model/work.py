@@ -6,7 +6,7 @@ Each kernel reads its inputs once and writes its outputs once; what stays in a c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -38,7 +38,9 @@ if TYPE_CHECKING:  # it loads PyTorch
 
 FLOAT = 2  # bytes of a float16
 INDEX = 4  # bytes of an int32
-BEST_MATCH = 8  # bytes per source between the two kernels of a match: float32 similarity, int32 destination
+BEST_MATCH = 8  # bytes per source between the two halves of a match: float32 similarity, int32 destination
+MOST_TOKENS_OF_ONE_MATCH = 2048  # matched in one launch: plugins/kernels/token_match_kernel.cuh
+MOST_TOKENS_OF_ONE_MERGE = 8192  # merged in one launch: plugins/kernels/token_merge_kernel.cuh
 SOFTMAX_OPERATIONS = 5  # per score: maximum, subtract, exponential, sum, scale
 DEPTHWISE_TAPS = 9
 
@@ -156,7 +158,7 @@ def layer_kernels(
 
 
 def match_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
-    """Tile-wise similarity with a running maximum, and the selection of what merges."""
+    """Tile-wise similarity with a running maximum, and the selection of what merges: of few tokens in one launch."""
     destinations, sources = count_sources(merge.grid_hw, merge.stride_yx)
     tokens = merge.num_tokens
     similarity = Kernel(
@@ -166,16 +168,20 @@ def match_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
         2 * sources * destinations * channels,
         2 * tokens * channels + 2 * sources * destinations,  # norms; compare and keep
     )
-    return [similarity, Kernel("select", Part.MATCH, BEST_MATCH * sources + INDEX * tokens)]
+    select = Kernel("select", Part.MATCH, BEST_MATCH * sources + INDEX * tokens)
+    if tokens <= MOST_TOKENS_OF_ONE_MATCH:
+        return [replace(similarity, bytes_moved=similarity.bytes_moved + select.bytes_moved)]
+    return [similarity, select]
 
 
 def merge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
-    """The members of each row in token order, and their mean."""
+    """The mean of the members of each row; of many tokens the members are put in order first."""
     tokens, rows = merge.num_tokens, merge.num_rows
+    values, operations = FLOAT * (tokens + rows) * channels, (tokens + rows) * channels
+    if tokens <= MOST_TOKENS_OF_ONE_MERGE:
+        return [Kernel("mean", Part.MERGE, values + INDEX * tokens, vector_operations=operations)]
     order = Kernel("order", Part.MERGE, 2 * INDEX * tokens + INDEX * rows)
-    values = FLOAT * (tokens + rows) * channels
-    mean = Kernel("mean", Part.MERGE, values + INDEX * (tokens + rows), vector_operations=(tokens + rows) * channels)
-    return [order, mean]
+    return [order, Kernel("mean", Part.MERGE, values + INDEX * (tokens + rows), vector_operations=operations)]
 
 
 def unmerge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from segpp_deploy import commands
 from segpp_deploy.hardware.cuda_device import Device
 from segpp_deploy.hardware.nvidia_gpu import require_gpu
 from segpp_deploy.ops.declaration import OpDeclaration
-from segpp_deploy.plugin_library.kernels import KernelCall, KernelLibrary, describe_call
+from segpp_deploy.plugin_library.kernels import MATCH_SLOTS, KernelCall, KernelLibrary, describe_call
 from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.plugin_library.sources import LibraryKind
 
@@ -108,6 +110,7 @@ class DeviceKernels:
         self.device = Device()
         self.description = f"{gpu.name}, compute capability {gpu.compute_capability}, {library.path.name}"
         self._library = KernelLibrary(library.path, commands.build_plugins(kernels=True))
+        self._slots = itertools.cycle(range(MATCH_SLOTS))
 
     def run(self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]) -> tuple[Array, ...]:
         """Return the outputs of an op for inputs and attributes in the order of its declaration.
@@ -120,11 +123,12 @@ class DeviceKernels:
 
     @contextmanager
     def prepared(
-        self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int]
+        self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int], *, has_slot: bool = True
     ) -> Iterator[PreparedCall]:
-        """Put the inputs of one call on the GPU, as long as the context lasts."""
+        """Put the inputs of one call on the GPU, as long as the context lasts; see `KernelCall` for the slot."""
         arrays = [np.ascontiguousarray(array) for array in inputs]
         call = describe_call(op, [array.shape for array in arrays], arrays[0].dtype.name, attributes)
+        call = replace(call, slot=next(self._slots) if has_slot else None)
         with ExitStack() as cleanup:
             stream = self.device.create_stream()
             cleanup.callback(self.device.destroy_stream, stream)

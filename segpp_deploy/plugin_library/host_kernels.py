@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from segpp_deploy.plugin_library.library import find_plugin_library
 from segpp_deploy.plugin_library.sources import LibraryKind
 
 Array = NDArray[Any]
+
+_SLOT = 0  # launches run to their end one after the other
 
 
 class HostKernels:
@@ -37,6 +40,7 @@ class HostKernels:
         """
         arrays = [np.ascontiguousarray(array) for array in inputs]
         call = describe_call(op, [array.shape for array in arrays], arrays[0].dtype.name, attributes)
+        call = replace(call, slot=_SLOT)
         outputs = tuple(np.empty(output.shape, output.dtype) for output in call.outputs)
         buffer = np.empty(self._library.workspace_bytes(call) + ALIGNMENT, np.uint8)
         workspace = buffer[-buffer.ctypes.data % ALIGNMENT :]

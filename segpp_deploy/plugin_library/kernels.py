@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
 from segpp_deploy.ops.upsample_argmax import UPSAMPLE_ARGMAX
 
 ALIGNMENT = 256  # of a workspace
+MATCH_SLOTS = 4096  # kMatchSlots in plugins/kernels/token_match.h
 
 _FLOAT_TYPES = {"float32": 0, "float16": 1}  # DataType in plugins/kernels/types.h
 _UINT8_LABELS = 0
+_NO_SLOT = -1
 _FINDING = "segpp_last_finding"  # the host build alone has it
 
 Shape = Sequence[int]
@@ -48,12 +51,15 @@ class KernelCall:
         problem: the fields of its problem struct in plugins/kernels, which are ints.
         dtype: float type of the inputs.
         outputs: in the order of the declaration.
+        slot: a number below `MATCH_SLOTS` that no other call has which may run at the same time; a match that has none
+            takes one launch more.
     """
 
     op: OpDeclaration
     problem: tuple[int, ...]
     dtype: str
     outputs: tuple[KernelOutput, ...]
+    slot: int | None = None
 
 
 def describe_call(op: OpDeclaration, shapes: Sequence[Shape], dtype: str, attributes: Mapping[str, int]) -> KernelCall:
@@ -88,7 +94,7 @@ class KernelLibrary:
 
     def workspace_bytes(self, call: KernelCall) -> int:
         """Return the memory that a call needs besides its tensors; it starts at a multiple of `ALIGNMENT`."""
-        size_of = getattr(self._library, f"segpp_{call.op.stem}_workspace_size", None)
+        size_of = self._workspace_function(call.op)
         if size_of is None:
             return 0
         size_of.restype = ctypes.c_size_t
@@ -108,7 +114,7 @@ class KernelLibrary:
             call: what to compute.
             inputs: addresses in the order of the declaration; None for an optional input that is not there.
             outputs: addresses in the order of the declaration.
-            workspace: address of `workspace_bytes`; None where the op has none.
+            workspace: address of `workspace_bytes`; None where there are none.
             stream: CUDA's handle of it.
 
         Raises:
@@ -119,8 +125,10 @@ class KernelLibrary:
         if call.op is UPSAMPLE_ARGMAX:
             arguments.append(_UINT8_LABELS)
         arguments += map(ctypes.c_void_p, outputs)
-        if self.workspace_bytes(call):
+        if self._workspace_function(call.op) is not None:
             arguments.append(ctypes.c_void_p(workspace))
+        if call.op is TOKEN_MATCH:
+            arguments.append(_NO_SLOT if call.slot is None else call.slot)
         error = getattr(self._library, f"segpp_{call.op.stem}")(*arguments, ctypes.c_void_p(stream))
         if error:
             finding = self._last_finding()
@@ -129,6 +137,9 @@ class KernelLibrary:
                 "0.",
                 "This is a defect of the kernel; report it with the case that failed.",
             )
+
+    def _workspace_function(self, op: OpDeclaration) -> Any:
+        return getattr(self._library, f"segpp_{op.stem}_workspace_size", None)
 
     def _last_finding(self) -> str:
         function = getattr(self._library, _FINDING, None)

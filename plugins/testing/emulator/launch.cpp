@@ -110,4 +110,9 @@ void clear_finding() {
   host::kept_finding().clear();
 }
 
+unsigned long long launches() {
+  const std::lock_guard<std::mutex> lock(host::launch_mutex());
+  return host::current_block().launch;
+}
+
 }  // namespace simt

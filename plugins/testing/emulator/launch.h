@@ -17,6 +17,9 @@ std::string last_finding();
 
 void clear_finding();
 
+// How many there have been.
+unsigned long long launches();
+
 namespace host {
 
 struct KernelCall {

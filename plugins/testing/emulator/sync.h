@@ -15,6 +15,9 @@ void sync_warp(unsigned mask, const Site& site);
 
 }  // namespace simt::host
 
+// Blocks run one after the other on one OS thread: what one has written is there for the next.
+inline void __threadfence() {}
+
 inline void __syncthreads(SEGPP_SIMT_CALLER) { simt::host::sync_block(false, {file, line}); }
 
 inline int __syncthreads_count(int predicate, SEGPP_SIMT_CALLER) {

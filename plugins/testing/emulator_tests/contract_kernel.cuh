@@ -67,6 +67,7 @@ __global__ void __launch_bounds__(kThreads)
   atomicMin(&counts[2], thread);
   atomicOr(&bits[0], 1u << lane);
   atomicAnd(&bits[1], ~(1u << lane));
+  __threadfence();
   const int odd_threads = __syncthreads_count(odd);
   const int any_odd = __syncthreads_or(odd);
   const int all_in_block = __syncthreads_and(thread < kThreads);

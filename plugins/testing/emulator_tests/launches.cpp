@@ -71,6 +71,14 @@ SIMT_CASE(invalid_configurations) {
   }
 }
 
+SIMT_CASE(launches_are_counted) {
+  const auto before = simt::launches();
+  EXPECT(SEGPP_LAUNCH(empty_kernel, 1, dim3(0), nullptr) == cudaErrorInvalidConfiguration);
+  EXPECT(simt::launches() == before);
+  EXPECT(SEGPP_LAUNCH(empty_kernel, 3, 2, nullptr) == cudaSuccess);
+  EXPECT(simt::launches() == before + 1);
+}
+
 SIMT_CASE(seeds_decide_the_order) {
   std::vector<int> by_number(4 * 64);
   std::iota(by_number.begin(), by_number.end(), 0);

@@ -242,13 +242,17 @@ CASES: tuple[OpCase, ...] = (
     MatchCase(Tokens((9, 10), (2, 2), 8, ratio=0.5, batch=3, ties=True)),
     MatchCase(Tokens((12, 12), (4, 4), 3, ratio=0.8, ties=True)),
     MatchCase(Tokens((6, 5), (2, 3), 16, ratio=1.0, ties=True)),  # all sources merge
+    MatchCase(Tokens((8, 8), (4, 4), 8, ratio=0.7, batch=9)),  # more images than are matched in one launch
+    MatchCase(Tokens((32, 64), (2, 2), 128, ratio=0.6, batch=2), is_large=True),  # the most tokens of one launch
     MatchCase(Tokens((64, 128), (4, 4), 320, ratio=0.8), is_large=True),  # stage 3 of B5 at 1024x2048
     MatchCase(Tokens((64, 64), (4, 4), 160, ratio=0.9, batch=3), is_large=True),
     MergeCase(64, 26, 32),
     MergeCase(63, 13, 20, batch=3),
     MergeCase(17, 17, 8),
     MergeCase(200, 1, 9),
+    MergeCase(8200, 40, 4),  # more tokens than are merged in one launch
     MergeCase(8192, 1639, 320, is_large=True),
+    MergeCase(16384, 3277, 320, is_large=True),
     MergeCase(64, 26, 32, op=TOKEN_MERGE_WITH_SIZE),
     MergeCase(63, 13, 20, batch=3, op=TOKEN_MERGE_WITH_SIZE),
     MergeCase(200, 1, 9, op=TOKEN_MERGE_WITH_SIZE),

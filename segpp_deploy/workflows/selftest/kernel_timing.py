@@ -5,13 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segpp_deploy.config import Arch, Preset
 from segpp_deploy.hardware.cuda_device import Device
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, reduced_grid, stage_grids
 from segpp_deploy.model.plan import PRESETS, Bsm, count_sources, resolve_side
+from segpp_deploy.model.work import MOST_TOKENS_OF_ONE_MATCH
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
@@ -100,11 +101,15 @@ def time_kernels(kernels: DeviceKernels, progress: Progress = no_progress) -> Ke
     cases = timed_cases()
     progress(step, 0, len(cases))
     with Stopwatch(kernels.device) as stopwatch:
-        for case in cases:
+        for number, case in enumerate(cases, start=1):
             inputs = case.make_inputs(DTYPE)
             with kernels.prepared(case.op, inputs.tensors, inputs.attributes) as call:
                 timings.append(_time(stopwatch, case, inputs, call))
-            progress(step, len(timings), len(cases))
+            if case.op is TOKEN_MATCH and inputs.tensors[0].shape[1] <= MOST_TOKENS_OF_ONE_MATCH:
+                with kernels.prepared(case.op, inputs.tensors, inputs.attributes, has_slot=False) as call:
+                    timing = _time(stopwatch, case, inputs, call)
+                timings.append(replace(timing, case=f"{case}, two launches"))
+            progress(step, number, len(cases))
         return KernelTimings(stopwatch.copy_gb_s, tuple(timings))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from segpp_deploy.ops.declaration import DOMAIN, FLOATS, PLUGIN_VERSION
 from segpp_deploy.ops.registry import DECLARATIONS
+from segpp_deploy.plugin_library.kernels import MATCH_SLOTS
 from tests.plugins.conformance.driver import KINT32, KINT64, KLINEAR, TYPES, Driver, create_command, field_tokens
 from tests.plugins.conformance.examples import TENSORRT_DTYPES, Example, assert_outputs, make_example
 
@@ -111,7 +113,7 @@ def test_workspace_covers_the_largest_batch(driver: Driver, op: str, dtype: str)
     ]
     _, _, for_one, _, for_three = driver.results(create(small), *commands)
     assert int(for_one) <= int(for_three)
-    assert (int(for_three) > 0) == (op in ("TokenMatch", "TokenMerge", "TokenMergeWithSize"))
+    assert (int(for_three) > 0) == (op == "TokenMatch")
 
 
 @OPS
@@ -128,6 +130,33 @@ def test_enqueue_computes_the_reference(driver: Driver, op: str, dtype: str, wit
         commands.append(" ".join([f"enqueue {plugin} {len(tokens)}", *tokens, *example.output_files(plugin)]))
     driver.results(*commands)
     for plugin in ("c", "a", "r"):
+        assert_outputs(driver, example, plugin)
+
+
+def test_a_merge_of_many_tokens_has_a_workspace(driver: Driver) -> None:
+    tokens = np.random.default_rng(0).standard_normal((1, 8200, 4)).astype(np.float32)
+    rows = np.arange(8200, dtype=np.int32)[None] % 7
+    merged = np.stack([tokens[0, rows[0] == row].mean(axis=0) for row in range(7)])[None]
+    example = Example(DECLARATIONS["TokenMerge"], {"num_rows": 7}, (tokens, rows), (merged,))
+    inputs = [driver.save(f"input{index}", array) for index, array in enumerate(example.inputs)]
+    enqueue = " ".join(["enqueue p 2", *inputs, *example.output_files("p")])
+    shapes = example.tensors()
+    _, size, *_ = driver.results(create(example), f"workspace p {shapes}", f"reshape p {shapes}", enqueue)
+    assert int(size) > 0
+    assert_outputs(driver, example, "p")
+
+
+def test_more_matches_than_there_are_slots(driver: Driver) -> None:
+    """Those of contexts that are gone are free again; who finds none takes two launches."""
+    example = make_example("TokenMatch")
+    token = driver.save("input0", example.inputs[0])
+    names = [f"a{number}" for number in range(MATCH_SLOTS + 1)]
+    commands = [create(example), *(f"attach {name} p" for name in names), "destroy a0", "attach b p"]
+    for plugin in ("a1", names[-1], "b"):
+        commands.append(f"reshape {plugin} {example.tensors()}")
+        commands.append(" ".join([f"enqueue {plugin} 1", token, *example.output_files(plugin)]))
+    driver.results(*commands)
+    for plugin in ("a1", names[-1], "b"):
         assert_outputs(driver, example, plugin)
 
 

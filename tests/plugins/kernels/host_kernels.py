@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 ALIGNMENT = 256  # what cudaMalloc gives
+NO_SLOT = -1
 _LIBC = ctypes.CDLL(None)
 _TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 _LABEL_TYPES = {np.dtype(np.uint8): 0, np.dtype(np.float16): 1}
@@ -56,18 +57,19 @@ class HostKernels:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.segpp_last_finding.restype = ctypes.c_char_p
+        self._library.segpp_launches.restype = ctypes.c_ulonglong
         for op in ("token_match", "token_merge", "token_merge_with_size"):
             getattr(self._library, f"segpp_{op}_workspace_size").restype = ctypes.c_size_t
 
     def token_match(
-        self, tokens: Array, grid: tuple[int, int], stride: tuple[int, int], num_removed: int
+        self, tokens: Array, grid: tuple[int, int], stride: tuple[int, int], num_removed: int, slot: int = 0
     ) -> npt.NDArray[np.int32]:
-        """Return row_of_token [B, N] of tokens [B, N, C]."""
+        """Return row_of_token [B, N] of tokens [B, N, C]; without a slot (`NO_SLOT`) in two launches."""
         problem = _ints(len(tokens), *grid, tokens.shape[2], *stride, num_removed)
         rows = empty(tokens.shape[:2], np.int32)
         rows[...] = -7
         workspace = self._workspace(self._library.segpp_token_match_workspace_size, problem)
-        self._call(self._library.segpp_token_match, problem, _type(tokens), tokens, rows, workspace)
+        self._call(self._library.segpp_token_match, problem, _type(tokens), tokens, rows, workspace, slot)
         return rows
 
     def token_merge(self, tokens: Array, row_of_token: Array, num_rows: int, misalign: int = 0) -> Array:
@@ -117,8 +119,16 @@ class HostKernels:
         size: int = getattr(self._library, f"segpp_{op}_workspace_size")(_ints(*problem))
         return size
 
-    def _workspace(self, size_of: Callable[..., int], problem: ctypes.Array[ctypes.c_int]) -> Array:
-        workspace = empty((size_of(problem),), np.uint8)
+    @property
+    def launches(self) -> int:
+        """How many kernels were launched so far."""
+        return int(self._library.segpp_launches())
+
+    def _workspace(self, size_of: Callable[..., int], problem: ctypes.Array[ctypes.c_int]) -> Array | None:
+        size = size_of(problem)
+        if not size:
+            return None
+        workspace = empty((size,), np.uint8)
         workspace[...] = 0xA5  # as if used before
         return workspace
 

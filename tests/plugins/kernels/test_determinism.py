@@ -23,7 +23,9 @@ def run_all(kernels: HostKernels, dtype: torch.dtype, channels: int) -> list[Arr
     merged, log_size = kernels.token_merge_with_size(place(tokens.numpy()), rows, match.num_rows)
     restored = kernels.token_unmerge(merged, rows, place(tokens.numpy()))
     labels = kernels.upsample_argmax(place(tokens.numpy().reshape(2, 11, 42, channels)), 60, 70)
-    return [rows, merged, log_size, restored, labels]
+    many, rows_of_many = np.tile(tokens.numpy(), (1, 18, 1)), np.tile(rows, (1, 18))  # more than one launch merges
+    merged_of_many = kernels.token_merge(place(many), place(rows_of_many), match.num_rows)
+    return [rows, merged, log_size, restored, labels, merged_of_many]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

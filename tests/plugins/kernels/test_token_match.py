@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpp_deploy.model.plan import count_sources
+from segpp_deploy.plugin_library.kernels import MATCH_SLOTS
 from tests.ops.cases import MatchCase, match_cases
-from tests.plugins.kernels.host_kernels import HostKernels, InvalidProblemError, place
+from tests.plugins.kernels.host_kernels import NO_SLOT, HostKernels, InvalidProblemError, place
 from tests.plugins.kernels.matching import Match, assert_equal_away_from_ties
 from tests.plugins.kernels.properties import DTYPES, KERNEL_SETTINGS
 
@@ -204,6 +205,33 @@ def test_many_tokens(kernels: HostKernels) -> None:
     match = random_match((140, 140), (28, 28), 8, ratio=0.7, dtype=torch.float16)
     found = match.found(kernels)
     assert_equal_away_from_ties(match, found)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("grid", "batch"),
+    [((32, 64), 1), ((41, 49), 2), ((8, 9), 8), ((8, 9), 9), ((43, 48), 1)],  # the last two are two launches
+)
+def test_the_last_block_selects(
+    kernels: HostKernels, grid: tuple[int, int], batch: int, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match = Match(exact_tokens(batch, grid[0] * grid[1], 8).to(dtype), grid, (4, 4), grid[0] * grid[1] // 2)
+    for seed in ("", "1"):  # of the order of blocks; the counters are as they were
+        monkeypatch.setenv("SEGPP_SIMT_SEED", seed)
+        assert np.array_equal(match.found(kernels), match.expected())
+
+
+def test_any_slot_gives_the_same(kernels: HostKernels) -> None:
+    match = Match(exact_tokens(2, 15 * 17, 8), (15, 17), (2, 2), 100)
+    for slot in (0, 1, MATCH_SLOTS - 1, 0):
+        rows = kernels.token_match(place(match.tokens.numpy()), match.grid, match.stride, match.num_removed, slot)
+        assert np.array_equal(rows, match.expected())
+
+
+@pytest.mark.parametrize("slot", [NO_SLOT - 1, MATCH_SLOTS])
+def test_a_slot_that_does_not_exist_is_refused(kernels: HostKernels, slot: int) -> None:
+    with pytest.raises(InvalidProblemError):
+        kernels.token_match(place(np.zeros((1, 16, 8), np.float32)), (4, 4), (2, 2), 1, slot)
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,9 @@ def assert_merged(kernels: HostKernels, case: MergeCase, dtype: torch.dtype, mis
         MergeCase(3, 67, 11, 5),  # no vectors of 16 bytes
         MergeCase(1, 1, 1, 1),
         MergeCase(2, 40, 40, 8),
+        MergeCase(1, 8192, 60, 3),  # the most of one launch
+        MergeCase(2, 8193, 60, 3),
+        MergeCase(1, 8200, 33, 40),
     ],
     ids=str,
 )
@@ -91,11 +94,11 @@ def test_tensors_that_are_not_aligned(kernels: HostKernels, dtype: torch.dtype) 
     assert_merged(kernels, MergeCase(2, 60, 17, 16), dtype, misalign=dtype.itemsize)
 
 
-@pytest.mark.parametrize("num_rows", [31, 32, 33, 3000])
-def test_rows_of_many_blocks(kernels: HostKernels, num_rows: int) -> None:
+@pytest.mark.parametrize(("num_tokens", "num_rows"), [(300, 31), (300, 32), (300, 33), (300, 3000), (9000, 95)])
+def test_rows_of_many_blocks(kernels: HostKernels, num_tokens: int, num_rows: int) -> None:
     """A block lists 32 rows, and finds where it starts by itself. Most of 3000 rows are empty, so zero."""
-    tokens = np.arange(1, 301, dtype=np.float32).reshape(1, 300, 1)
-    rows = np.random.default_rng(0).choice(num_rows, (1, 300)).astype(np.int32)
+    tokens = np.arange(1, num_tokens + 1, dtype=np.float32).reshape(1, num_tokens, 1)
+    rows = np.random.default_rng(0).choice(num_rows, (1, num_tokens)).astype(np.int32)
     rows[0, :3] = (0, num_rows - 1, num_rows - 1)
     merged = kernels.token_merge(place(tokens), place(rows), num_rows)[0, :, 0]
     count = np.bincount(rows[0], minlength=num_rows)
@@ -103,9 +106,11 @@ def test_rows_of_many_blocks(kernels: HostKernels, num_rows: int) -> None:
     np.testing.assert_allclose(merged, expected, rtol=1e-6)
 
 
-def test_tokens_without_a_row_are_left_out(kernels: HostKernels) -> None:
-    tokens = np.array([[[1.0], [2.0], [4.0], [8.0], [16.0]]], np.float32)
-    rows = np.array([[0, -1, 3, 0, 7]], np.int32)
+@pytest.mark.parametrize("num_tokens", [5, 9000])
+def test_tokens_without_a_row_are_left_out(kernels: HostKernels, num_tokens: int) -> None:
+    tokens, rows = np.ones((1, num_tokens, 1), np.float32), np.full((1, num_tokens), -1, np.int32)
+    tokens[0, :5, 0] = 1.0, 2.0, 4.0, 8.0, 16.0
+    rows[0, :5] = 0, -1, 3, 0, 7
     assert kernels.token_merge(tokens, rows, 3).flatten().tolist() == [4.5, 0.0, 0.0]
 
 
@@ -119,6 +124,7 @@ def test_tokens_without_a_row_are_left_out(kernels: HostKernels) -> None:
         MergeCase(3, 67, 11, 5),
         MergeCase(1, 100, 20, 512),  # several blocks share a row
         MergeCase(2, 300, 1, 8),
+        MergeCase(2, 8200, 34, 8),
     ],
     ids=str,
 )
@@ -142,10 +148,14 @@ def test_float16_sums_are_float32(kernels: HostKernels) -> None:
     assert kernels.token_merge(tokens, np.zeros((1, 4096), np.int32), 1).item() == 1.0  # float16 stops at 2048
 
 
+@pytest.mark.parametrize("num_tokens", [700, 8193])
 @pytest.mark.parametrize("channels", [4, 3])
-def test_the_order_of_sums_is_fixed(kernels: HostKernels, channels: int) -> None:
-    """Warp w sums tokens w, w + 8, .. of a row, then the sums are added in the order of the warps: to the last bit."""
-    case = MergeCase(2, 700, 9, channels)
+def test_the_order_of_sums_is_fixed(kernels: HostKernels, channels: int, num_tokens: int) -> None:
+    """Warp w sums tokens w, w + 8, .. of a row, then the sums are added in the order of the warps: to the last bit.
+
+    So one launch gives what two do.
+    """
+    case = MergeCase(2, num_tokens, 9, channels)
     tokens, rows = case.tokens(torch.float32).numpy(), case.row_of_token().numpy()
     found = kernels.token_merge(place(tokens), place(rows), case.num_rows)
     for b, m in np.ndindex(found.shape[:2]):
@@ -174,8 +184,9 @@ def test_impossible_problems_are_refused(kernels: HostKernels) -> None:
 
 
 @KERNEL_SETTINGS
-@given(batch=st.integers(1, 300), num_tokens=st.integers(1, 5000))
+@given(batch=st.integers(1, 300), num_tokens=st.integers(8193, 20000))
 def test_workspace_serves_smaller_batches(kernels: HostKernels, batch: int, num_tokens: int) -> None:
+    assert kernels.workspace_size("token_merge", batch, num_tokens % 8193, 1, 8) == 0  # one launch needs none
     sizes = [kernels.workspace_size("token_merge", b, num_tokens, num_tokens, 8) for b in (batch, batch + 1)]
     assert 0 < sizes[0] <= sizes[1]
     assert sizes[0] % 256 == 0
