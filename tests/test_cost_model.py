@@ -19,8 +19,6 @@ from segpp_deploy.model.work import (
     LayerShape,
     Part,
     layer_kernels,
-    match_kernels,
-    merge_kernels,
 )
 from segpp_deploy.tuning.search.peaks import GPUS, Peaks
 
@@ -87,14 +85,6 @@ def test_bytes_and_operations_of_a_small_layer() -> None:
     assert attention.bytes_moved == 2 * 10 * (13 + 64 + 64 + 13)
     assert only(kernels, "gather and add").bytes_moved == 2 * 10 * (13 + 64 + 64) + 4 * 64
     assert only(kernels, "mean").bytes_moved == 2 * 10 * (64 + 13) + 4 * 64
-
-
-def test_one_launch_moves_less_than_two() -> None:
-    few, many = (BsmMerge((side, 128), (4, 4), num_removed=1000) for side in (64, 65))
-    (mean,), (order, alone) = merge_kernels(few, 1), merge_kernels(many, 1)
-    assert mean.bytes_moved < order.bytes_moved + alone.bytes_moved
-    (match,), (similarity, select) = (match_kernels(BsmMerge(grid, (4, 4), 9), 1) for grid in ((32, 64), (33, 64)))
-    assert match.bytes_moved < similarity.bytes_moved + select.bytes_moved
 
 
 def test_unfused_attention_moves_the_scores_four_times() -> None:
