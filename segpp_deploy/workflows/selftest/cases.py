@@ -247,10 +247,10 @@ CASES: tuple[OpCase, ...] = (
     MatchCase(Tokens((64, 128), (4, 4), 320, ratio=0.8), is_large=True),  # stage 3 of B5 at 1024x2048
     MatchCase(Tokens((64, 64), (4, 4), 160, ratio=0.9, batch=3), is_large=True),
     MergeCase(64, 26, 32),
+    MergeCase(8200, 40, 1),  # more tokens than are merged in one launch
     MergeCase(63, 13, 20, batch=3),
     MergeCase(17, 17, 8),
     MergeCase(200, 1, 9),
-    MergeCase(8200, 40, 4),  # more tokens than are merged in one launch
     MergeCase(8192, 1639, 320, is_large=True),
     MergeCase(16384, 3277, 320, is_large=True),
     MergeCase(64, 26, 32, op=TOKEN_MERGE_WITH_SIZE),
