@@ -52,6 +52,8 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
     monkeypatch.setattr(device_kernels, "KernelLibrary", QueuedLibrary)
     for name in ("_FLUSH_BYTES", "_COPY_BYTES"):
         monkeypatch.setattr(kernel_timing, name, 1 << 16)
+    for name in ("_CALLS", "_REPEATS"):
+        monkeypatch.setattr(kernel_timing, name, 2)
     return cuda
 
 

@@ -237,12 +237,12 @@ CASES: tuple[OpCase, ...] = (
     MatchCase(Tokens((8, 8), (2, 2), 32, ratio=0.6)),
     MatchCase(Tokens((7, 9), (4, 4), 20, ratio=0.8, batch=3)),  # a ragged border, channels that no vector divides
     MatchCase(Tokens((1, 13), (1, 2), 9, ratio=0.3)),
+    MatchCase(Tokens((8, 8), (4, 4), 8, ratio=0.7, batch=9)),  # more images than are matched in one launch
     MatchCase(Tokens((16, 24), (2, 2), 64, ratio=0.6, batch=2)),
     MatchCase(Tokens((23, 30), (4, 4), 160, ratio=0.9)),
     MatchCase(Tokens((9, 10), (2, 2), 8, ratio=0.5, batch=3, ties=True)),
     MatchCase(Tokens((12, 12), (4, 4), 3, ratio=0.8, ties=True)),
     MatchCase(Tokens((6, 5), (2, 3), 16, ratio=1.0, ties=True)),  # all sources merge
-    MatchCase(Tokens((8, 8), (4, 4), 8, ratio=0.7, batch=9)),  # more images than are matched in one launch
     MatchCase(Tokens((32, 64), (2, 2), 128, ratio=0.6, batch=2), is_large=True),  # the most tokens of one launch
     MatchCase(Tokens((64, 128), (4, 4), 320, ratio=0.8), is_large=True),  # stage 3 of B5 at 1024x2048
     MatchCase(Tokens((64, 64), (4, 4), 160, ratio=0.9, batch=3), is_large=True),
