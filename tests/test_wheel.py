@@ -38,7 +38,8 @@ PLUGIN_FILES = {
     "kernels": """
         launch.h types.h vector.cuh warp.cuh last_block.cuh token_grid.cuh
         match_candidate.cuh match_products_fp16.cuh match_products_fp32.cuh match_rows.cuh
-        token_match.cu token_match.h token_match_kernel.cuh token_select_kernel.cuh
+        token_match.cu token_match.h token_match_kernel.cuh
+        token_select.cuh token_select_held.cuh token_select_kernel.cuh
         token_merge.cu token_merge.h token_merge_kernel.cuh
         token_mean.cuh token_mean_kernel.cuh token_members.cuh token_sort_kernel.cuh
         token_unmerge.cu token_unmerge.h

@@ -3,7 +3,7 @@
     python -m benchmarks.toolchain.compile_matrix            compile and record, then write docs/kernel-resources.md
     python -m benchmarks.toolchain.compile_matrix --check    compare with the record; exit code 1 if it differs
 
-The compiler is pip's nvcc, so that the record is the same on every machine.
+The compiler is pip's nvcc, so that the record is the same on every machine, but for a few registers.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 Row = dict[str, Any]
 NAME = "compile_matrix"
 PAGE = ROOT / "docs/kernel-resources.md"
+REGISTERS_APART = 4
+"""nvcc names a file's own variables by a hash of its path, and ptxas' choices follow the order of names."""
 _SPILLS = ("stack_bytes", "spill_store_bytes", "spill_load_bytes", "local_memory")
 
 
@@ -67,6 +69,14 @@ def find_faults(row: Row) -> list[str]:
     if row["source"] in ("token_merge.cu", "token_unmerge.cu") and _is_vectorised(arguments):
         faults += [f"no {name}" for name in ("loads_128", "stores_128") if not row[name]]
     return faults
+
+
+def is_as_recorded(rows: list[Row], recorded: list[Row]) -> bool:
+    """Whether kernels are those of the record: the same but for a few registers."""
+    same = [{**row, "registers": 0} for row in rows] == [{**row, "registers": 0} for row in recorded]
+    return same and all(
+        abs(row["registers"] - known["registers"]) <= REGISTERS_APART for row, known in zip(rows, recorded, strict=True)
+    )
 
 
 def render_page(document: dict[str, Any]) -> str:
@@ -120,7 +130,7 @@ def main() -> int:
     faults = [f"{row['kernel']} for sm_{row['architecture']}: {fault}" for row in rows for fault in find_faults(row)]
     print("\n".join(faults) or f"{len(rows)} kernels without fault", file=sys.stderr)
     if check:
-        return int(bool(faults) or rows != read_record()["rows"])
+        return int(bool(faults) or not is_as_recorded(rows, read_record()["rows"]))
     record(NAME, {"nvcc": toolkit.version, "sources": content_keys(toolkit.version), "rows": rows})
     write_text(PAGE, render_page(read_record()))
     return int(bool(faults))

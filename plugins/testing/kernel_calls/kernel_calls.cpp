@@ -58,11 +58,13 @@ struct Call {
   }
 };
 
+constexpr int kSlot = 0;  // calls run one after the other
+
 int token_match(const Call& call) {
   const auto problem = call.as<segpp::TokenMatchProblem>();
   const Buffer workspace = allocate(segpp_token_match_workspace_size(&problem));
   return segpp_token_match(&problem, call.type, call.input(0), call.output<std::int32_t>(0),
-                           workspace.get(), nullptr);
+                           workspace.get(), kSlot, nullptr);
 }
 
 int token_merge(const Call& call) {
