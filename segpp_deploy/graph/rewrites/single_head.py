@@ -1,8 +1,8 @@
 """Attention of one head in half precision as attention of several; the function stays the same.
 
 TensorRT computes scores, softmax and sums in one kernel, but not where there is one head, as in the first stage:
-TensorRT-RTX 1.7 then writes the scores to memory, four times (benchmarks/measure/rtx_kernels.py). Blocks of queries do
-not know of each other, so they can stand as heads that share keys and values.
+TensorRT-RTX 1.7 then moves the scores through memory (benchmarks/measure/rtx_kernels.py). Blocks of queries do not know
+of each other, so they can stand as heads that share keys and values.
 """
 
 from __future__ import annotations
