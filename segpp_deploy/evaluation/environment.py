@@ -6,19 +6,17 @@ import csv
 import os
 import platform
 import re
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import segpp_deploy
 from segpp_deploy.hardware.cpu import cpu_flags
+from segpp_deploy.hardware.nvidia_smi import ask_nvidia_smi
 from segpp_deploy.versions import describe_python, installed_packages
 
 _CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd")
 _GPU_QUERY = ("name", "driver_version", "memory.total", "compute_cap")
-_GPU_QUERY_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -116,16 +114,7 @@ def _memory_bytes(memory_info: str) -> int | None:
 
 
 def _query_gpus() -> tuple[Gpu, ...]:
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_QUERY)}", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_GPU_QUERY_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ()  # a tool without a working driver: there is no GPU to speak of
-    return parse_gpu_table(answer.stdout)
+    return parse_gpu_table(ask_nvidia_smi(f"--query-gpu={','.join(_GPU_QUERY)}", "--format=csv,noheader,nounits"))
 
 
 def parse_gpu_table(table: str) -> tuple[Gpu, ...]:

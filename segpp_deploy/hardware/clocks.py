@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from segpp_deploy.hardware.nvidia_smi import ask_nvidia_smi
 
 _SYS = Path("/sys")
 _PINNED_BY = "performance"  # the governor that holds a clock at its upper limit
 _DEVICES = {"GPU": r"gpu|g[apv]\d\db", "memory": r"bwmgr|emc"}  # in /sys/class/devfreq, as Jetsons and others name them
 _LEAST_C, _MOST_C = 0.0, 150.0  # sensors that are switched off report what no chip survives
 _GPU_QUERY = "clocks.sm,temperature.gpu"
-_GPU_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True)
@@ -110,17 +109,7 @@ def _read_clocks(name: str, folders: Iterable[Path], prefix: str) -> list[Clock]
 
 
 def _ask_nvidia_smi() -> Reading:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return Reading()
-    command = [program, f"--query-gpu={_GPU_QUERY}", "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_GPU_TIMEOUT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return Reading()  # a tool without a working driver: there is no GPU to speak of
-    return parse_gpus(answer.stdout)
+    return parse_gpus(ask_nvidia_smi(f"--query-gpu={_GPU_QUERY}", "--format=csv,noheader,nounits"))
 
 
 def _number(path: Path) -> float:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Sequence
 
 from segpp_deploy import commands
 from segpp_deploy.errors import SegppError
 from segpp_deploy.hardware.jetson import compatible_names
+from segpp_deploy.hardware.nvidia_smi import ask_nvidia_smi
 
 ALL = "all"
 ARCHITECTURES = ("75", "80", "86", "87", "89", "90", "100", "110", "120")  # what `all` means, and what is tested
 OLDEST = ARCHITECTURES[0]
 
 _JETSON_CHIPS = {"tegra194": "72", "tegra234": "87", "tegra264": "110"}
-_QUERY_TIMEOUT_S = 10
 _FIRST_CUDA = {"87": "11.4", "89": "11.8", "90": "11.8", "100": "12.8", "120": "12.8", "103": "12.9", "121": "12.9"}
 _FIRST_CUDA |= {"88": "13.0", "110": "13.0"}
 
@@ -89,7 +87,7 @@ def native_architectures() -> tuple[str, ...]:
 
 def driver_cuda_major() -> int | None:
     """Return the major version of the newest CUDA that this machine's driver runs; None without a driver."""
-    match = re.search(r"CUDA Version\s*:\s*(\d+)\.\d+", _nvidia_smi())
+    match = re.search(r"CUDA Version\s*:\s*(\d+)\.\d+", ask_nvidia_smi())
     return int(match[1]) if match else None
 
 
@@ -120,26 +118,8 @@ def _jetson() -> list[str]:
 
 
 def _installed_gpus() -> list[str]:
-    table = _nvidia_smi("--query-gpu=compute_cap", "--format=csv,noheader")
+    table = ask_nvidia_smi("--query-gpu=compute_cap", "--format=csv,noheader")
     return [line.strip().replace(".", "") for line in table.splitlines() if re.fullmatch(r"\s*\d+\.\d\s*", line)]
-
-
-def _nvidia_smi(*arguments: str) -> str:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    try:
-        answer = subprocess.run(
-            [program, *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_QUERY_TIMEOUT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""  # a tool without a working driver: there is no GPU to speak of
-    return answer.stdout
 
 
 def _version_key(version: str) -> tuple[int, ...]:
