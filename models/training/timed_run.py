@@ -22,7 +22,10 @@ from segpp_deploy.model.segformer import SegFormer
 WARM_UP_SHARE = 0.04
 LOG_STEPS = 25
 KEPT_SHARE = 0.15
-"""How much of the time passes between two judgements; each takes seconds on a GPU, a minute on a CPU."""
+"""How much of the time passes between two judgements, at least."""
+
+MOST_JUDGING = 0.1
+"""How much of the time judgements may take: each takes seconds on a GPU, minutes on a CPU."""
 
 
 @dataclass
@@ -104,7 +107,7 @@ def train_until_time_is_up(
         keep: takes the averaged weights.
     """
     optimizer = make_optimizer(model, descent.weight_decay)
-    kept = 0.0
+    kept, pause = 0.0, KEPT_SHARE
     while (progress := run.progress) < 1:
         loss = set_gradients(model, loss_at(progress))
         take_step(model, optimizer, rate_at(progress, descent.peak_rate))
@@ -112,9 +115,10 @@ def train_until_time_is_up(
         if average.steps % LOG_STEPS == 0:
             rate = rate_at(progress, descent.peak_rate)
             run.say(f"step {average.steps}: loss {loss.item():.4f}, rate {rate:.2e}")
-        if progress - kept > KEPT_SHARE:
+        if progress - kept > pause:
             keep(average)
-            kept = progress
+            kept = run.progress
+            pause = max(KEPT_SHARE, (kept - progress) / MOST_JUDGING)
     keep(average)
 
 
