@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -16,6 +18,18 @@ from benchmarks.gpu_hour.page import write_page
 from benchmarks.gpu_hour.step import Outcome, Step, StepResult, find_documents, run_step
 from benchmarks.gpu_hour.steps import emulated_steps, gpu_steps
 from benchmarks.measure import gpu
+from benchmarks.measure.gpu_torch import FROM_PYTHON, KERNELS, MODES, PUBLISHED
+from benchmarks.recording import ROOT
+from benchmarks.toolchain import sanitized_kernels
+from segpp_deploy.config import Precision
+from segpp_deploy.errors import SegppError
+from segpp_deploy.plugin_library import build
+from segpp_deploy.plugin_library.build import PluginBuildOptions, build_plugin_library
+from segpp_deploy.plugin_library.library import HOST_KERNELS_NAME, LIBRARY_NAMES
+from segpp_deploy.plugin_library.sources import LibraryKind
+from segpp_deploy.plugin_library.tensorrt_headers import pip_include_folders
+from tests.plugins.native import PLAIN, build_tree
+from tests.support.requirements import needs, skip_or_fail
 
 FACTS: dict[str, Any] = {
     "commit": "abc",
@@ -96,6 +110,18 @@ def test_an_interrupted_measurement_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "runs").read_text() == "xxx"
 
 
+def test_what_other_code_exported_is_removed(tmp_path: Path) -> None:
+    kept = tmp_path / gpu.WORK / "fast.onnx"
+    exports = step(f"import pathlib; pathlib.Path({str(kept)!r}).touch(exist_ok=False)")
+    steps = (exports, step("", "another"))
+    other = {**FACTS, "commit": "def"}
+    for facts, fresh in ((FACTS, False), (other, False), (other, True)):
+        results = gpu.measure(steps, steps[:1], tmp_path, facts, 60, fresh=fresh)
+        assert results[0].outcome is Outcome.PASSED, results[0].why
+        gpu.measure(steps, steps[1:], tmp_path, facts, 60)
+        assert kept.exists()
+
+
 def test_what_there_is_no_time_for_is_said(tmp_path: Path) -> None:
     slow, never = step("import time; time.sleep(60)"), counting(tmp_path)
     results = gpu.measure(
@@ -117,13 +143,78 @@ def test_steps_have_names_of_their_own(tmp_path: Path) -> None:
         assert len({one.name for one in steps}) == len(steps)
 
 
-def test_emulated_runs_and_writes_both_files(tmp_path: Path) -> None:
-    assert gpu.main(["--emulated", "--only", "environment", "sanitizer", "--out", str(tmp_path)]) == 0
-    page = (tmp_path / "gpu.md").read_text()
+def test_the_sanitizer_has_nothing_to_watch_without_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        raise SegppError("No NVIDIA GPU was found.")
+
+    monkeypatch.setattr(sanitized_kernels, "DeviceKernels", refuse)
+    assert sanitized_kernels.main() == 2
+    assert "No NVIDIA GPU was found." in capsys.readouterr().out
+
+
+@pytest.fixture
+def host_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user's cache with the host build, which the tests have compiled already."""
+    if not pip_include_folders():
+        skip_or_fail("conformance_wheels", "TensorRT's headers are not here.")
+    compiled = build_tree(PLAIN, "segpp_host", "segpp_plugins_host")
+
+    def take(command: list[str], *_: object) -> None:
+        if "--build" in command:
+            folder = Path(command[command.index("--build") + 1])
+            folder.mkdir()
+            for name in (LIBRARY_NAMES[LibraryKind.HOST], HOST_KERNELS_NAME):
+                shutil.copy2(compiled / name, folder)
+
+    monkeypatch.setenv("SEGPP_CACHE", str(tmp_path / "cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "run_logged", take)
+        build_plugin_library(PluginBuildOptions(LibraryKind.HOST))
+
+
+@needs("tomesd")
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_emulated_it_runs_to_its_end(tmp_path: Path, host_build: None) -> None:
+    """Every step as on a GPU, in processes of their own; a second call knows all of it."""
+    out = tmp_path / "report"
+    names = [step.name for step in emulated_steps(out)]
+    assert gpu.main(["--emulated", "--fresh", "--out", str(out)]) == 0
+    document = json.loads((out / "gpu.json").read_text())
+    ended = {step["name"]: (step["outcome"], step["why"]) for step in document["steps"]}
+    *ours, sanitizer = names
+    outcome, why = ended.pop(sanitizer)
+    assert outcome == "missing"
+    assert why  # the program or the GPU
+    assert ended == dict.fromkeys(ours, ("passed", ""))
+
+    environment, built, selftest, published, *engines = (step["found"][0] for step in document["steps"][:-1])
+    assert environment["works"] is True
+    assert built["reused"] is True
+    assert selftest["passed"] is True
+    assert {(row["form"], row["mode"]) for row in published["rows"]} == {
+        (form, str(mode)) for form in (PUBLISHED, FROM_PYTHON, KERNELS) for mode in MODES
+    }
+    for row in (row for step in engines for row in step["rows"]):
+        assert row["agreement"] > (0.9 if row["precision"] == Precision.INT8 else 0.999), row
+    page = (out / "gpu.md").read_text()
     assert "no time below means anything" in page
-    assert "| environment | passed |" in page
-    document = json.loads((tmp_path / "gpu.json").read_text())
-    assert document["steps"][0]["found"][0]["works"] is True
+    for line in (*(f"| {name} | passed |" for name in ours), f"| {sanitizer} | missing: {why.splitlines()[0]} |"):
+        assert line in page
+    for title in ("checks, 0 failed", "The published form and ours", "Engines of every runtime"):
+        assert title in page
+
+    again = subprocess.run(
+        [sys.executable, "-m", gpu.__name__, "--emulated", "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line for line in again.stderr.splitlines() if line.endswith(" ..")] == [f"{sanitizer} .."]
+    assert json.loads((out / "gpu.json").read_text())["steps"] == document["steps"]
 
 
 def result(name: str, *found: dict[str, Any], outcome: Outcome = Outcome.PASSED) -> StepResult:

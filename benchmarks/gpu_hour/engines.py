@@ -7,6 +7,7 @@ The shipped model in three modes, uint8 pictures in, labels out, batch 1. Prints
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from segpp_deploy.workflows.validate.run import run_validate
 
 MODEL = "segformer_b0_scenes"
 MODES = (Preset.ORIGINAL, Preset.HQ, Preset.FAST)
-PICTURES, CALIBRATION_PICTURES = 8, 8
+PICTURES = 8
 
 
 def main() -> int:
@@ -41,15 +42,14 @@ def main() -> int:
     parser.add_argument("--size", type=parse_size, default=Size(1024, 1024))
     parser.add_argument("--mode", type=Preset, nargs="+", default=MODES)
     parser.add_argument("--device", type=TorchDevice, default=TorchDevice.CUDA, help="of the PyTorch model")
+    parser.add_argument("--threads", type=int, help="of engines on a CPU; one per physical core if absent")
     parser.add_argument("--iterations", type=int, default=100)
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="to judge on, and others to calibrate on")
     parser.add_argument("--out", type=Path, required=True, help="keeps exports and ranges for the next call")
     arguments = parser.parse_args()
     try:
-        engines = {
-            mode: _build(arguments.out, mode, arguments.size, arguments.target, arguments.lowering, arguments.precision)
-            for mode in arguments.mode
-        }
-        rows = [_judge(mode, engine, arguments.device) for mode, engine in engines.items()]
+        engines = {mode: _build(arguments, mode) for mode in arguments.mode}
+        rows = [_judge(mode, engine, arguments) for mode, engine in engines.items()]
         timed = run_bench(BenchOptions(tuple(engines.values()), arguments.iterations)).engines
     except SegppError as error:
         print(error)
@@ -63,13 +63,15 @@ def main() -> int:
     return 0
 
 
-def _build(
-    folder: Path, mode: Preset, size: Size, target: TargetName, lowering: Lowering, precision: Precision
-) -> Path:
-    graph = _export(folder, mode, size, lowering)
-    calibration = RangesFile(_calibrate(folder, mode, size)) if precision is Precision.INT8 else None
-    options = BuildOptions(target, precision, calibration=calibration, int8_layers=Int8Layers.ALL)
-    return run_build(graph, folder / f"{mode}-{lowering}-{target}-{precision}.engine", options).path
+def _build(asked: argparse.Namespace, mode: Preset) -> Path:
+    graph = _export(asked.out, mode, asked.size, asked.lowering)
+    is_int8 = asked.precision is Precision.INT8
+    calibration = RangesFile(_calibrate(asked.out, mode, asked.size, asked.pictures)) if is_int8 else None
+    options = BuildOptions(
+        asked.target, asked.precision, asked.threads, calibration=calibration, int8_layers=Int8Layers.ALL
+    )
+    name = f"{mode}-{asked.lowering}-{asked.target}-{asked.precision}.engine"
+    return run_build(graph, asked.out / name, options).path
 
 
 def _export(folder: Path, mode: Preset, size: Size, lowering: Lowering) -> Path:
@@ -79,16 +81,16 @@ def _export(folder: Path, mode: Preset, size: Size, lowering: Lowering) -> Path:
     return path
 
 
-def _calibrate(folder: Path, mode: Preset, size: Size) -> Path:
+def _calibrate(folder: Path, mode: Preset, size: Size, pictures: int) -> Path:
     path = folder / f"{mode}-{size}.ranges.yaml"
     if not path.exists():
-        options = CalibrationOptions(f"scenes:{CALIBRATION_PICTURES}#train", CALIBRATION_PICTURES)
+        options = CalibrationOptions(f"scenes:{pictures}#train", pictures)
         run_calibrate(_export(folder, mode, size, Lowering.PORTABLE), path, options)
     return path
 
 
-def _judge(mode: Preset, engine: Path, device: TorchDevice) -> Row:
-    found = run_validate(ValidateOptions(engine, f"scenes:{PICTURES}", device=device))
+def _judge(mode: Preset, engine: Path, asked: argparse.Namespace) -> Row:
+    found = run_validate(ValidateOptions(engine, f"scenes:{asked.pictures}", device=asked.device))
     assert found.reference is not None
     return {
         "mode": str(mode),

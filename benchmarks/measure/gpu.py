@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from benchmarks.recording import commit_here, environment_here, time_here
 from segpp_deploy.files import write_text
 
 OUT = Path("gpu-report")
+WORK = "gpu-work"
 MINUTES = 25.0
 NO_TIME, NOT_ASKED = "no time was left", "not asked for"
 
@@ -37,8 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure, write, print; 1 if a step failed or came to its time limit."""
     arguments = _parse(words)
     out: Path = arguments.out
-    steps = (emulated_steps if arguments.emulated else gpu_steps)(out / "work")
-    (out / "work").mkdir(parents=True, exist_ok=True)
+    steps = (emulated_steps if arguments.emulated else gpu_steps)(out / WORK)
     facts = {
         "commit": commit_here(),
         "emulated": arguments.emulated,
@@ -65,13 +66,16 @@ def measure(
     Args:
         steps: all, in this order.
         wanted: those to run; what there is no time for is left out.
-        out: the folder of `gpu.json` and `gpu.md`.
-        facts: what all results depend on; results under other facts are not known.
+        out: the folder of `gpu.json` and `gpu.md`, and of what the steps keep for each other.
+        facts: what all results depend on; results under other facts are not known, and what steps kept then is removed.
         budget_s: seconds for all.
         fresh: nothing is known.
     """
     end = time.monotonic() + budget_s
     known = {} if fresh else _read(out / "gpu.json", facts)
+    if not known:
+        shutil.rmtree(out / WORK, ignore_errors=True)  # what other code exported
+    (out / WORK).mkdir(parents=True, exist_ok=True)
     results = [known.get(step.name, _left_out(step, NO_TIME if step in wanted else NOT_ASKED)) for step in steps]
     for index, step in enumerate(steps):
         left = end - time.monotonic()

@@ -26,6 +26,7 @@ MODULES = {
     "ray": "ray.data",
     "sklearn": "sklearn.metrics",
     "tensorrt_rtx": "tensorrt_rtx",
+    "tomesd": "tomesd",
     "transformers": "transformers",
     "tritonclient": "tritonclient",
 }
