@@ -1,7 +1,7 @@
 """CUDA 12.6, the version of JetPack 6, put together from pip's wheels, as far as they go: there is no nvcc among them.
 
 * NVRTC 12.6 is NVIDIA's own compiler of that release. It takes device code only, so the host's few library headers
-  and the launch function are stood in for.
+  and the functions of a launch are stood in for.
 * clang with the CUDA 12.6 headers, libdevice and ptxas compiles both halves of every source as they are, where a clang
   that knows CUDA is installed.
 """
@@ -22,7 +22,7 @@ ARCHITECTURES = ("75", "80", "86", "87", "89", "90")  # those of ours that CUDA 
 CLANGS = tuple(f"clang++-{version}" for version in range(22, 15, -1))
 
 _TREE = ROOT / "build/tests/cuda12"
-_FROM_DEVICE_LIBRARY = ("cstddef", "cstdint", "limits", "tuple", "type_traits", "utility")
+_FROM_DEVICE_LIBRARY = ("atomic", "cstddef", "cstdint", "limits", "type_traits", "utility")
 _STAND_INS = {
     **{
         name: f"#pragma once\n#include <cuda/std/{name}>\nnamespace std {{ using namespace cuda::std; }}\n"
@@ -39,7 +39,9 @@ template <class T> constexpr const T& max(const T& a, const T& b) { return a < b
 _PRELUDE = """#include <cuda_runtime_api.h>
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
-inline cudaError_t cudaLaunchKernel(const void*, dim3, dim3, void**, unsigned long, cudaStream_t) {
+inline cudaError_t cudaDriverGetVersion(int*) { return cudaSuccess; }
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t*, void (*)(Parameters...), Arguments&&...) {
   return cudaSuccess;
 }
 """

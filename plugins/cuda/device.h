@@ -4,8 +4,8 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <atomic>
 #include <cstring>
-#include <tuple>
 #include <utility>
 
 // 75, 80, .. in device code; 0 where the host half of a translation unit is compiled.
@@ -16,6 +16,7 @@
 #endif
 
 #define SEGPP_UNROLL _Pragma("unroll")
+#define SEGPP_NO_UNROLL _Pragma("unroll 1")
 
 // Aligned for 128-bit accesses whatever T is.
 #define SEGPP_SHARED(T, name, count) __shared__ __align__(16) T name[count]
@@ -25,20 +26,61 @@
 
 namespace simt {
 
+// Whether launches may start before earlier ones have ended, which their kernels then wait for:
+// those compiled for sm_90 or newer do, those of older PTX do not, whatever GPU runs them. All
+// kernels of a library are compiled alike, so any one tells. Graphs hold such launches since
+// CUDA 12.3.
+inline bool may_start_early(const void* kernel) {
+  constexpr int kMostDevices = 64;
+  static std::atomic<int> answers[kMostDevices];  // 0: not asked yet
+  int device = 0;
+  if (cudaGetDevice(&device) != cudaSuccess || device >= kMostDevices) return false;
+  int answer = answers[device].load(std::memory_order_relaxed);
+  if (answer == 0) {
+    cudaFuncAttributes attributes = {};
+    int driver = 0;
+    if (cudaFuncGetAttributes(&attributes, kernel) != cudaSuccess ||
+        cudaDriverGetVersion(&driver) != cudaSuccess) {
+      return false;
+    }
+    answer = attributes.ptxVersion >= 90 && driver >= 12030 ? 1 : -1;
+    answers[device].store(answer, std::memory_order_relaxed);
+  }
+  return answer > 0;
+}
+
 // The error is that of this launch alone: cudaGetLastError would also report, and clear, older
 // ones.
 template <typename... Parameters, typename... Arguments>
 cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, cudaStream_t stream,
                    Arguments&&... arguments) {
-  std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
-  return std::apply(
-      [&](auto&... value) {
-        void* pointers[sizeof...(value) + 1] = {
-            const_cast<void*>(static_cast<const void*>(&value))...};
-        return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, block, pointers, 0,
-                                stream);
-      },
-      values);
+  cudaLaunchAttribute early = {};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.stream = stream;
+  config.attrs = &early;
+  config.numAttrs = may_start_early(reinterpret_cast<const void*>(kernel)) ? 1 : 0;
+  return cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...);
+}
+
+// Waits until the launches before this one in its stream have ended and what they wrote is there.
+// Where blocks start before that, nothing of it may be read, and nothing that those may read
+// written.
+__device__ __forceinline__ void wait_for_prerequisites() {
+#if SEGPP_ARCH >= 90
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// Lets the next launch of the stream take its places on the GPU as soon as all blocks came here; it
+// waits there for this one to end. For kernels that one of ours follows.
+__device__ __forceinline__ void allow_dependents() {
+#if SEGPP_ARCH >= 90
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
 }
 
 // One vector that starts at array[index], an array of T in shared or global memory.

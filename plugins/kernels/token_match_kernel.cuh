@@ -70,7 +70,7 @@ __device__ void share_best(const Products& products, SharedFloats& similarities,
 // row_of_token. Grid: tiles of sources x splits x B.
 template <typename Products, bool kVectorized, bool kSelects>
 __global__ void __launch_bounds__(kMatchThreads, 3)
-    match_kernel(MatchShape shape, const typename Products::Element* __restrict__ tokens,
+    match_kernel(MatchShape shape, const typename Products::Element* tokens,
                  PackedCandidate* candidates, SelectAtEnd end) {
   constexpr int kTileWords = 2 * kTile * Products::kWordsPerRow;
   SEGPP_SHARED(unsigned, tiles, 2 * kTileWords);  // one is filled while the other is multiplied
@@ -91,6 +91,8 @@ __global__ void __launch_bounds__(kMatchThreads, 3)
   Rows rows(grid, shape.channels, tokens + image * shape.channels);
   rows.aim_at_sources(first_source);
   rows.aim_at_destinations(first_tile * kTile);
+  simt::wait_for_prerequisites();  // all before it is arithmetic
+  simt::allow_dependents();
   rows.fetch(0);
 
   Products products;

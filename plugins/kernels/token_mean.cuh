@@ -33,7 +33,7 @@ struct MeanUnit {
 
 // The sum over tokens w, w + kMeanWarps, .. of `members` for warp w.
 template <typename T, bool kVectorized, typename Members, int kCount>
-__device__ __forceinline__ void sum_part(const T* __restrict__ image, const Members& members,
+__device__ __forceinline__ void sum_part(const T* image, const Members& members,
                                          const MeanUnit& unit, int channels,
                                          float (&sums)[kCount]) {
   SEGPP_UNROLL
@@ -50,7 +50,7 @@ __device__ __forceinline__ void sum_part(const T* __restrict__ image, const Memb
 
 // For a whole block: leaves the sum over all `members` in the lanes of the first warp.
 template <typename T, bool kVectorized, typename Members, typename Shared, int kCount>
-__device__ __forceinline__ void sum_members(const T* __restrict__ image, const Members& members,
+__device__ __forceinline__ void sum_members(const T* image, const Members& members,
                                             const MeanUnit& unit, int channels, Shared& part_sums,
                                             float (&sums)[kCount]) {
   const int lane = lane_of_thread();

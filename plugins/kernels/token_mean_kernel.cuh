@@ -12,12 +12,12 @@ namespace segpp::detail {
 // groups of 32 units x B.
 template <typename T, bool kVectorized, bool kHasSize>
 __global__ void __launch_bounds__(kMeanThreads, 4)
-    mean_kernel(MeanShape shape, const T* __restrict__ tokens,
-                const int* __restrict__ sorted_tokens, const int* __restrict__ start_of_row,
-                T* __restrict__ merged, float* __restrict__ log_size) {
+    mean_kernel(MeanShape shape, const T* tokens, const int* sorted_tokens, const int* start_of_row,
+                T* merged, float* log_size) {
   constexpr int kCount = kElementsPerUnit<T, kVectorized>;
   SEGPP_SHARED(float, part_sums, (kPartSums<T, kVectorized>));
 
+  simt::wait_for_prerequisites();
   const unsigned units_per_row = static_cast<unsigned>(shape.channels / kCount);
   const unsigned number = blockIdx.x * kWarpSize + static_cast<unsigned>(lane_of_thread());
   const unsigned row = number / units_per_row;

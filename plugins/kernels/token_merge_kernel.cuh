@@ -48,7 +48,7 @@ __device__ __forceinline__ void start_rows(SharedCounters& counters, SharedStart
 // members[start_of_row[place + 1] - 1].
 template <typename SharedCounters, typename SharedStarts, typename SharedMembers>
 __device__ __forceinline__ void list_members(const RowRange& range, int num_tokens,
-                                             const std::int32_t* __restrict__ row_of_token,
+                                             const std::int32_t* row_of_token,
                                              SharedCounters& counters, SharedStarts& start_of_row,
                                              SharedMembers& members) {
   for (int i = static_cast<int>(threadIdx.x); i < kMeanWarps * kCounterStride; i += kMeanThreads) {
@@ -68,15 +68,15 @@ __device__ __forceinline__ void list_members(const RowRange& range, int num_toke
 // of n tokens. Grid: groups of rows x B.
 template <typename T, bool kVectorized, bool kHasSize>
 __global__ void __launch_bounds__(kMeanThreads, 4)
-    merge_kernel(MergeShape shape, const T* __restrict__ tokens,
-                 const std::int32_t* __restrict__ row_of_token, T* __restrict__ merged,
-                 float* __restrict__ log_size) {
+    merge_kernel(MergeShape shape, const T* tokens, const std::int32_t* row_of_token, T* merged,
+                 float* log_size) {
   constexpr int kCount = kElementsPerUnit<T, kVectorized>;
   SEGPP_SHARED(float, part_sums, (kPartSums<T, kVectorized>));
   SEGPP_SHARED(int, counters, kMeanWarps* kCounterStride);
   SEGPP_SHARED(int, start_of_row, kRowsPerBlock + 1);
   SEGPP_SHARED(ListedToken, members, kMostListedTokens);
 
+  simt::wait_for_prerequisites();
   const auto [num_tokens, num_rows, channels] = shape.mean;
   const long long batch = blockIdx.y;
   const int first_row = static_cast<int>(blockIdx.x) * shape.rows_per_block;

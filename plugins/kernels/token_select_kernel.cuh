@@ -19,18 +19,21 @@ __global__ void __launch_bounds__(kSelectThreads, 1)
                        std::int32_t* row_of_token) {
   SEGPP_SHARED(unsigned, memory, kHeldWords<kMostHeldTokens>);
 
+  simt::wait_for_prerequisites();
+  simt::allow_dependents();
   const long long image = static_cast<long long>(blockIdx.x) * shape.grid.num_tokens();
   select_held<kSelectThreads, kMostHeldTokens>(shape, candidates + image * shape.num_splits,
                                                row_of_token + image, memory);
 }
 
-// Leaves the best of all splits in the first one.
+// Leaves the best of all splits in the first one. So many tokens have one or a few.
 __device__ __forceinline__ void combine_splits(const SelectShape& shape,
                                                PackedCandidate* candidates) {
   const int num_tokens = shape.grid.num_tokens();
   for (int token = static_cast<int>(threadIdx.x); token < num_tokens; token += kSelectThreads) {
     PackedCandidate best = kNotASource;
     if (!shape.grid.is_destination(token)) {
+      SEGPP_NO_UNROLL
       for (int split = 0; split < shape.num_splits; ++split) {
         const auto other = candidates[static_cast<long long>(split) * num_tokens + token];
         if (other > best) best = other;
@@ -86,6 +89,8 @@ __global__ void __launch_bounds__(kSelectThreads, 1)
   SEGPP_SHARED(int, above_of_warp, kSelectThreads / kWarpSize);
   SEGPP_SHARED(int, equal_of_warp, kSelectThreads / kWarpSize);
 
+  simt::wait_for_prerequisites();
+  simt::allow_dependents();
   const int num_tokens = shape.grid.num_tokens();
   const long long image = static_cast<long long>(blockIdx.x) * num_tokens;
   candidates += image * shape.num_splits;

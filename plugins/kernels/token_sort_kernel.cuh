@@ -47,12 +47,13 @@ __device__ void sum_counters(const RowRange& range, SharedEarlier& earlier_of_wa
 
 // Grid: groups of rows, one more row than there are, x B.
 __global__ void __launch_bounds__(kSortThreads, 1)
-    sort_kernel(SortShape shape, const std::int32_t* __restrict__ row_of_token,
-                SortedTokens sorted) {
+    sort_kernel(SortShape shape, const std::int32_t* row_of_token, SortedTokens sorted) {
   SEGPP_SHARED(int, counters, kSortWarps* kCounterStride);
   SEGPP_SHARED(int, earlier_of_warp, kSortWarps);
   SEGPP_SHARED(int, count_of_row, kRowsPerBlock);
 
+  simt::wait_for_prerequisites();
+  simt::allow_dependents();
   const long long batch = blockIdx.y;
   row_of_token += batch * shape.num_tokens;
   const RowRange range = {static_cast<int>(blockIdx.x) * kRowsPerBlock, shape.num_rows};

@@ -30,9 +30,9 @@ __device__ __forceinline__ Unit add(const Unit& one, const Unit& other) {
 // A thread copies one unit: 16 bytes of channels, or one element. Grid: groups of units x B.
 template <typename T, bool kVectorized, bool kHasResidual>
 __global__ void __launch_bounds__(kThreads)
-    unmerge_kernel(UnmergeShape shape, const T* __restrict__ rows,
-                   const std::int32_t* __restrict__ row_of_token, const T* __restrict__ residual,
-                   T* __restrict__ restored) {
+    unmerge_kernel(UnmergeShape shape, const T* rows, const std::int32_t* row_of_token,
+                   const T* residual, T* restored) {
+  simt::wait_for_prerequisites();
   using Unit = detail::Unit<T, kVectorized>;
   constexpr int kCount = detail::kElementsPerUnit<T, kVectorized>;
   const unsigned units_per_token = static_cast<unsigned>(shape.channels / kCount);

@@ -97,8 +97,8 @@ __device__ __forceinline__ void write_label(int label, __half& written) {
 // Grid: tiles along a row x tiles along a column x B.
 template <typename T, typename Label>
 __global__ void __launch_bounds__(kBlockWidth* kBlockWarps, 4)
-    upsample_argmax_kernel(UpsampleArgmaxProblem shape, const T* __restrict__ logits,
-                           Label* __restrict__ labels) {
+    upsample_argmax_kernel(UpsampleArgmaxProblem shape, const T* logits, Label* labels) {
+  simt::wait_for_prerequisites();
   const int thread = static_cast<int>(threadIdx.x);
   const int x = static_cast<int>(blockIdx.x) * kBlockWidth + thread % kBlockWidth;
   const int first_y =

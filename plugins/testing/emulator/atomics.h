@@ -13,16 +13,22 @@ inline constexpr bool kIsAtomic =
     std::is_same_v<T, int> || std::is_same_v<T, unsigned> || std::is_same_v<T, unsigned long long>;
 
 template <typename T, typename Change>
-T change_atomically(T* address, Change change) {
+T change(T* address, Change to) {
   static_assert(kIsAtomic<T>, "only integers: the sum of floats would depend on the order");
   const T old = *address;
-  *address = change(old);
+  *address = to(old);
   return old;
 }
 
 template <typename T, typename Change>
-T change_atomically(const SharedPointer<T>& pointer, Change change) {
-  return change_atomically(pointer.claim_atomic(), change);
+T change_atomically(T* address, Change to) {
+  claim_global(address, sizeof(T));
+  return change(address, to);
+}
+
+template <typename T, typename Change>
+T change_atomically(const SharedPointer<T>& pointer, Change to) {
+  return change(pointer.claim_atomic(), to);
 }
 
 template <typename Pointer>

@@ -36,6 +36,7 @@ void run_thread(void* argument) {
     current_block().finding = name_thread(thread->number) + " threw a C++ exception";
     end_launch();
   }
+  check_waited("ends");
   thread->state = ThreadState::kExited;
   current_block().warps[thread->warp()].gone |= 1u << thread->lane();
 }
@@ -68,6 +69,7 @@ void start_threads() {
   for (Thread& thread : block.threads) {
     block.warps[thread.warp()].gone &= ~(1u << thread.lane());
     thread.state = ThreadState::kReady;
+    thread.has_waited = false;
     thread.clocks[thread.lane()] = 1;
     fiber_of(thread).start(run_thread, &thread);
   }
@@ -118,6 +120,14 @@ void run_block(const uint3& index, Order& order) {
   }
 }
 
+void check_waited(const char* what_it_does) {
+  Block& block = current_block();
+  if (block.running->has_waited || !block.call.must_wait) return;
+  block.finding = name_thread(block.running->number) + " " + what_it_does +
+                  " before simt::wait_for_prerequisites";
+  end_launch();
+}
+
 void wait_as(ThreadState state) {
   Thread& thread = *current_block().running;
   thread.state = state;
@@ -127,6 +137,8 @@ void wait_as(ThreadState state) {
 void end_launch() {
   for (;;) fiber_of(*current_block().running).suspend();  // and it is not resumed
 }
+
+void note_wait() { current_block().running->has_waited = true; }
 
 int sync_block(bool predicate, const Site& site) {
   Block& block = current_block();

@@ -43,6 +43,7 @@ struct Thread {
   ThreadState state = ThreadState::kReady;
   Site barrier;  // the block barrier that it waits at
   bool predicate = false;
+  bool has_waited = false;  // for prerequisites
   WarpRequest request;
   // Of each lane of its warp: up to where its accesses come before this thread's next one.
   std::array<std::uint32_t, kWarpSize> clocks = {};
@@ -81,6 +82,10 @@ void prepare_threads(const dim3& size);
 
 // Runs the block `index` until all threads have exited or there is a finding.
 void run_block(const uint3& index, Order& order);
+
+// Ends the launch with a finding if the running thread must wait for prerequisites first, and has
+// not.
+void check_waited(const char* what_it_does);
 
 // Suspends the running thread until another one makes it ready.
 void wait_as(ThreadState state);

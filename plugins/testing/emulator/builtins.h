@@ -16,6 +16,7 @@
 #define SEGPP_ARCH SEGPP_HOST_ARCH
 
 #define SEGPP_UNROLL
+#define SEGPP_NO_UNROLL
 
 // NVIDIA's headers leave the other qualifiers empty for a host compiler.
 #undef __launch_bounds__
@@ -73,8 +74,3 @@ inline long max(long a, long b) { return a < b ? b : a; }
 inline long long max(long long a, long long b) { return a < b ? b : a; }
 inline float max(float a, float b) { return std::fmax(a, b); }
 inline double max(double a, double b) { return std::fmax(a, b); }
-
-template <typename T>
-T __ldg(const T* address) {
-  return *address;
-}

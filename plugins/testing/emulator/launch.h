@@ -8,7 +8,7 @@
 #include <utility>
 
 // SEGPP_LAUNCH(kernel, grid, block, stream, arguments...)
-#define SEGPP_LAUNCH(kernel, ...) ::simt::host::launch(#kernel, kernel, __VA_ARGS__)
+#define SEGPP_LAUNCH(kernel, ...) ::simt::host::launch(#kernel, true, kernel, __VA_ARGS__)
 
 namespace simt {
 
@@ -24,6 +24,7 @@ namespace host {
 
 struct KernelCall {
   const char* name;
+  bool must_wait;                // for prerequisites, before a thread touches global memory or ends
   void (*run)(void* arguments);  // one thread
   void* arguments;
 };
@@ -32,12 +33,13 @@ struct KernelCall {
 cudaError_t run_grid(const KernelCall& call, dim3 grid, dim3 block) noexcept;
 
 template <typename... Parameters, typename... Arguments>
-cudaError_t launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 block,
-                   cudaStream_t /*stream*/, Arguments&&... arguments) {
+cudaError_t launch(const char* name, bool must_wait, void (*kernel)(Parameters...), dim3 grid,
+                   dim3 block, cudaStream_t /*stream*/, Arguments&&... arguments) {
   std::tuple<Parameters...> values(std::forward<Arguments>(arguments)...);
   auto run = [&] { std::apply(kernel, values); };
-  return run_grid({name, [](void* self) { (*static_cast<decltype(run)*>(self))(); }, &run}, grid,
-                  block);
+  return run_grid(
+      {name, must_wait, [](void* self) { (*static_cast<decltype(run)*>(self))(); }, &run}, grid,
+      block);
 }
 
 }  // namespace host

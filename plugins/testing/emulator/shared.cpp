@@ -157,9 +157,10 @@ void fail_alignment(const SharedMemory& memory, long long index, std::size_t vec
   end_launch();
 }
 
-void check_global_alignment(const void* address, std::size_t vector_size) {
-  if (reinterpret_cast<std::uintptr_t>(address) % vector_size == 0) return;
-  current_block().finding = "misaligned vector of " + std::to_string(vector_size) +
+void claim_global(const void* address, std::size_t size) {
+  check_waited("touches global memory");
+  if (reinterpret_cast<std::uintptr_t>(address) % size == 0) return;
+  current_block().finding = "misaligned vector of " + std::to_string(size) +
                             " bytes in global memory by " + name_thread(running_thread().number);
   end_launch();
 }

@@ -37,7 +37,9 @@ void claim_atomic(SharedMemory& memory, long long index);
                               long long index);
 [[noreturn]] void fail_alignment(const SharedMemory& memory, long long index,
                                  std::size_t vector_size);
-void check_global_alignment(const void* address, std::size_t vector_size);
+
+// The running thread touches this many bytes of global memory at once.
+void claim_global(const void* address, std::size_t size);
 
 // &array[i]: what atomics take.
 template <typename T>
@@ -206,7 +208,7 @@ void store_vec(const host::SharedView<T>& array, int index, const Vector& value)
 // The same in global memory.
 template <typename Vector, typename T>
 Vector load_vec(const T* array, int index) {
-  host::check_global_alignment(array + index, sizeof(Vector));
+  host::claim_global(array + index, sizeof(Vector));
   Vector value;
   std::memcpy(&value, array + index, sizeof(Vector));
   return value;
@@ -214,7 +216,7 @@ Vector load_vec(const T* array, int index) {
 
 template <typename Vector, typename T>
 void store_vec(T* array, int index, const Vector& value) {
-  host::check_global_alignment(array + index, sizeof(Vector));
+  host::claim_global(array + index, sizeof(Vector));
   std::memcpy(static_cast<void*>(array + index), &value, sizeof(Vector));
 }
 

@@ -13,7 +13,18 @@ int sync_block(bool predicate, const Site& site);
 // Waits for the lanes of `mask` and orders their accesses to memory.
 void sync_warp(unsigned mask, const Site& site);
 
+// Notes that the running thread waited for prerequisites.
+void note_wait();
+
 }  // namespace simt::host
+
+namespace simt {
+
+// Launches run one after the other: there is nothing to wait for, and nothing to allow.
+inline void wait_for_prerequisites() { host::note_wait(); }
+inline void allow_dependents() {}
+
+}  // namespace simt
 
 // Blocks run one after the other on one OS thread: what one has written is there for the next.
 inline void __threadfence() {}

@@ -17,6 +17,9 @@
   static const ::emulator_tests::Registration name##_registered(#name, name, false); \
   static void name()
 
+// SEGPP_LAUNCH of a kernel that need not wait for prerequisites.
+#define SIMT_LAUNCH(kernel, ...) ::simt::host::launch(#kernel, false, kernel, __VA_ARGS__)
+
 #define EXPECT(condition) ::emulator_tests::expect(condition, #condition, __FILE__, __LINE__)
 
 // The launch ended with a finding that holds all of these texts.

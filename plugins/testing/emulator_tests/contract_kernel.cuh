@@ -24,7 +24,6 @@ struct ContractResults {
   float smaller_float;
   float slice_sum;
   float half_sum;
-  unsigned cached;
   float product;  // of mma
   int arch;
 };
@@ -40,8 +39,7 @@ __device__ __forceinline__ float sum_of(const Shared& values, int count) {
 
 template <typename T, int kThreads>
 __global__ void __launch_bounds__(kThreads)
-    contract_kernel(const T* __restrict__ input, const unsigned* __restrict__ constants,
-                    ContractResults* __restrict__ results) {
+    contract_kernel(const T* input, ContractResults* results) {
   SEGPP_SHARED(T, tile, kThreads * 4);
   SEGPP_SHARED(int, counts, 4);
   SEGPP_SHARED(unsigned, bits, 2);
@@ -50,6 +48,8 @@ __global__ void __launch_bounds__(kThreads)
   const unsigned all = 0xffffffffu;
   const bool odd = thread % 2 == 1;
 
+  simt::wait_for_prerequisites();
+  simt::allow_dependents();
   const auto quad = simt::load_vec<uint2>(input, 4 * thread);
   simt::store_vec<uint2>(tile, 4 * thread, quad);
   if (thread == 0) {
@@ -117,16 +117,13 @@ __global__ void __launch_bounds__(kThreads)
   results->smaller_float = min(2.0f, 1.0f);
   results->slice_sum = sum_of(simt::slice(tile, 4, 8), 8);
   results->half_sum = sum_of(tile, 2);
-  results->cached = __ldg(constants + 1);
   results->product = sums[0];
   results->arch = SEGPP_ARCH;
 }
 
 template <typename T, int kThreads>
-cudaError_t launch_contract(const T* input, const unsigned* constants, ContractResults* results,
-                            cudaStream_t stream) {
-  return SEGPP_LAUNCH((contract_kernel<T, kThreads>), 1, kThreads, stream, input, constants,
-                      results);
+cudaError_t launch_contract(const T* input, ContractResults* results, cudaStream_t stream) {
+  return SEGPP_LAUNCH((contract_kernel<T, kThreads>), 1, kThreads, stream, input, results);
 }
 
 }  // namespace emulator_tests

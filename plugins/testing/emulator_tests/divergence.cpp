@@ -81,7 +81,7 @@ __global__ void three_dimensions_kernel(int* results) {
 
 SIMT_CASE(halves_of_a_warp) {
   std::vector<int> results(32);
-  EXPECT(SEGPP_LAUNCH(halves_kernel, 1, 32, nullptr, results.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(halves_kernel, 1, 32, nullptr, results.data()) == cudaSuccess);
   for (std::size_t lane = 0; lane < 16; ++lane) {
     EXPECT(results[lane] == static_cast<int>(lane) + 16 + 20);
     EXPECT(results[lane + 16] == 3);
@@ -90,27 +90,27 @@ SIMT_CASE(halves_of_a_warp) {
 
 SIMT_CASE(loop_with_ragged_ends) {
   std::vector<int> results(32);
-  EXPECT(SEGPP_LAUNCH(ragged_loop_kernel, 1, 32, nullptr, results.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(ragged_loop_kernel, 1, 32, nullptr, results.data()) == cudaSuccess);
   for (std::size_t lane = 0; lane < 32; ++lane) EXPECT(results[lane] == static_cast<int>(lane));
 }
 
 SIMT_CASE(syncwarp_in_branches) {
   std::vector<int> results(32);
-  EXPECT(SEGPP_LAUNCH(syncwarp_in_branches_kernel, 1, 32, nullptr, results.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(syncwarp_in_branches_kernel, 1, 32, nullptr, results.data()) == cudaSuccess);
   for (std::size_t lane = 0; lane < 32; ++lane)
     EXPECT(results[lane] == 31 - static_cast<int>(lane));
 }
 
 SIMT_CASE(exit_after_the_last_barrier) {
   std::vector<int> results(96, -1);
-  EXPECT(SEGPP_LAUNCH(early_exit_kernel, 1, 96, nullptr, results.data(), 40) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(early_exit_kernel, 1, 96, nullptr, results.data(), 40) == cudaSuccess);
   EXPECT(results[39] == 56);
   EXPECT(results[40] == -1);
 }
 
 SIMT_CASE(warps_of_different_length) {
   std::vector<int> results(4);
-  EXPECT(SEGPP_LAUNCH(ragged_warps_kernel, 1, 128, nullptr, results.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(ragged_warps_kernel, 1, 128, nullptr, results.data()) == cudaSuccess);
   for (std::size_t warp = 0; warp < 4; ++warp) EXPECT(results[warp] == 1 << (5 * warp));
 }
 
@@ -118,8 +118,7 @@ SIMT_CASE(grid_and_block_of_three_dimensions) {
   const dim3 grid(2, 3, 2);
   const dim3 block(4, 4, 4);
   std::vector<int> results(12 * 64);
-  EXPECT(SEGPP_LAUNCH(three_dimensions_kernel, grid, block, nullptr, results.data()) ==
-         cudaSuccess);
+  EXPECT(SIMT_LAUNCH(three_dimensions_kernel, grid, block, nullptr, results.data()) == cudaSuccess);
   for (const int result : results) EXPECT(result == 9);
 }
 

@@ -45,6 +45,22 @@ __global__ void deep_kernel(int depth, int* out) {
   out[threadIdx.x] += frame[0] == static_cast<char>(depth) ? 1 : 0;
 }
 
+enum class Early { kNothing, kStore, kAtomic, kEndOfOneThread };
+
+__global__ void dependent_kernel(Early early, unsigned* counters) {
+  if (early == Early::kStore) simt::store_vec<unsigned>(counters, threadIdx.x, 0u);
+  if (early == Early::kAtomic) atomicAdd(&counters[threadIdx.x], 1u);
+  if (early == Early::kEndOfOneThread && threadIdx.x == 3) return;
+  simt::wait_for_prerequisites();
+  simt::allow_dependents();
+  atomicAdd(&counters[threadIdx.x], 1u);
+}
+
+cudaError_t launch_dependent(Early early) {
+  std::vector<unsigned> counters(64);
+  return SEGPP_LAUNCH(dependent_kernel, 2, 64, nullptr, early, counters.data());
+}
+
 class Seed {
  public:
   explicit Seed(const char* seed) { setenv("SEGPP_SIMT_SEED", seed, 1); }
@@ -55,27 +71,27 @@ std::vector<int> order_with(const char* seed) {
   const Seed set(seed);
   int next = 0;
   std::vector<int> order(4 * 64);
-  EXPECT(SEGPP_LAUNCH(order_kernel, 4, 64, nullptr, &next, order.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(order_kernel, 4, 64, nullptr, &next, order.data()) == cudaSuccess);
   return order;
 }
 
 }  // namespace
 
 SIMT_CASE(invalid_configurations) {
-  EXPECT(SEGPP_LAUNCH(empty_kernel, 1, 1024, nullptr) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(empty_kernel, 1, 1024, nullptr) == cudaSuccess);
   for (const dim3& block : {dim3(0), dim3(1025), dim3(32, 33), dim3(1, 1, 65)}) {
-    EXPECT(SEGPP_LAUNCH(empty_kernel, 1, block, nullptr) == cudaErrorInvalidConfiguration);
+    EXPECT(SIMT_LAUNCH(empty_kernel, 1, block, nullptr) == cudaErrorInvalidConfiguration);
   }
   for (const dim3& grid : {dim3(0), dim3(1, 0), dim3(1, 65536), dim3(1, 1, 65536)}) {
-    EXPECT(SEGPP_LAUNCH(empty_kernel, grid, 1, nullptr) == cudaErrorInvalidConfiguration);
+    EXPECT(SIMT_LAUNCH(empty_kernel, grid, 1, nullptr) == cudaErrorInvalidConfiguration);
   }
 }
 
 SIMT_CASE(launches_are_counted) {
   const auto before = simt::launches();
-  EXPECT(SEGPP_LAUNCH(empty_kernel, 1, dim3(0), nullptr) == cudaErrorInvalidConfiguration);
+  EXPECT(SIMT_LAUNCH(empty_kernel, 1, dim3(0), nullptr) == cudaErrorInvalidConfiguration);
   EXPECT(simt::launches() == before);
-  EXPECT(SEGPP_LAUNCH(empty_kernel, 3, 2, nullptr) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(empty_kernel, 3, 2, nullptr) == cudaSuccess);
   EXPECT(simt::launches() == before + 1);
 }
 
@@ -95,30 +111,38 @@ SIMT_CASE(seeds_decide_the_order) {
 
 SIMT_CASE(invalid_seed) {
   const Seed set("seven");
-  EXPECT(SEGPP_LAUNCH(empty_kernel, 1, 1, nullptr) == cudaErrorInvalidValue);
+  EXPECT(SIMT_LAUNCH(empty_kernel, 1, 1, nullptr) == cudaErrorInvalidValue);
 }
 
 SIMT_CASE(launches_after_a_finding) {
   for (int i = 0; i < 3; ++i) {
-    EXPECT_FINDING(SEGPP_LAUNCH(waiting_kernel, 2, 64, nullptr, true), "thread 5", "'values'[64]");
-    EXPECT(SEGPP_LAUNCH(waiting_kernel, 2, 64, nullptr, false) == cudaSuccess);
+    EXPECT_FINDING(SIMT_LAUNCH(waiting_kernel, 2, 64, nullptr, true), "thread 5", "'values'[64]");
+    EXPECT(SIMT_LAUNCH(waiting_kernel, 2, 64, nullptr, false) == cudaSuccess);
     EXPECT(simt::last_finding().empty());
   }
 }
 
+SIMT_CASE(every_thread_waits_for_prerequisites) {
+  EXPECT(launch_dependent(Early::kNothing) == cudaSuccess);
+  EXPECT_FINDING(launch_dependent(Early::kStore), "thread 0 touches global memory before",
+                 "wait_for_prerequisites");
+  EXPECT_FINDING(launch_dependent(Early::kAtomic), "thread 0 touches global memory before");
+  EXPECT_FINDING(launch_dependent(Early::kEndOfOneThread), "thread 3 ends before");
+}
+
 SIMT_CASE(exception_in_a_kernel) {
-  EXPECT_FINDING(SEGPP_LAUNCH(throwing_kernel, 1, 4, nullptr), "threw");
+  EXPECT_FINDING(SIMT_LAUNCH(throwing_kernel, 1, 4, nullptr), "threw");
 }
 
 SIMT_CASE(arguments_convert) {
   float out = 0.0f;
-  EXPECT(SEGPP_LAUNCH(conversions_kernel, 1, 1, nullptr, 2, nullptr, &out) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(conversions_kernel, 1, 1, nullptr, 2, nullptr, &out) == cudaSuccess);
   EXPECT(out == 3.0f);
 }
 
 SIMT_CASE(deep_stacks) {
   std::vector<int> out(64);
-  EXPECT(SEGPP_LAUNCH(deep_kernel, 1, 64, nullptr, 20, out.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(deep_kernel, 1, 64, nullptr, 20, out.data()) == cudaSuccess);
   EXPECT(out == std::vector<int>(64, 21));
 }
 
@@ -130,7 +154,7 @@ SIMT_CASE(launches_from_two_threads) {
       for (int i = 0; i < 20; ++i) {
         int next = 0;
         order.assign(4 * 64, -1);
-        EXPECT(SEGPP_LAUNCH(order_kernel, 4, 64, nullptr, &next, order.data()) == cudaSuccess);
+        EXPECT(SIMT_LAUNCH(order_kernel, 4, 64, nullptr, &next, order.data()) == cudaSuccess);
       }
     });
   }
@@ -144,7 +168,7 @@ SIMT_CASE(barriers_are_fast) {
   auto best = std::chrono::steady_clock::duration::max();
   for (int i = 0; i < 5; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    EXPECT(SEGPP_LAUNCH(barriers_kernel, 1, 128, nullptr, 100) == cudaSuccess);
+    EXPECT(SIMT_LAUNCH(barriers_kernel, 1, 128, nullptr, 100) == cudaSuccess);
     best = std::min(best, std::chrono::steady_clock::now() - start);
   }
   EXPECT(best < std::chrono::milliseconds(100));

@@ -89,21 +89,21 @@ __global__ void element_operators_kernel(int* out) {
 
 cudaError_t read_at(int index) {
   int out = 0;
-  return SEGPP_LAUNCH(index_kernel, 1, 32, nullptr, index, &out);
+  return SIMT_LAUNCH(index_kernel, 1, 32, nullptr, index, &out);
 }
 
 cudaError_t slice_at(int first, int count, int index) {
-  return SEGPP_LAUNCH(slice_kernel, 1, 1, nullptr, first, count, index);
+  return SIMT_LAUNCH(slice_kernel, 1, 1, nullptr, first, count, index);
 }
 
 cudaError_t vector_at(int index, bool stores) {
   unsigned out = 0;
-  return SEGPP_LAUNCH(shared_vector_kernel, 1, 1, nullptr, index, stores, &out);
+  return SIMT_LAUNCH(shared_vector_kernel, 1, 1, nullptr, index, stores, &out);
 }
 
 cudaError_t read_after(int written, int read) {
   int out = 0;
-  return SEGPP_LAUNCH(uninitialised_kernel, 1, 1, nullptr, written, read, &out);
+  return SIMT_LAUNCH(uninitialised_kernel, 1, 1, nullptr, written, read, &out);
 }
 
 }  // namespace
@@ -112,7 +112,7 @@ SIMT_CASE(index_out_of_bounds) {
   EXPECT(read_at(9) == cudaSuccess);
   EXPECT_FINDING(read_at(10), "out of bounds", "'values'[10]", "memory.cpp:", "thread 0");
   EXPECT_FINDING(read_at(-1), "out of bounds", "'values'[-1]");
-  EXPECT_FINDING(SEGPP_LAUNCH(write_kernel, 1, 1, nullptr, 1000000), "out of bounds",
+  EXPECT_FINDING(SIMT_LAUNCH(write_kernel, 1, 1, nullptr, 1000000), "out of bounds",
                  "'values'[1000000]");
 }
 
@@ -136,9 +136,9 @@ SIMT_CASE(misaligned_global_vector) {
   std::vector<uint4> words(2, make_uint4(1, 2, 3, 4));
   const auto* first = reinterpret_cast<const unsigned*>(words.data());
   unsigned out = 0;
-  EXPECT(SEGPP_LAUNCH(global_vector_kernel, 1, 1, nullptr, first, &out) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(global_vector_kernel, 1, 1, nullptr, first, &out) == cudaSuccess);
   EXPECT(out == 4);
-  EXPECT_FINDING(SEGPP_LAUNCH(global_vector_kernel, 1, 1, nullptr, first + 1, &out), "misaligned",
+  EXPECT_FINDING(SIMT_LAUNCH(global_vector_kernel, 1, 1, nullptr, first + 1, &out), "misaligned",
                  "global memory");
 }
 
@@ -149,31 +149,31 @@ SIMT_CASE(uninitialised_read) {
 
 SIMT_CASE(uninitialised_read_of_a_vector) {
   unsigned out = 0;
-  EXPECT_FINDING(SEGPP_LAUNCH(uninitialised_vector_kernel, 1, 1, nullptr, &out),
+  EXPECT_FINDING(SIMT_LAUNCH(uninitialised_vector_kernel, 1, 1, nullptr, &out),
                  "uninitialised read", "'words'[3]");
 }
 
 SIMT_CASE(uninitialised_atomic) {
-  EXPECT_FINDING(SEGPP_LAUNCH(uninitialised_atomic_kernel, 1, 1, nullptr), "uninitialised read",
+  EXPECT_FINDING(SIMT_LAUNCH(uninitialised_atomic_kernel, 1, 1, nullptr), "uninitialised read",
                  "'counter'[0]");
 }
 
 SIMT_CASE(uninitialised_in_the_next_block) {
   int out = 0;
-  EXPECT(SEGPP_LAUNCH(left_by_last_block_kernel, 1, 1, nullptr, &out) == cudaSuccess);
-  EXPECT_FINDING(SEGPP_LAUNCH(left_by_last_block_kernel, 2, 1, nullptr, &out), "uninitialised read",
+  EXPECT(SIMT_LAUNCH(left_by_last_block_kernel, 1, 1, nullptr, &out) == cudaSuccess);
+  EXPECT_FINDING(SIMT_LAUNCH(left_by_last_block_kernel, 2, 1, nullptr, &out), "uninitialised read",
                  "block (1,0,0)");
 }
 
 SIMT_CASE(too_much_shared_memory) {
   for (int launch = 0; launch < 2; ++launch) {
-    EXPECT_FINDING(SEGPP_LAUNCH(too_much_kernel, 1, 1, nullptr), "49156 bytes");
+    EXPECT_FINDING(SIMT_LAUNCH(too_much_kernel, 1, 1, nullptr), "49156 bytes");
   }
 }
 
 SIMT_CASE(operators_of_an_element) {
   std::vector<int> out(7);
-  EXPECT(SEGPP_LAUNCH(element_operators_kernel, 1, 1, nullptr, out.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(element_operators_kernel, 1, 1, nullptr, out.data()) == cudaSuccess);
   EXPECT(out == (std::vector<int>{0x146, 6, 6, 0x146 + 12, 1, 1000, 6}));
 }
 

@@ -41,7 +41,7 @@ SIMT_CASE_ON_REQUEST(mma_of_input) {
   std::vector<Registers> lanes(kLanes);
   EXPECT(std::scanf("%d", &depth) == 1 && (depth == 8 || depth == 16));
   for (Registers& lane : lanes) EXPECT(read_lane(lane));
-  EXPECT(SEGPP_LAUNCH(mma_kernel, 1, kLanes, nullptr, depth, lanes.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(mma_kernel, 1, kLanes, nullptr, depth, lanes.data()) == cudaSuccess);
   for (const Registers& lane : lanes) {
     std::printf("%.9g %.9g %.9g %.9g\n", lane.d[0], lane.d[1], lane.d[2], lane.d[3]);
   }

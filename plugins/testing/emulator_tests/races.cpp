@@ -97,12 +97,12 @@ __global__ void race_in_one_block_kernel(unsigned racing) {
 
 cudaError_t write_then_read(int writer, int reader, Barrier barrier) {
   int out = 0;
-  return SEGPP_LAUNCH(write_then_read_kernel, 1, 64, nullptr, writer, reader, barrier, &out);
+  return SIMT_LAUNCH(write_then_read_kernel, 1, 64, nullptr, writer, reader, barrier, &out);
 }
 
 cudaError_t read_then_write(int readers, int writer, Barrier barrier) {
   std::vector<int> out(64);
-  return SEGPP_LAUNCH(read_then_write_kernel, 1, 64, nullptr, readers, writer, barrier, out.data());
+  return SIMT_LAUNCH(read_then_write_kernel, 1, 64, nullptr, readers, writer, barrier, out.data());
 }
 
 }  // namespace
@@ -145,50 +145,50 @@ SIMT_CASE(race_with_many_readers) {
 }
 
 SIMT_CASE(race_of_two_writes) {
-  EXPECT_FINDING(SEGPP_LAUNCH(two_writes_kernel, 1, 64, nullptr, 0, 1, Barrier::kNone), "race",
+  EXPECT_FINDING(SIMT_LAUNCH(two_writes_kernel, 1, 64, nullptr, 0, 1, Barrier::kNone), "race",
                  "'mailbox'[3]", "written by thread", "thread 0", "thread 1");
-  EXPECT(SEGPP_LAUNCH(two_writes_kernel, 1, 64, nullptr, 0, 1, Barrier::kWarp) == cudaSuccess);
-  EXPECT(SEGPP_LAUNCH(two_writes_kernel, 1, 64, nullptr, 0, 0, Barrier::kNone) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(two_writes_kernel, 1, 64, nullptr, 0, 1, Barrier::kWarp) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(two_writes_kernel, 1, 64, nullptr, 0, 0, Barrier::kNone) == cudaSuccess);
 }
 
 SIMT_CASE(race_of_an_atomic_and_a_plain_access) {
   int out = 0;
-  EXPECT(SEGPP_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kBlock, Barrier::kBlock, &out) ==
+  EXPECT(SIMT_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kBlock, Barrier::kBlock, &out) ==
          cudaSuccess);
   EXPECT(out == 64);
-  EXPECT_FINDING(SEGPP_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kBlock, Barrier::kNone, &out),
+  EXPECT_FINDING(SIMT_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kBlock, Barrier::kNone, &out),
                  "race", "'counter'[0]", "atomically", "thread 40");
-  EXPECT_FINDING(SEGPP_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kBlock, Barrier::kWarp, &out),
+  EXPECT_FINDING(SIMT_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kBlock, Barrier::kWarp, &out),
                  "race", "'counter'[0]", "atomically", "thread 40");
-  EXPECT(SEGPP_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kNone, Barrier::kBlock, &out) ==
+  EXPECT(SIMT_LAUNCH(atomic_kernel, 1, 64, nullptr, Barrier::kNone, Barrier::kBlock, &out) ==
          cudaErrorLaunchFailure);
 }
 
 SIMT_CASE(race_in_a_chain_of_barriers) {
   int out = 0;
-  EXPECT(SEGPP_LAUNCH(chain_kernel, 1, 32, nullptr, true, &out) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(chain_kernel, 1, 32, nullptr, true, &out) == cudaSuccess);
   EXPECT(out == 1);
-  EXPECT(SEGPP_LAUNCH(chain_kernel, 1, 32, nullptr, false, &out) == cudaErrorLaunchFailure);
+  EXPECT(SIMT_LAUNCH(chain_kernel, 1, 32, nullptr, false, &out) == cudaErrorLaunchFailure);
 }
 
 SIMT_CASE(race_with_a_reader_that_does_not_wait) {
   std::vector<int> out(32);
-  EXPECT_FINDING(SEGPP_LAUNCH(one_reader_waits_kernel, 1, 32, nullptr, 3, out.data()), "race",
+  EXPECT_FINDING(SIMT_LAUNCH(one_reader_waits_kernel, 1, 32, nullptr, 3, out.data()), "race",
                  "thread 4", "thread 5");
-  EXPECT_FINDING(SEGPP_LAUNCH(one_reader_waits_kernel, 1, 32, nullptr, 4, out.data()), "race",
+  EXPECT_FINDING(SIMT_LAUNCH(one_reader_waits_kernel, 1, 32, nullptr, 4, out.data()), "race",
                  "thread 3", "thread 5");
 }
 
 SIMT_CASE(race_of_a_vector_and_an_element) {
-  EXPECT_FINDING(SEGPP_LAUNCH(vector_overlap_kernel, 1, 64, nullptr), "race", "'tile'[13]",
+  EXPECT_FINDING(SIMT_LAUNCH(vector_overlap_kernel, 1, 64, nullptr), "race", "'tile'[13]",
                  "thread 0", "thread 33");
-  EXPECT(SEGPP_LAUNCH(no_overlap_kernel, 1, 64, nullptr) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(no_overlap_kernel, 1, 64, nullptr) == cudaSuccess);
 }
 
 SIMT_CASE(race_in_one_block_of_many) {
-  EXPECT_FINDING(SEGPP_LAUNCH(race_in_one_block_kernel, 5, 64, nullptr, 3u), "block (3,0,0)",
-                 "race", "'mailbox'[0]");
-  EXPECT(SEGPP_LAUNCH(race_in_one_block_kernel, 5, 64, nullptr, 5u) == cudaSuccess);
+  EXPECT_FINDING(SIMT_LAUNCH(race_in_one_block_kernel, 5, 64, nullptr, 3u), "block (3,0,0)", "race",
+                 "'mailbox'[0]");
+  EXPECT(SIMT_LAUNCH(race_in_one_block_kernel, 5, 64, nullptr, 5u) == cudaSuccess);
 }
 
 }  // namespace emulator_tests

@@ -175,7 +175,7 @@ SIMT_CASE(random_programs) {
     setenv("SEGPP_SIMT_SEED", std::to_string(number % 7).c_str(), 1);
     int sink = 0;
     const cudaError_t error =
-        SEGPP_LAUNCH(run_program_kernel, 1, kProgramThreads, nullptr, &program, &sink);
+        SIMT_LAUNCH(run_program_kernel, 1, kProgramThreads, nullptr, &program, &sink);
     EXPECT(error == (expected ? cudaErrorLaunchFailure : cudaSuccess));
   }
   unsetenv("SEGPP_SIMT_SEED");

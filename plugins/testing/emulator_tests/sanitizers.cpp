@@ -33,18 +33,18 @@ __global__ void signed_overflow_kernel(int value, int* out) {
 
 SIMT_CASE_ON_REQUEST(local_overflow_after_a_barrier) {
   std::vector<int> out(64);
-  SEGPP_LAUNCH(local_overflow_kernel, 1, 64, nullptr, static_cast<int>(out.size()) / 8, out.data());
+  SIMT_LAUNCH(local_overflow_kernel, 1, 64, nullptr, static_cast<int>(out.size()) / 8, out.data());
 }
 
 SIMT_CASE_ON_REQUEST(global_overflow_after_a_barrier) {
   const std::vector<int> in(63);
   std::vector<int> out(64);
-  SEGPP_LAUNCH(global_overflow_kernel, 1, 64, nullptr, in.data(), out.data());
+  SIMT_LAUNCH(global_overflow_kernel, 1, 64, nullptr, in.data(), out.data());
 }
 
 SIMT_CASE_ON_REQUEST(signed_overflow_after_a_barrier) {
   std::vector<int> out(64);
-  SEGPP_LAUNCH(signed_overflow_kernel, 1, 64, nullptr, INT_MAX - 10, out.data());
+  SIMT_LAUNCH(signed_overflow_kernel, 1, 64, nullptr, INT_MAX - 10, out.data());
 }
 
 }  // namespace emulator_tests

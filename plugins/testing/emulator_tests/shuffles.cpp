@@ -49,7 +49,7 @@ int expected_source(Kind kind, int lane, int operand, int width) {
 
 bool shuffles_like_the_loop(Kind kind, int operand, int width) {
   std::vector<int> results(kLanes, -1);
-  if (SEGPP_LAUNCH(shuffle_kernel, 1, kLanes, nullptr, kind, operand, width, results.data()) !=
+  if (SIMT_LAUNCH(shuffle_kernel, 1, kLanes, nullptr, kind, operand, width, results.data()) !=
       cudaSuccess) {
     return false;
   }
@@ -83,8 +83,8 @@ void try_votes(unsigned pattern, unsigned group) {
   std::vector<unsigned> ballots(kLanes);
   std::vector<int> any(kLanes);
   std::vector<int> all(kLanes);
-  EXPECT(SEGPP_LAUNCH(vote_kernel, 1, kLanes, nullptr, pattern, group, ballots.data(), any.data(),
-                      all.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(vote_kernel, 1, kLanes, nullptr, pattern, group, ballots.data(), any.data(),
+                     all.data()) == cudaSuccess);
   for (std::size_t lane = 0; lane < kLanes; ++lane) {
     const bool in_group = (group >> lane & 1u) != 0;
     unsigned expected = 0;
@@ -113,7 +113,7 @@ void try_type() {
   std::vector<T> input;
   for (int lane = 0; lane < kLanes; ++lane) input.push_back(static_cast<T>(lane - 5.0f));
   std::vector<T> output(kLanes);
-  EXPECT(SEGPP_LAUNCH(typed_shuffle_kernel<T>, 1, kLanes, nullptr, input.data(), output.data()) ==
+  EXPECT(SIMT_LAUNCH(typed_shuffle_kernel<T>, 1, kLanes, nullptr, input.data(), output.data()) ==
          cudaSuccess);
   for (std::size_t lane = 0; lane < kLanes; ++lane) EXPECT(output[lane] == input[lane ^ 1u]);
 }
@@ -130,7 +130,7 @@ SIMT_CASE(shuffle_operands_wrap) {
   for (const Kind kind : {Kind::kUp, Kind::kDown, Kind::kXor}) {
     for (const int operand : {32, 35, 63}) {
       std::vector<int> results(kLanes, -1);
-      EXPECT(SEGPP_LAUNCH(shuffle_kernel, 1, kLanes, nullptr, kind, operand, 32, results.data()) ==
+      EXPECT(SIMT_LAUNCH(shuffle_kernel, 1, kLanes, nullptr, kind, operand, 32, results.data()) ==
              cudaSuccess);
       for (int lane = 0; lane < kLanes; ++lane) {
         const int source = expected_source(kind, lane, operand - 32, 32);

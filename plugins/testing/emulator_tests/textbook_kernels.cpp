@@ -132,7 +132,7 @@ std::vector<int> make_numbers(int count) {
 SIMT_CASE(block_reduction) {
   const std::vector<int> input = make_numbers(3 * kThreads);
   std::vector<int> sums(3);
-  EXPECT(SEGPP_LAUNCH(reduce_kernel, 3, kThreads, nullptr, input.data(), sums.data()) ==
+  EXPECT(SIMT_LAUNCH(reduce_kernel, 3, kThreads, nullptr, input.data(), sums.data()) ==
          cudaSuccess);
   for (int block = 0; block < 3; ++block) {
     const auto first = input.begin() + block * kThreads;
@@ -144,7 +144,7 @@ SIMT_CASE(block_scan) {
   const std::vector<int> input = make_numbers(kThreads);
   std::vector<int> output(kThreads);
   std::vector<int> expected(kThreads);
-  EXPECT(SEGPP_LAUNCH(scan_kernel, 1, kThreads, nullptr, input.data(), output.data()) ==
+  EXPECT(SIMT_LAUNCH(scan_kernel, 1, kThreads, nullptr, input.data(), output.data()) ==
          cudaSuccess);
   std::partial_sum(input.begin(), input.end(), expected.begin());
   EXPECT(output == expected);
@@ -154,7 +154,7 @@ SIMT_CASE(warp_scan_in_shared_memory) {
   const std::vector<int> input = make_numbers(kThreads);
   std::vector<int> output(kThreads);
   std::vector<int> expected(kThreads);
-  EXPECT(SEGPP_LAUNCH(warp_scan_kernel, 1, kThreads, nullptr, input.data(), output.data()) ==
+  EXPECT(SIMT_LAUNCH(warp_scan_kernel, 1, kThreads, nullptr, input.data(), output.data()) ==
          cudaSuccess);
   for (int warp = 0; warp < kThreads / 32; ++warp) {
     const auto first = input.begin() + 32 * warp;
@@ -170,8 +170,8 @@ SIMT_CASE(transposition) {
   const std::vector<float> input(numbers.begin(), numbers.end());
   std::vector<float> output(input.size());
   const dim3 grid((columns + kTile - 1) / kTile, (rows + kTile - 1) / kTile);
-  EXPECT(SEGPP_LAUNCH(transpose_kernel, grid, dim3(kTile, kTile), nullptr, input.data(),
-                      output.data(), rows, columns) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(transpose_kernel, grid, dim3(kTile, kTile), nullptr, input.data(),
+                     output.data(), rows, columns) == cudaSuccess);
   bool all_equal = true;
   for (std::size_t row = 0; row < rows; ++row) {
     for (std::size_t column = 0; column < columns; ++column) {
@@ -187,7 +187,7 @@ SIMT_CASE(histogram) {
   std::vector<unsigned> bins(kBins);
   std::vector<unsigned> expected(kBins);
   for (const unsigned char value : input) expected[value % kBins] += 2;
-  EXPECT(SEGPP_LAUNCH(histogram_kernel, 2, kThreads, nullptr, input.data(), 1000, bins.data()) ==
+  EXPECT(SIMT_LAUNCH(histogram_kernel, 2, kThreads, nullptr, input.data(), 1000, bins.data()) ==
          cudaSuccess);
   EXPECT(bins == expected);
 }
@@ -199,9 +199,9 @@ SIMT_CASE(vectors_through_shared_memory) {
   std::vector<uint4> in(kThreads);
   std::vector<uint4> out(kThreads);
   std::memcpy(static_cast<void*>(in.data()), input.data(), kThreads * sizeof(uint4));
-  EXPECT(SEGPP_LAUNCH(vector_kernel, 1, kThreads, nullptr,
-                      reinterpret_cast<const unsigned short*>(in.data()),
-                      reinterpret_cast<unsigned short*>(out.data())) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(vector_kernel, 1, kThreads, nullptr,
+                     reinterpret_cast<const unsigned short*>(in.data()),
+                     reinterpret_cast<unsigned short*>(out.data())) == cudaSuccess);
   std::vector<unsigned short> output(kThreads * 8);
   std::memcpy(output.data(), out.data(), kThreads * sizeof(uint4));
   for (std::size_t thread = 0; thread < kThreads; ++thread) {
@@ -213,7 +213,7 @@ SIMT_CASE(vectors_through_shared_memory) {
 
 SIMT_CASE(instantiations_have_own_arrays) {
   std::vector<int> output(kThreads);
-  EXPECT(SEGPP_LAUNCH(instantiations_kernel, 1, kThreads, nullptr, output.data()) == cudaSuccess);
+  EXPECT(SIMT_LAUNCH(instantiations_kernel, 1, kThreads, nullptr, output.data()) == cudaSuccess);
   EXPECT(output == std::vector<int>(kThreads, 1000));
 }
 
