@@ -20,6 +20,7 @@ from benchmarks.toolchain.kernel_compilation import (
     compile_all,
     content_key,
     count,
+    count_unordered,
     find_pip_toolkit,
     kernel_sources,
     read_instructions,
@@ -34,12 +35,15 @@ NAME = "compile_matrix"
 PAGE = ROOT / "docs/kernel-resources.md"
 REGISTERS_APART = 4
 """nvcc names a file's own variables by a hash of its path, and ptxas' choices follow the order of names."""
-_SPILLS = ("stack_bytes", "spill_store_bytes", "spill_load_bytes", "local_memory")
+EARLY_STARTS_SINCE = 90
+"""From this architecture on a kernel may start before earlier launches have ended, and waits for them."""
+_ALWAYS_NONE = ("stack_bytes", "spill_store_bytes", "spill_load_bytes", "local_memory", "unordered_accesses")
 
 
 def describe(toolkit: CudaToolkit, compiled: Compiled) -> list[Row]:
     """Return one row for each kernel of a compiled source."""
     instructions = read_instructions(toolkit, compiled.cubin)
+    starts_early = int(compiled.architecture) >= EARLY_STARTS_SINCE
     return [
         {
             "source": compiled.source,
@@ -49,20 +53,21 @@ def describe(toolkit: CudaToolkit, compiled: Compiled) -> list[Row]:
             "loads_128": count(instructions[resources.kernel], "LDG", "128"),
             "stores_128": count(instructions[resources.kernel], "STG", "128"),
             "local_memory": count(instructions[resources.kernel], "LDL") + count(instructions[resources.kernel], "STL"),
+            "unordered_accesses": count_unordered(instructions[resources.kernel]) if starts_early else 0,
         }
         for resources in read_resources(compiled.log)
     ]
 
 
 def find_faults(row: Row) -> list[str]:
-    """Say what is wrong with a kernel whatever was recorded: spills, or instructions that have to be there and are not.
+    """Say what is wrong with a kernel whatever was recorded: what must not be in it, and what must and is not.
 
     Example:
         >>> row = {"source": "token_match.cu", "kernel": "match_kernel<HalfProducts, true>", "tensor_core": 0}
-        >>> find_faults({**row, **dict.fromkeys(_SPILLS, 0)})
+        >>> find_faults({**row, **dict.fromkeys(_ALWAYS_NONE, 0)})
         ['no tensor-core instruction']
     """
-    faults = [f"{row[name]} in {name}" for name in _SPILLS if row[name]]
+    faults = [f"{row[name]} in {name}" for name in _ALWAYS_NONE if row[name]]
     arguments = row["kernel"].partition("<")[2]
     if row["source"] == "token_match.cu" and "Half" in arguments and not row["tensor_core"]:
         faults.append("no tensor-core instruction")
@@ -89,6 +94,7 @@ def render_page(document: dict[str, Any]) -> str:
         "",
         "Registers per thread, by architecture, and the most shared memory of a block. No kernel spills or uses local",
         "memory; the matching of float16 uses tensor cores, merging and restoring load and store 128 bits at a time.",
+        f"From sm_{EARLY_STARTS_SINCE} on no access to global memory stands before the wait for earlier launches.",
         "`python -m benchmarks.toolchain.compile_matrix --check` holds this; it compiles with nvcc from pip.",
         "",
         f"| source | kernel | {' | '.join(f'sm_{name}' for name in ARCHITECTURES)} | shared memory |",

@@ -6,8 +6,7 @@ import hashlib
 import os
 import re
 import subprocess
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ _KERNEL = re.compile(r"Compiling entry function '(\S+)' for 'sm_\d+'")
 _MEMORY = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 _USED = re.compile(r"Used (\d+) registers(?:.*?(\d+) bytes smem)?")
 _FUNCTION = re.compile(r"^\s*Function : (\S+)", re.MULTILINE)
+_WAIT = "ACQBULK"  # griddepcontrol.wait
+_GLOBAL = frozenset({"LD", "LDG", "LDGSTS", "ST", "STG", "ATOM", "ATOMG", "RED", "REDG"})
 _OPCODE = re.compile(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)")
 
 
@@ -108,26 +109,36 @@ def read_resources(log: str) -> list[Resources]:
     return sorted(found, key=lambda resources: resources.kernel)
 
 
-def read_instructions(toolkit: CudaToolkit, cubin: Path) -> dict[str, Counter[str]]:
-    """Return for each kernel how often each machine instruction stands in it, such as LDG.E.128."""
+def read_instructions(toolkit: CudaToolkit, cubin: Path) -> dict[str, list[str]]:
+    """Return for each kernel its machine instructions in their order, such as LDG.E.128."""
     folder = toolkit.nvcc.parent
     environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
     command = [str(folder / "cuobjdump"), "-sass", str(cubin)]
     text = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     parts = _FUNCTION.split(text)[1:]
-    return {
-        short_name(name): Counter(_OPCODE.findall(body)) for name, body in zip(parts[::2], parts[1::2], strict=True)
-    }
+    return {short_name(name): _OPCODE.findall(body) for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def count(instructions: Counter[str], *words: str) -> int:
+def count(instructions: Iterable[str], *words: str) -> int:
     """Count the instructions that contain every one of the dotted words.
 
     Example:
-        >>> count(Counter({"LDG.E.128.SYS": 2, "LDG.E": 1}), "LDG", "128")
+        >>> count(["LDG.E.128.SYS", "LDG.E", "LDG.E.128.SYS"], "LDG", "128")
         2
     """
-    return sum(number for name, number in instructions.items() if set(words) <= set(name.split(".")))
+    return sum(set(words) <= set(name.split(".")) for name in instructions)
+
+
+def count_unordered(instructions: Sequence[str]) -> int:
+    """Count what a wait for earlier launches does not order: accesses to memory before it, loads of constant data.
+
+    Example:
+        >>> count_unordered(["LDG.E", "ACQBULK", "LDG.E", "LDG.E.CONSTANT", "STG.E"])
+        2
+    """
+    wait = instructions.index(_WAIT) if _WAIT in instructions else len(instructions)
+    early = sum(name.partition(".")[0] in _GLOBAL for name in instructions[:wait])
+    return early + count(instructions[wait:], "LDG", "CONSTANT")
 
 
 def short_name(mangled: str) -> str:

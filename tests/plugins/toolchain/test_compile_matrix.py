@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from benchmarks.toolchain import compile_matrix
-from benchmarks.toolchain.kernel_compilation import compile_kernel, count, kernel_sources, read_resources
+from benchmarks.toolchain.kernel_compilation import (
+    compile_kernel,
+    count,
+    count_unordered,
+    kernel_sources,
+    read_resources,
+)
 from segpp_deploy.plugin_library.architectures import ARCHITECTURES, OLDEST
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit
 
@@ -35,7 +40,7 @@ def test_reading_the_compiler_s_report() -> None:
 
 
 GOOD = {
-    **dict.fromkeys(("stack_bytes", "spill_store_bytes", "spill_load_bytes", "local_memory"), 0),
+    **dict.fromkeys(("stack_bytes", "spill_store_bytes", "spill_load_bytes", "local_memory", "unordered_accesses"), 0),
     **dict.fromkeys(("tensor_core", "loads_128", "stores_128"), 1),
 }
 
@@ -46,6 +51,7 @@ GOOD = {
         ("upsample_argmax.cu", "k", {"stack_bytes": 8}),
         ("upsample_argmax.cu", "k", {"spill_load_bytes": 4}),
         ("token_match.cu", "k", {"local_memory": 2}),
+        ("token_unmerge.cu", "k", {"unordered_accesses": 1}),
         ("token_match.cu", "match_kernel<HalfProducts, true>", {"tensor_core": 0}),
         ("token_merge.cu", "mean_kernel<__half, true>", {"loads_128": 0}),
         ("token_unmerge.cu", "unmerge_kernel<float, true, false>", {"stores_128": 0}),
@@ -63,7 +69,21 @@ def test_other_variants_need_no_wide_access() -> None:
 
 
 def test_instructions_are_counted_by_whole_words() -> None:
-    assert count(Counter({"LDG.E.128.CONSTANT": 1, "LDG.E.U16": 1, "LDGSTS.E.128": 1}), "LDG", "128") == 1
+    assert count(["LDG.E.128.CONSTANT", "LDG.E.U16", "LDGSTS.E.128"], "LDG", "128") == 1
+
+
+@pytest.mark.parametrize(
+    ("instructions", "unordered"),
+    [
+        ("S2R LDC ACQBULK LDG.E STG.E EXIT", 0),
+        ("LDS LDG.E ACQBULK STG.E", 1),
+        ("ATOMG.E.ADD RED.E ACQBULK", 2),
+        ("ACQBULK LDG.E.128.CONSTANT", 1),
+        ("LDG.E.CONSTANT STG.E", 2),  # never waits
+    ],
+)
+def test_accesses_that_the_wait_does_not_order_are_counted(instructions: str, unordered: int) -> None:
+    assert count_unordered(instructions.split()) == unordered
 
 
 def test_the_record_is_of_these_sources_and_without_fault() -> None:
