@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,15 @@ Array = NDArray[Any]
 _POISON = 0xA5  # what memory holds before a kernel writes it
 
 
+@dataclass(frozen=True)
+class DeviceArray:
+    """What a call writes on the GPU, for another to read: where it is, and what `KernelOutput` says of it."""
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
 class PreparedCall:
     """One call with its tensors on the GPU.
 
@@ -38,8 +47,8 @@ class PreparedCall:
     def __init__(
         self, library: KernelLibrary, device: Device, stream: Any, call: KernelCall, addresses: Sequence[int | None]
     ) -> None:
-        self.stream = stream
-        self._library, self._device = library, device
+        self.device, self.stream = device, stream
+        self._library = library
         self._call = call
         *tensors, self._workspace = addresses
         first_output = len(tensors) - len(call.outputs)
@@ -54,20 +63,20 @@ class PreparedCall:
         """Replace an input, and wait for it."""
         address = self._inputs[index]
         assert address is not None
-        self._device.copy_to_device(address, array.ctypes.data, array.nbytes, self.stream)
-        self._device.synchronize(self.stream)
+        self.device.copy_to_device(address, array.ctypes.data, array.nbytes, self.stream)
+        self.device.synchronize(self.stream)
 
     def clear_outputs(self) -> None:
         """Fill the outputs with what no kernel writes."""
         for address, output in zip(self._outputs, self._call.outputs, strict=True):
-            self._device.fill(address, _POISON, output.nbytes, self.stream)
+            self.device.fill(address, _POISON, output.nbytes, self.stream)
 
     def read(self) -> tuple[Array, ...]:
         """Wait, and return the outputs."""
         arrays = tuple(np.empty(output.shape, output.dtype) for output in self._call.outputs)
         for address, array in zip(self._outputs, arrays, strict=True):
-            self._device.copy_to_host(array.ctypes.data, address, array.nbytes, self.stream)
-        self._device.synchronize(self.stream)
+            self.device.copy_to_host(array.ctypes.data, address, array.nbytes, self.stream)
+        self.device.synchronize(self.stream)
         return arrays
 
     def run(self) -> tuple[Array, ...]:
@@ -81,19 +90,27 @@ class PreparedCall:
         """Size of the outputs."""
         return sum(output.nbytes for output in self._call.outputs)
 
-    @contextmanager
-    def captured(self, count: int = 1) -> Iterator[Callable[[], None]]:
-        """Record the call, `count` times, in a CUDA graph and give what queues it."""
-        self._device.begin_capture(self.stream)
-        try:
-            for _ in range(count):
-                self.queue()
-        finally:
-            graph = self._device.end_capture(self.stream)
-        try:
-            yield lambda: self._device.launch(graph, self.stream)
-        finally:
-            self._device.destroy_graph(graph)
+    @property
+    def outputs(self) -> tuple[DeviceArray, ...]:
+        """The outputs, as inputs of another call on the same stream."""
+        described = zip(self._outputs, self._call.outputs, strict=True)
+        return tuple(DeviceArray(address, output.shape, output.dtype) for address, output in described)
+
+
+@contextmanager
+def captured(calls: Sequence[PreparedCall]) -> Iterator[Callable[[], None]]:
+    """Record calls of one stream in a CUDA graph, one after the other, and give what queues it."""
+    device, stream = calls[0].device, calls[0].stream
+    device.begin_capture(stream)
+    try:
+        for call in calls:
+            call.queue()
+    finally:
+        graph = device.end_capture(stream)
+    try:
+        yield lambda: device.launch(graph, stream)
+    finally:
+        device.destroy_graph(graph)
 
 
 class DeviceKernels:
@@ -123,15 +140,30 @@ class DeviceKernels:
 
     @contextmanager
     def prepared(
-        self, op: OpDeclaration, inputs: Sequence[Array], attributes: Mapping[str, int], *, has_slot: bool = True
+        self,
+        op: OpDeclaration,
+        inputs: Sequence[Array | DeviceArray],
+        attributes: Mapping[str, int],
+        *,
+        has_slot: bool = True,
+        stream: Any = None,
     ) -> Iterator[PreparedCall]:
-        """Put the inputs of one call on the GPU, as long as the context lasts; see `KernelCall` for the slot."""
-        arrays = [np.ascontiguousarray(array) for array in inputs]
-        call = describe_call(op, [array.shape for array in arrays], arrays[0].dtype.name, attributes)
+        """Put the inputs of one call on the GPU, as long as the context lasts.
+
+        Args:
+            op: what is computed.
+            inputs: in the order of the declaration; what another call writes is there already.
+            attributes: in the order of the declaration.
+            has_slot: see `KernelCall`.
+            stream: that of another call; None for one of its own.
+        """
+        arrays = [array if isinstance(array, DeviceArray) else np.ascontiguousarray(array) for array in inputs]
+        call = describe_call(op, [array.shape for array in arrays], np.dtype(arrays[0].dtype).name, attributes)
         call = replace(call, slot=next(self._slots) if has_slot else None)
         with ExitStack() as cleanup:
-            stream = self.device.create_stream()
-            cleanup.callback(self.device.destroy_stream, stream)
+            if stream is None:
+                stream = self.device.create_stream()
+                cleanup.callback(self.device.destroy_stream, stream)
 
             def allocate(size_bytes: int) -> int | None:
                 if not size_bytes:
@@ -140,13 +172,17 @@ class DeviceKernels:
                 cleanup.callback(self.device.free, address)
                 return address
 
-            sizes = [array.nbytes for array in arrays]
-            sizes += [*(output.nbytes for output in call.outputs), self._library.workspace_bytes(call)]
-            addresses = [allocate(size) for size in sizes]
+            workspace_bytes = self._library.workspace_bytes(call)
+            addresses = [
+                *(array.address if isinstance(array, DeviceArray) else allocate(array.nbytes) for array in arrays),
+                *(allocate(output.nbytes) for output in call.outputs),
+                allocate(workspace_bytes),
+            ]
             if addresses[-1] is not None:
-                self.device.fill(addresses[-1], _POISON, sizes[-1], stream)
+                self.device.fill(addresses[-1], _POISON, workspace_bytes, stream)
             prepared = PreparedCall(self._library, self.device, stream, call, addresses)
             for index, array in enumerate(arrays):
-                prepared.write(index, array)
+                if not isinstance(array, DeviceArray):
+                    prepared.write(index, array)
             yield prepared
             self.device.synchronize(stream)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from segpp_deploy.hardware import cuda_device, nvidia_gpu
+from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
 from segpp_deploy.plugin_library import device_kernels
-from segpp_deploy.plugin_library.device_kernels import DeviceKernels
+from segpp_deploy.plugin_library.device_kernels import DeviceKernels, captured
 from segpp_deploy.plugin_library.kernels import KernelCall, KernelLibrary
 from segpp_deploy.workflows.selftest import device_checks, kernel_timing
 from segpp_deploy.workflows.selftest import run as selftest
-from segpp_deploy.workflows.selftest.cases import CASES
+from segpp_deploy.workflows.selftest.cases import CASES, MatchCase, Tokens
 from segpp_deploy.workflows.selftest.device_checks import check_device_kernels, random_cases
 from segpp_deploy.workflows.selftest.run import SelftestOptions, run_selftest
 from tests.plugins.native import build_host
@@ -64,7 +67,7 @@ def test_an_op_runs_and_leaves_no_memory(cuda: FakeCuda) -> None:
 
 
 def test_a_graph_takes_what_the_inputs_hold_when_it_is_launched(cuda: FakeCuda) -> None:
-    with DeviceKernels().prepared(TOKEN_UNMERGE, [ROWS, ROW_OF_TOKEN], {}) as call, call.captured() as launch:
+    with DeviceKernels().prepared(TOKEN_UNMERGE, [ROWS, ROW_OF_TOKEN], {}) as call, captured([call]) as launch:
         call.write(0, 10 * ROWS)
         launch()
         assert call.read()[0].tolist() == [[[30.0, 40.0], [10.0, 20.0], [30.0, 40.0]]]
@@ -107,6 +110,41 @@ def test_results_that_change_are_found(cuda: FakeCuda, monkeypatch: pytest.Monke
     case = next(case for case in CASES if case.op is TOKEN_UNMERGE)
     result = check_device_kernels(DeviceKernels(), [case])[0]
     assert (result.passed, result.finding) == (False, "1 of 100 runs gave other bits than the first")
+
+
+def test_a_merge_that_does_not_wait_for_the_match_is_found(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    matches: list[Callable[[], None]] = []  # that did not end yet
+    copy = cuda.cudaMemcpyAsync
+
+    def end_matches() -> None:
+        while matches:
+            matches.pop()()
+
+    class Hasty(KernelLibrary):
+        def launch(
+            self,
+            call: KernelCall,
+            inputs: Sequence[int | None],
+            outputs: Sequence[int],
+            workspace: int | None,
+            stream: int = 0,
+        ) -> None:
+            run = functools.partial(super().launch, call, inputs, outputs, workspace, stream)
+            if call.op is TOKEN_MATCH:
+                matches.append(run)
+            else:
+                run()
+                end_matches()
+
+    def copy_after_matches(*arguments: int) -> tuple[Any]:
+        end_matches()
+        return copy(*arguments)
+
+    monkeypatch.setattr(device_kernels, "KernelLibrary", Hasty)
+    monkeypatch.setattr(cuda, "cudaMemcpyAsync", copy_after_matches)
+    monkeypatch.setattr(device_checks, "RUNS", 2)
+    result = check_device_kernels(DeviceKernels(), [MatchCase(Tokens((4, 4), (2, 2), 8, ratio=0.5))])[0]
+    assert (result.passed, result.finding) == (False, "2 of 2 runs gave other bits than the first")
 
 
 def test_random_cases_are_the_same_each_time() -> None:

@@ -17,7 +17,7 @@ from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
-from segpp_deploy.plugin_library.device_kernels import DeviceKernels, PreparedCall
+from segpp_deploy.plugin_library.device_kernels import DeviceKernels, PreparedCall, captured
 from segpp_deploy.progress import Progress, no_progress
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.workflows.selftest.cases import (
@@ -202,9 +202,9 @@ class Stopwatch:
 
 
 def _time(stopwatch: Stopwatch, case: OpCase, inputs: OpInputs, call: PreparedCall) -> KernelTiming:
-    with call.captured(_CALLS) as launch:
+    with captured([call] * _CALLS) as launch:
         warm = stopwatch.time_ms(call.stream, launch) / _CALLS * 1e3
-    with call.captured() as launch:
+    with captured([call]) as launch:
         cold = stopwatch.time_ms(call.stream, launch, lambda: stopwatch.flush(call.stream)) * 1e3
     bytes_moved = sum(array.nbytes for array in inputs.tensors) + call.output_bytes
     return KernelTiming(
