@@ -38,6 +38,7 @@ Dir::State::status "{folder}/status";
 Dir::Cache "{folder}/cache";
 Dir::Etc::sourcelist "{folder}/debian.sources";
 Dir::Etc::sourceparts "-";
+APT::Sandbox::User "root";
 APT::Architecture "amd64";
 APT::Architectures {{ "amd64"; "arm64"; }};
 """
@@ -69,7 +70,7 @@ def _fetch(folder: Path) -> None:
         subprocess.run(["dpkg-deb", "-x", _package(folder, package), folder / into], check=True)
     wanted = ["./usr/include/*", *(f"*/{name}" for name in _RUNTIME)]  # of some GB
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", _package(folder, _LIBRARIES)], stdout=subprocess.PIPE) as tar:
-        unpack = ["tar", "-x", "-C", folder / "libraries", "--wildcards", *wanted]
+        unpack = ["tar", "-x", "-C", str(folder / "libraries"), "--wildcards", *wanted]
         subprocess.run(unpack, stdin=tar.stdout, check=True)
 
 
@@ -85,8 +86,8 @@ def _lay_out(folder: Path, toolkit: Path) -> None:
         part.mkdir(parents=True)
     for name in _PROGRAMS:
         shutil.move(compiler / "usr/bin" / name, toolkit / "bin" / name)
-    for name, part in (("nvcc", "bin"), ("crt", "bin"), ("cicc", "nvvm/bin")):
-        shutil.move(compiler / _OWN / "bin" / name, toolkit / part / name)
+    for name, place in (("nvcc", "bin"), ("crt", "bin"), ("cicc", "nvvm/bin")):
+        shutil.move(compiler / _OWN / "bin" / name, toolkit / place / name)
     write_text(toolkit / "bin/nvcc.profile", _PROFILE)
     shutil.move(compiler / _OWN / "libdevice", toolkit / "nvvm/libdevice")
     shutil.move(libraries / "usr/include", here / "include")

@@ -15,8 +15,8 @@ from segpp_deploy.hardware.cpu import cpu_flags, parse_cpu_model
 from segpp_deploy.hardware.nvidia_smi import ask_nvidia_smi
 from segpp_deploy.versions import describe_python, installed_packages
 
-_CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
-_CPU_FEATURES += ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")  # Arm's
+_X86_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
+_ARM_FEATURES = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")
 _GPU_QUERY = ("name", "driver_version", "memory.total", "compute_cap")
 
 
@@ -105,7 +105,7 @@ def _cpu_model(cpu_info: str) -> str:
 
 def _cpu_features(cpu_info: str) -> tuple[str, ...]:
     present = cpu_flags(cpu_info)
-    return tuple(name for name in _CPU_FEATURES if name in present)
+    return tuple(name for name in (*_X86_FEATURES, *_ARM_FEATURES) if name in present)
 
 
 def _memory_bytes(memory_info: str) -> int | None:
