@@ -95,7 +95,7 @@ class Root:
 def make_root(requirements: Sequence[str]) -> Root:
     """Return the root with these packages, of the versions in constraints/cpu.txt; it is kept below build/."""
     facts = (_SUITE, *_PACKAGES, _PLATFORM, *requirements, CONSTRAINTS.read_text(encoding="utf-8"))
-    folder = ROOT / "build/aarch64" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
+    folder = ROOT / "build/aarch64_root" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
     root = Root(folder / "root")
     if not (folder / "complete").is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -118,9 +118,11 @@ def _unpack_debian(folder: Path) -> None:
 
 
 def _install(site: Path, requirements: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-python-downloads", "--target", str(site)]
+    # What is compiled to bytecode here takes no time under the emulator.
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--target", str(site)]
     command += ["--python-platform", _PLATFORM, "--python-version", PYTHON.removeprefix("python")]
-    _run([*command, "--only-binary", ":all:", "--constraint", str(CONSTRAINTS), *requirements])
+    command += ["--no-python-downloads", "--only-binary", ":all:", "--constraint", str(CONSTRAINTS), *requirements]
+    _run(command)
 
 
 def _run(command: Sequence[str]) -> str:
