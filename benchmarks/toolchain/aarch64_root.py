@@ -13,18 +13,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from pathlib import Path
-
-from packaging.utils import canonicalize_name
 
 from benchmarks.recording import ROOT
 from benchmarks.toolchain.throwaway import CONSTRAINTS
 
-CHECKOUT, SITE, CACHE = "/segpp-deploy", "/site", "/cache"
+PYTHON = "python3.11"
+CHECKOUT, SITE, CACHE = "/segpp-deploy", f"/usr/local/lib/{PYTHON}/dist-packages", "/cache"
 """Where in the root this checkout lies, what pip installed, and our own cache."""
 
-PYTHON = "python3.11"
 CPU = "cortex-a76"
 """Of the processors that QEMU 7.2 knows the nearest to a Jetson Orin's Cortex-A78AE."""
 
@@ -36,10 +33,10 @@ _ELF_OF_AARCH64 = (
     r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00",
     r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff",
 )
+# Without /sys: ONNX Runtime crashes where that is another processor's, and does without it.
 _ENTER = """set -e
 mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
-mount --rbind /sys "$1/sys"
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
 printf %s "$2" > /proc/sys/fs/binfmt_misc/register
 root=$1; shift 2
@@ -56,11 +53,6 @@ class Root:
     def inside(self, path: str) -> Path:
         """Return where a path of the root lies here."""
         return self.folder / path.lstrip("/")
-
-    def versions(self) -> dict[str, str]:
-        """Return what pip installed, by canonical name."""
-        found = distributions(path=[str(self.inside(SITE))])
-        return {canonicalize_name(each.metadata["Name"]): each.version for each in found}
 
     def copy_checkout(self) -> None:
         """Lay the files that git knows into the root, as they are now."""
@@ -81,7 +73,7 @@ class Root:
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "PYTHONPATH": f"{CHECKOUT}:{SITE}",
+            "PYTHONPATH": CHECKOUT,
             "SEGPP_CACHE": CACHE,
             "OMP_NUM_THREADS": "1",
             "QEMU_CPU": CPU,
@@ -94,7 +86,7 @@ class Root:
 
 def make_root(requirements: Sequence[str]) -> Root:
     """Return the root with these packages, of the versions in constraints/cpu.txt; it is kept below build/."""
-    facts = (_SUITE, *_PACKAGES, _PLATFORM, *requirements, CONSTRAINTS.read_text(encoding="utf-8"))
+    facts = (_SUITE, *_PACKAGES, _PLATFORM, SITE, *requirements, CONSTRAINTS.read_text(encoding="utf-8"))
     folder = ROOT / "build/aarch64_root" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
     root = Root(folder / "root")
     if not (folder / "complete").is_file():
