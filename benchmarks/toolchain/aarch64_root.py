@@ -72,6 +72,7 @@ class Root:
         variables = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
+            "USER": "root",  # PyTorch asks for the name, and no file of users is here
             "LANG": "C.UTF-8",
             "PYTHONPATH": CHECKOUT,
             "SEGPP_CACHE": CACHE,

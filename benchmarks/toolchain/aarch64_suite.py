@@ -33,7 +33,7 @@ from segpp_deploy.plugin_library.machines import AARCH64, Machine
 from segpp_deploy.plugin_library.sources import LibraryKind
 from segpp_deploy.report.tables import Table
 
-EXTRAS = ("cpu", "openvino", "report")
+EXTRAS = ("cpu", "report")  # OpenVINO compiles what crashes in QEMU 7.2
 CORE = (
     "tests/cli/test_console.py",
     "tests/cli/test_help.py",
@@ -159,9 +159,9 @@ SECTION = Section(
     "On aarch64",
     "The core of the suite passes on aarch64, the processor of Jetsons, as QEMU {qemu} emulates it ({emulated_cpu}): "
     "{tests[passed]} tests passed, {tests[skipped]} were skipped. {emulated[python]} is Debian's; PyTorch "
-    "{emulated[packages][torch]}, the last there that is a build for the CPU, ONNX Runtime "
-    "{emulated[packages][onnxruntime]} and OpenVINO {emulated[packages][openvino]} are PyPI's. There is no GPU; its "
-    "kernels ran in their host build.",
+    "{emulated[packages][torch]}, the last there that is a build for the CPU, and ONNX Runtime "
+    "{emulated[packages][onnxruntime]} are PyPI's. There is no GPU; its kernels ran in their host build. OpenVINO is "
+    "left out: what it compiles crashes in QEMU 7.2.",
     make_tables,
     (),
 )
