@@ -49,7 +49,6 @@ CORE = (
     *(f"tests/ops/test_{part}.py" for part in ("reference", "registry")),
     *(f"tests/plugin_library/test_{part}.py" for part in ("architectures", "build", "compile", "cross_runtime")),
     *(f"tests/plugin_library/test_{part}.py" for part in ("cuda_toolkit", "library", "tensorrt_headers", "toolchain")),
-    "tests/runtimes/test_loaders.py",
     *(f"tests/workflows/test_{command}.py" for command in ("inspect", "predict")),
     "tests/test_errors.py",
     "tests/test_files.py",
