@@ -42,6 +42,8 @@ RUN SEGPP_CACHE=/tmp/segpp segpp-deploy plugins build --arch 87 \
     && mv /tmp/segpp/plugins/cuda-* /opt/segpp/plugins \
     && rm -r /tmp/segpp
 ENV SEGPP_PLUGIN_LIBRARY=/opt/segpp/plugins/libsegpp_plugins.so
+# PyTorch 2.10 asks for the user's name, which the number given with --user need not have.
+ENV USER=segpp
 RUN useradd --create-home --uid 10001 --groups video segpp
 USER 10001
 WORKDIR /work

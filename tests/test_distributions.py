@@ -1,12 +1,31 @@
-"""The release workflow runs what is here."""
+"""The wheel and the source distribution were used as recorded; the release workflow does the same again."""
 
 from __future__ import annotations
 
+import json
 import re
 
 import yaml
 
-from benchmarks.recording import ROOT
+from benchmarks.declared import extra_names
+from benchmarks.recording import RESULTS, ROOT
+from benchmarks.toolchain.distributions import IMAGES, MAY_FAIL
+
+RECORD = json.loads((RESULTS / "distributions.json").read_text())
+AGAIN = "run python -m benchmarks.toolchain.distributions"
+
+
+def test_every_extra_was_resolved() -> None:
+    resolved = {row["extra"]: row["resolved"] for row in RECORD["rows"]}
+    assert list(resolved) == list(extra_names()), AGAIN
+    assert {extra for extra in resolved if not resolved[extra]} <= MAY_FAIL, AGAIN
+    assert all(row["packages"] > 10 for row in RECORD["rows"] if row["resolved"])
+
+
+def test_both_were_used() -> None:
+    assert RECORD["works"]
+    assert RECORD["images"] == IMAGES
+    assert RECORD["commit"] == RECORD["commit_of_sdist"] != "unknown"
 
 
 def test_the_workflow_runs_what_is_here() -> None:

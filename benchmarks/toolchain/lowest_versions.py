@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -78,13 +79,16 @@ def resolve(python: str, *, lowest_torch: bool) -> dict[str, str]:
     command += ["--resolution", "lowest-direct", "--python-version", python, "pyproject.toml"]
     command += [word for extra in EXTRAS for word in ("--extra", extra)]
     pins = dict(line.split("==") for line in _run(command).splitlines())
-    return pins if lowest_torch else {**pins, "torch": _developed("torch")}
+    return pins if lowest_torch else {**pins, "torch": developed("torch")}
 
 
-def _developed(name: str) -> str:
-    """Return the version that constraints/cpu.txt names."""
+def developed(name: str, machine: str | None = None) -> str:
+    """Return the version that constraints/cpu.txt names for a processor; None = this machine's."""
+    environment = {"platform_machine": machine or platform.machine()}
     lines = _CONSTRAINTS.read_text(encoding="utf-8").splitlines()
-    return next(line.removeprefix(f"{name}==") for line in lines if line.startswith(f"{name}=="))
+    pins = [Requirement(line) for line in lines if line.startswith(f"{name}==")]
+    here = (pin for pin in pins if pin.marker is None or pin.marker.evaluate(environment))
+    return next(iter(next(here).specifier)).version
 
 
 class Trial:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import segpp_deploy
-from segpp_deploy.hardware.cpu import cpu_flags
+from segpp_deploy.hardware.cpu import cpu_flags, parse_cpu_model
 from segpp_deploy.hardware.nvidia_smi import ask_nvidia_smi
 from segpp_deploy.versions import describe_python, installed_packages
 
-_CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd")
+_X86_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
+_ARM_FEATURES = ("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve")
 _GPU_QUERY = ("name", "driver_version", "memory.total", "compute_cap")
 
 
@@ -99,13 +100,12 @@ def _operating_system() -> str:
 
 
 def _cpu_model(cpu_info: str) -> str:
-    match = re.search(r"^model name\s*:\s*(.+)$", cpu_info, re.MULTILINE)
-    return match[1].strip() if match else platform.processor() or "unknown"
+    return parse_cpu_model(cpu_info) or platform.processor() or "unknown"
 
 
 def _cpu_features(cpu_info: str) -> tuple[str, ...]:
     present = cpu_flags(cpu_info)
-    return tuple(name for name in _CPU_FEATURES if name in present)
+    return tuple(name for name in (*_X86_FEATURES, *_ARM_FEATURES) if name in present)
 
 
 def _memory_bytes(memory_info: str) -> int | None:

@@ -17,6 +17,20 @@ _CPU_INFO = Path("/proc/cpuinfo")
 _BYTE_PRODUCT_FLAGS = frozenset({"avx512_vnni", "avx_vnni"})
 _BFLOAT16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})  # the last one is Arm's
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+# By implementer and part, as Linux' arch/arm64/include/asm/cputype.h numbers them: Jetsons, boards and servers.
+_ARM_CORES = {
+    ("0x41", "0xd03"): "Cortex-A53",
+    ("0x41", "0xd07"): "Cortex-A57",
+    ("0x41", "0xd08"): "Cortex-A72",
+    ("0x41", "0xd0b"): "Cortex-A76",
+    ("0x41", "0xd0c"): "Neoverse-N1",
+    ("0x41", "0xd40"): "Neoverse-V1",
+    ("0x41", "0xd42"): "Cortex-A78AE",
+    ("0x41", "0xd49"): "Neoverse-N2",
+    ("0x41", "0xd4f"): "Neoverse-V2",
+    ("0x41", "0xd83"): "Neoverse-V3AE",
+    ("0x41", "0xd84"): "Neoverse-V3",
+}
 
 
 def physical_cores() -> int:
@@ -116,6 +130,25 @@ def names_avx2_as_widest(cpu_info: str) -> bool:
     """
     flags = cpu_flags(cpu_info)
     return "avx2" in flags and "avx512bw" not in flags
+
+
+def parse_cpu_model(cpu_info: str) -> str:
+    """Return what the text of /proc/cpuinfo calls the CPU; "" if it does not say.
+
+    Arm's has numbers for each core and, if any, a name that is the same for all ("ARMv8 Processor rev 1 (v8l)").
+
+    Example:
+        >>> parse_cpu_model("model name : ARMv8 Processor rev 1 (v8l)\\nCPU implementer : 0x41\\nCPU part : 0xd42")
+        'Cortex-A78AE'
+        >>> parse_cpu_model("CPU implementer : 0x4e\\nCPU part : 0x004")
+        'Arm CPU 0x4e:0x004'
+    """
+    numbers = [re.findall(rf"^CPU {field}\s*:\s*(\w+)", cpu_info, re.MULTILINE) for field in ("implementer", "part")]
+    cores = dict.fromkeys(zip(*numbers, strict=False))
+    if cores:
+        return " + ".join(_ARM_CORES.get(core, f"Arm CPU {':'.join(core)}") for core in cores)
+    match = re.search(r"^model name\s*:\s*(.+)$", cpu_info, re.MULTILINE)
+    return match[1].strip() if match else ""
 
 
 def cpu_flags(cpu_info: str) -> frozenset[str]:

@@ -73,8 +73,11 @@ class PluginBuildResult:
         record, folder = self.library.record, self.library.path.parent
         if Machine(record.machine).is_this:
             return ()
-        needs = f" It needs {describe_needs(record.cuda_version)}." if record.architectures else ""
-        return (f"For {record.machine}: copy {folder} into ~/.cache/segpp-deploy/plugins there.{needs}",)
+        copy = f"For {record.machine}: copy {folder} into ~/.cache/segpp-deploy/plugins there."
+        if not record.architectures:
+            return (copy,)
+        needs = describe_needs(record.cuda_version, record.tensorrt_version, record.architectures)
+        return (f"{copy} It needs {needs}.",)
 
     def tables(self) -> tuple[()]:
         """Return none: a library was built."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from segpp_deploy.files import cache_folder
@@ -11,6 +12,7 @@ from segpp_deploy.plugin_library.missing import MissingToolError
 
 _FIRST_IN_PIP = 13  # until CUDA 12, pip's wheels have no static runtime
 _JETPACKS = {"12": "6", "13": "7"}  # by CUDA's major version
+_ORIN = "87"  # what both run on
 
 
 def find_cuda_runtime(toolkit: CudaToolkit, machine: Machine) -> Path:
@@ -20,7 +22,8 @@ def find_cuda_runtime(toolkit: CudaToolkit, machine: Machine) -> Path:
         MissingToolError: there is none; the fix brings the one of the toolkit's version.
     """
     major, minor, _ = toolkit.version.split(".")
-    targets = [toolkit.root / "targets" / f"{name}-linux/lib" for name in ("sbsa", machine.name)]
+    # Until CUDA 12, boards have a runtime of their own; the other one is that of servers, and since CUDA 13 of both.
+    targets = [toolkit.root / "targets" / f"{name}-linux/lib" for name in (machine.name, "sbsa")]
     for folder in (*targets, fetched_folder(machine) / f"nvidia/cu{major}/lib"):
         if (folder / STATIC_RUNTIME).is_file():
             return folder
@@ -39,12 +42,18 @@ def fetched_folder(machine: Machine) -> Path:
     return cache_folder() / f"cuda-{machine.name}"
 
 
-def describe_needs(cuda_version: str) -> str:
-    """Say what a library needs where it runs, by the version of CUDA that built it.
+def describe_needs(cuda_version: str, tensorrt_version: str | None, architectures: Sequence[str]) -> str:
+    """Say what a library needs where it runs, by what it was built with.
 
     Example:
-        >>> describe_needs("13.5.37")
-        'a driver for CUDA 13 (JetPack 7)'
+        >>> describe_needs("13.5.37", "10.14.1", ["110"])
+        'a driver for CUDA 13 (JetPack 7) and TensorRT 10.14 or newer'
     """
     major = cuda_version.split(".")[0]
-    return f"a driver for CUDA {major}" + (f" (JetPack {_JETPACKS[major]})" if major in _JETPACKS else "")
+    jetpack = f"JetPack {_JETPACKS[major]}" if major in _JETPACKS else ""
+    if int(major) >= _FIRST_IN_PIP and _ORIN in architectures:
+        jetpack += "; for JetPack 6 name NVIDIA's CUDA 12.6 by CUDA_HOME"
+    needs = f"a driver for CUDA {major}" + (f" ({jetpack})" if jetpack else "")
+    if tensorrt_version is not None:
+        needs += f" and TensorRT {'.'.join(tensorrt_version.split('.')[:2])} or newer"
+    return needs

@@ -49,6 +49,18 @@ def test_reads_proc_files() -> None:
     assert environment._memory_bytes("MemTotal:       1024 kB\nMemFree: 1 kB\n") == 1 << 20
 
 
+def test_reads_arm_s_proc_files() -> None:
+    """`bench --baseline` compares names: two boards of different CPUs must not have the same."""
+    core = "processor\t: {}\nmodel name\t: ARMv8 Processor rev 1 (v8l)\nFeatures\t: fp asimd asimdhp asimddp lrcpc\n"
+    core += "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: {}\n\n"
+    orin = core.format(0, "0xd42") + core.format(1, "0xd42")
+    assert environment._cpu_model(orin) == "Cortex-A78AE"
+    assert environment._cpu_features(orin) == ("asimd", "asimdhp", "asimddp")
+    assert (
+        environment._cpu_model(core.format(0, "0xd0b") + core.format(1, "0xd05")) == "Cortex-A76 + Arm CPU 0x41:0xd05"
+    )
+
+
 def test_systems_without_proc() -> None:
     assert environment._read("/no/such/file") == ""
     assert environment._cpu_model("")

@@ -158,7 +158,8 @@ def test_for_a_jetson_on_a_pc(arguments: Path, computer: Computer, jetson_tools:
     assert result.library.path.parent.parent == libraries_folder() / "aarch64"
     assert result.notes == (
         f"For aarch64: copy {result.library.path.parent} into ~/.cache/segpp-deploy/plugins there. "
-        "It needs a driver for CUDA 13 (JetPack 7).",
+        "It needs a driver for CUDA 13 (JetPack 7; for JetPack 6 name NVIDIA's CUDA 12.6 by CUDA_HOME) "
+        "and TensorRT 10.14 or newer.",
     )
     assert build_plugin_library(PluginBuildOptions(architectures=("87", "120"), machine=jetson_tools)).reused
     with pytest.raises(SegppError, match="not built yet"):

@@ -39,6 +39,14 @@ def test_of_the_toolkit_s_cross_packages(computer: Computer, target: str) -> Non
     assert find_cuda_runtime(find_cuda_toolkit(), JETSON) == path.parent
 
 
+def test_boards_have_a_runtime_of_their_own_before_cuda_13(computer: Computer) -> None:
+    computer.add_cuda(version="12.6.85")
+    targets = computer.root / "usr/local/cuda/targets"
+    for name in ("sbsa", "aarch64"):
+        write(targets / f"{name}-linux/lib/{LIBRARY}")
+    assert find_cuda_runtime(find_cuda_toolkit(), JETSON) == targets / "aarch64-linux/lib"
+
+
 def test_of_pip_s_wheel(computer: Computer) -> None:
     computer.add_pip_cuda()
     toolkit = find_cuda_toolkit()
@@ -83,5 +91,11 @@ def test_a_host_build_needs_no_runtime(computer: Computer) -> None:
 
 
 def test_what_runs_it() -> None:
-    assert describe_needs("12.6.85") == "a driver for CUDA 12 (JetPack 6)"
-    assert describe_needs("14.0.1") == "a driver for CUDA 14"
+    assert describe_needs("12.6.85", None, ["87"]) == "a driver for CUDA 12 (JetPack 6)"
+    assert describe_needs("12.6.85", "10.3.0", ["87"]).endswith("(JetPack 6) and TensorRT 10.3 or newer")
+    assert describe_needs("14.0.1", None, ["110"]) == "a driver for CUDA 14"
+
+
+def test_orin_may_have_either_jetpack() -> None:
+    needs = describe_needs("13.5.37", None, ["87", "110"])
+    assert needs == "a driver for CUDA 13 (JetPack 7; for JetPack 6 name NVIDIA's CUDA 12.6 by CUDA_HOME)"

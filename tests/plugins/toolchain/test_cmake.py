@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.toolchain import jetson_library
 from segpp_deploy.plugin_library.sources import plugin_sources
 from tests.plugins.native import OTHER, PLAIN, SANITIZED, HostBuild, build_tree
 
-ENTRY_POINTS = {"getCreators", "setLoggerFinder"}
+ENTRY_POINTS = set(jetson_library.ENTRY_POINTS)
 
 
 def exported_names(library: Path) -> set[str]:

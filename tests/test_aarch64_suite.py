@@ -1,0 +1,39 @@
+"""The suite on aarch64: what is run, and how its report is read."""
+
+from __future__ import annotations
+
+import pytest
+from packaging.version import Version
+
+from benchmarks.recording import ROOT
+from benchmarks.toolchain.aarch64_suite import CORE, TIMED, describe_selftest, read_report, sum_up
+from benchmarks.toolchain.lowest_versions import developed
+
+REPORT = """<testsuites><testsuite>
+<testcase classname="tests.ops.test_a" name="a"/>
+<testcase classname="tests.ops.test_a" name="b"><skipped message="no"/></testcase>
+<testcase classname="tests.test_b" name="c"><failure message="no"/></testcase>
+<testcase classname="tests.test_b" name="d"><error message="no"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_what_is_run_is_there() -> None:
+    assert [place for place in (*CORE, *TIMED) if not (ROOT / place.partition("::")[0]).exists()] == []
+
+
+def test_pytorch_is_the_last_for_the_cpu_of_that_processor() -> None:
+    version = Version(developed("torch", "aarch64"))
+    assert version < Version(developed("torch", "x86_64"))
+    assert f"'torch<{version.major}.{version.minor + 1}'" in (ROOT / "docs/jetson.md").read_text()
+
+
+def test_failures_and_errors_are_seen() -> None:
+    passed, failed = read_report(REPORT)
+    assert passed == {"what": "tests/ops/test_a.py", "tests": {"passed": 1, "skipped": 1, "failed": 0}, "passed": True}
+    assert failed == {"what": "tests/test_b.py", "tests": {"passed": 0, "skipped": 0, "failed": 2}, "passed": False}
+    assert sum_up([passed, failed]) == {"passed": 1, "skipped": 1, "failed": 2}
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_checks_of_the_selftest_count(passed: bool) -> None:
+    assert describe_selftest({"checks": [{"passed": True}, {"passed": passed}]})["passed"] is passed
