@@ -31,7 +31,7 @@ from benchmarks.measure import (
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
 from benchmarks.section import Benchmark, Section, result_name
-from benchmarks.toolchain import fleet, live_streams, lowest_versions, mutations, served_models
+from benchmarks.toolchain import distributions, fleet, live_streams, lowest_versions, mutations, served_models
 from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import to_markdown
 
@@ -68,6 +68,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     live_streams,
     mutations,
     lowest_versions,
+    distributions,
 )
 """In the order of the page."""
 
