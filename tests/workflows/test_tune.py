@@ -144,7 +144,8 @@ def test_a_latency_that_nothing_reaches_is_told_with_the_fastest(data: str, tmp_
     found = json.loads(told.out)
     assert "Nothing was found that is the most accurate that takes at most 0.001 ms" in told.err
     assert not found["meets_goal"]
-    assert found["chosen"]["latency_ms"] == min(one["latency_ms"] for one in found["trials"])
+    judged = [one["latency_ms"] for one in found["trials"] if one["judged_on_all"]]  # others may be as fast
+    assert found["chosen"]["latency_ms"] == min(judged)
     assert f"{found['chosen']['latency_ms']:.2f} ms" in told.err
 
 
