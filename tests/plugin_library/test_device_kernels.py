@@ -29,15 +29,10 @@ ROWS = np.array([[[1.0, 2.0], [3.0, 4.0]]], np.float32)
 ROW_OF_TOKEN = np.array([[1, 0, 1]], np.int32)
 
 
-@pytest.fixture
-def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
-    """A machine with a GPU, whose library of kernels is the host build."""
-    cuda = FakeCuda(memory_bytes=1 << 26)
-    library = SimpleNamespace(path=build_host("segpp_host"), require_runs_on=lambda capability: None)
+def library_with(launched: Callable[[KernelCall, Sequence[int], Callable[[], None]], None]) -> type[KernelLibrary]:
+    """A library of kernels that gives each call to `launched`, with its outputs and what launches it."""
 
-    class QueuedLibrary(KernelLibrary):
-        """Launches go through the stream, as a GPU's do."""
-
+    class Library(KernelLibrary):
         def launch(
             self,
             call: KernelCall,
@@ -46,13 +41,23 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
             workspace: int | None,
             stream: int = 0,
         ) -> None:
-            cuda.queue(lambda: super(QueuedLibrary, self).launch(call, inputs, outputs, workspace, stream))
+            launched(call, outputs, functools.partial(super().launch, call, inputs, outputs, workspace, stream))
+
+    return Library
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
+    """A machine with a GPU, whose library of kernels is the host build."""
+    cuda = FakeCuda(memory_bytes=1 << 26)
+    library = SimpleNamespace(path=build_host("segpp_host"), require_runs_on=lambda capability: None)
 
     monkeypatch.setattr(nvidia_gpu, "has_nvidia_gpu", lambda: True)
     for module in (nvidia_gpu, cuda_device):
         monkeypatch.setattr(module, "import_cuda", lambda: cuda)
     monkeypatch.setattr(device_kernels, "find_plugin_library", lambda kind: library)
-    monkeypatch.setattr(device_kernels, "KernelLibrary", QueuedLibrary)
+    queued = library_with(lambda call, outputs, launch: cuda.queue(launch))  # through the stream, as a GPU's are
+    monkeypatch.setattr(device_kernels, "KernelLibrary", queued)
     for name in ("_FLUSH_BYTES", "_COPY_BYTES"):
         monkeypatch.setattr(kernel_timing, name, 1 << 16)
     for name in ("_CALLS", "_REPEATS"):
@@ -92,21 +97,13 @@ def test_selftest(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_results_that_change_are_found(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
 
-    class Unsteady(KernelLibrary):
-        def launch(
-            self,
-            call: KernelCall,
-            inputs: Sequence[int | None],
-            outputs: Sequence[int],
-            workspace: int | None,
-            stream: int = 0,
-        ) -> None:
-            super().launch(call, inputs, outputs, workspace, stream)
-            runs.append(outputs[0])
-            if len(runs) == 5:
-                cuda_device.view_memory(outputs[0], "uint8", (1,))[0] ^= 1
+    def spoil_one(call: KernelCall, outputs: Sequence[int], launch: Callable[[], None]) -> None:
+        launch()
+        runs.append(outputs[0])
+        if len(runs) == 5:
+            cuda_device.view_memory(outputs[0], "uint8", (1,))[0] ^= 1
 
-    monkeypatch.setattr(device_kernels, "KernelLibrary", Unsteady)
+    monkeypatch.setattr(device_kernels, "KernelLibrary", library_with(spoil_one))
     case = next(case for case in CASES if case.op is TOKEN_UNMERGE)
     result = check_device_kernels(DeviceKernels(), [case])[0]
     assert (result.passed, result.finding) == (False, "1 of 100 runs gave other bits than the first")
@@ -120,27 +117,18 @@ def test_a_merge_that_does_not_wait_for_the_match_is_found(cuda: FakeCuda, monke
         while matches:
             matches.pop()()
 
-    class Hasty(KernelLibrary):
-        def launch(
-            self,
-            call: KernelCall,
-            inputs: Sequence[int | None],
-            outputs: Sequence[int],
-            workspace: int | None,
-            stream: int = 0,
-        ) -> None:
-            run = functools.partial(super().launch, call, inputs, outputs, workspace, stream)
-            if call.op is TOKEN_MATCH:
-                matches.append(run)
-            else:
-                run()
-                end_matches()
+    def overtake_matches(call: KernelCall, outputs: Sequence[int], launch: Callable[[], None]) -> None:
+        if call.op is TOKEN_MATCH:
+            matches.append(launch)
+        else:
+            launch()
+            end_matches()
 
     def copy_after_matches(*arguments: int) -> tuple[Any]:
         end_matches()
         return copy(*arguments)
 
-    monkeypatch.setattr(device_kernels, "KernelLibrary", Hasty)
+    monkeypatch.setattr(device_kernels, "KernelLibrary", library_with(overtake_matches))
     monkeypatch.setattr(cuda, "cudaMemcpyAsync", copy_after_matches)
     monkeypatch.setattr(device_checks, "RUNS", 2)
     result = check_device_kernels(DeviceKernels(), [MatchCase(Tokens((4, 4), (2, 2), 8, ratio=0.5))])[0]
