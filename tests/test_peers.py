@@ -15,7 +15,8 @@ from benchmarks.measure import peers
 from benchmarks.peers.arithmetic import gflop
 from benchmarks.peers.pixels import finish, prepare
 from benchmarks.peers.runners import StepTimes
-from benchmarks.peers.tomesd_attention import Change, merge_attention
+from benchmarks.peers.tomesd_attention import merge_attention
+from benchmarks.peers.tomesd_matching import Change
 from benchmarks.peers.transformers_model import Transformers, published_form
 from benchmarks.peers.variants import BASELINE, OURS, VARIANTS, Case, Maker, Variant
 from segpp_deploy.config import Arch, Precision, Preset, Size

@@ -66,12 +66,13 @@ def test_tables_show_gain_and_cost() -> None:
         "usual_ms": 100.4,
         "given_ms": 97.4,
         "gain": 0.03,
+        "gain_spread": 0.012,
         "agreement": 1.0,
         "passed": True,
     }
     judged = {"part": "accuracy", "data": "camvid", "mode": "fast", "age": 2, "frames": 99}
     judged |= {"agreement": 0.987, "own_miou": 0.62, "miou": 0.615}
     gains, costs = video_reuse.make_tables([timed, judged])
-    assert gains.rows == (("B0", "fast", "360x480", "cpu", "0.3", "100", "97", "+3.0"),)
+    assert gains.rows == (("B0", "fast", "360x480", "cpu", "0.3", "100", "97", "+3.0 ± 1.2"),)
     assert costs.rows == (("camvid", "fast", "2", "99", "98.700 %", "62.00 %", "61.50 %", "-0.50"),)
     assert video_reuse.row_key(timed) < video_reuse.row_key(judged)

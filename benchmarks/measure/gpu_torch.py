@@ -33,6 +33,7 @@ from torch import nn
 
 from benchmarks.arguments import add_parts, make_parser
 from benchmarks.gpu_hour.stopwatch import CpuStopwatch, GpuStopwatch
+from benchmarks.peers.tomesd_matching import match_by_tomesd
 from segpp_deploy.config import Arch, Normalization, Preset, Size, parse_size
 from segpp_deploy.model import encoder, merging
 from segpp_deploy.model.folding import fold_model
@@ -155,17 +156,13 @@ def fused_attention() -> Iterator[None]:
 @contextmanager
 def published_merging() -> Iterator[None]:
     """Let tomesd match, merge and restore; attention is fused."""
-    from tomesd.merge import bipartite_soft_matching_random2d
 
     def match(tokens: torch.Tensor, merge: SideMerge, layer: int, last_map: Any) -> Any:
         if not isinstance(merge, BsmMerge):
             return None
         if last_map is not None and not merge.matches_in_layer(layer):
             return last_map
-        (height, width), (stride_y, stride_x) = merge.grid_hw, merge.stride_yx
-        return bipartite_soft_matching_random2d(
-            tokens, width, height, stride_x, stride_y, merge.num_removed, no_rand=True
-        )
+        return match_by_tomesd(tokens, merge)
 
     def reduce(tokens: torch.Tensor, merge: SideMerge, functions: Any) -> torch.Tensor:
         if isinstance(merge, BsmMerge):

@@ -6,19 +6,17 @@ layer: queries are merged before it and its results restored after, keys and val
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.peers.tomesd_matching import Change, match_by_tomesd
 from benchmarks.peers.transformers_model import Transformers
 from segpp_deploy.config import Preset
 from segpp_deploy.model.arch import SPATIAL_REDUCTION
 from segpp_deploy.model.plan import PRESETS, BsmMerge, SideMerge, resolve_stage
-
-Change = Callable[[torch.Tensor], torch.Tensor]
 
 
 class MergedAttention(nn.Module):
@@ -64,16 +62,10 @@ def merge_attention(model: Transformers) -> Transformers:
 
 def _match(tokens: torch.Tensor, side: SideMerge) -> tuple[Change, Change]:
     """Return how to merge tokens and how to restore them; nothing where the side does not merge."""
-    from tomesd.merge import bipartite_soft_matching_random2d
-
     if side is None:
         return _same, _same
     assert isinstance(side, BsmMerge)
-    (height, width), (sy, sx) = side.grid_hw, side.stride_yx
-    functions: tuple[Change, Change] = bipartite_soft_matching_random2d(
-        tokens, width, height, sx, sy, side.num_removed, no_rand=True
-    )
-    return functions
+    return match_by_tomesd(tokens, side)
 
 
 def _same(tokens: torch.Tensor) -> torch.Tensor:

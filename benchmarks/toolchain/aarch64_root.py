@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.recording import ROOT
 from benchmarks.toolchain.throwaway import CONSTRAINTS
+from benchmarks.toolchain.tool import run_tool
 
 PYTHON = "python3.11"
 CHECKOUT, SITE, CACHE = "/segpp-deploy", f"/usr/local/lib/{PYTHON}/dist-packages", "/cache"
@@ -29,6 +30,7 @@ _SUITE = "bookworm"
 _PACKAGES = ("bash", "coreutils", "dash", "libgl1", "libglib2.0-0", PYTHON)
 _PLATFORM = "aarch64-manylinux_2_36"
 _QEMU = "qemu-aarch64-static"
+_BOOTSTRAP = "mmdebstrap"
 _ELF_OF_AARCH64 = (
     r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00",
     r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff",
@@ -58,7 +60,7 @@ class Root:
         """Lay the files that git knows into the root, as they are now."""
         target = self.inside(CHECKOUT)
         shutil.rmtree(target, ignore_errors=True)
-        for name in filter(None, _run(["git", "ls-files", "-z"]).split("\0")):
+        for name in filter(None, run_tool(["git", "ls-files", "-z"]).split("\0")):
             if (ROOT / name).is_file():
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, target / name)
@@ -87,6 +89,9 @@ class Root:
 
 def make_root(requirements: Sequence[str]) -> Root:
     """Return the root with these packages, of the versions in constraints/cpu.txt; it is kept below build/."""
+    for program in (_QEMU, _BOOTSTRAP):
+        if shutil.which(program) is None:
+            raise SystemExit(f"{program} is missing: sudo apt install mmdebstrap qemu-user-static")
     facts = (_SUITE, *_PACKAGES, _PLATFORM, SITE, *requirements, CONSTRAINTS.read_text(encoding="utf-8"))
     folder = ROOT / "build/aarch64_root" / hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
     root = Root(folder / "root")
@@ -101,13 +106,13 @@ def make_root(requirements: Sequence[str]) -> Root:
 
 def qemu_version() -> str:
     """Return such as "7.2.22"."""
-    match = re.search(r"version (\S+)", _run([_QEMU, "--version"]))
+    match = re.search(r"version (\S+)", run_tool([_QEMU, "--version"]))
     return match[1] if match else "unknown"
 
 
 def _unpack_debian(folder: Path) -> None:
     include = ",".join(_PACKAGES)
-    _run(["mmdebstrap", "--variant=extract", "--architectures=arm64", f"--include={include}", _SUITE, str(folder)])
+    run_tool([_BOOTSTRAP, "--variant=extract", "--architectures=arm64", f"--include={include}", _SUITE, str(folder)])
 
 
 def _install(site: Path, requirements: Sequence[str]) -> None:
@@ -115,13 +120,4 @@ def _install(site: Path, requirements: Sequence[str]) -> None:
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--target", str(site)]
     command += ["--python-platform", _PLATFORM, "--python-version", PYTHON.removeprefix("python")]
     command += ["--no-python-downloads", "--only-binary", ":all:", "--constraint", str(CONSTRAINTS), *requirements]
-    _run(command)
-
-
-def _run(command: Sequence[str]) -> str:
-    if shutil.which(command[0]) is None:
-        raise SystemExit(f"{command[0]} is missing: sudo apt install mmdebstrap qemu-user-static")
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    run_tool(command)

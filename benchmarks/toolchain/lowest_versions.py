@@ -30,6 +30,7 @@ from benchmarks.arguments import make_parser
 from benchmarks.declared import declared
 from benchmarks.recording import ROOT, Row, record
 from benchmarks.section import Section, number_columns, text_columns
+from benchmarks.toolchain.tool import run_tool
 from segpp_deploy.report.tables import Table
 
 EXTRAS = ("cpu", "openvino", "heic", "report")
@@ -78,7 +79,7 @@ def resolve(python: str, *, lowest_torch: bool) -> dict[str, str]:
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps"]
     command += ["--resolution", "lowest-direct", "--python-version", python, "pyproject.toml"]
     command += [word for extra in EXTRAS for word in ("--extra", extra)]
-    pins = dict(line.split("==") for line in _run(command).splitlines())
+    pins = dict(line.split("==") for line in run_tool(command).splitlines())
     return pins if lowest_torch else {**pins, "torch": developed("torch")}
 
 
@@ -97,16 +98,16 @@ class Trial:
     def __init__(self, folder: Path, python: str, pins: dict[str, str]) -> None:
         self._python = folder / "bin/python"
         constraints = folder / "constraints.txt"
-        _run([python, "-m", "venv", folder])
+        run_tool([python, "-m", "venv", folder])
         tools = [line for line in _CONSTRAINTS.read_text(encoding="utf-8").splitlines() if line.startswith(TOOLS)]
         constraints.write_text("\n".join([*(f"{name}=={version}" for name, version in pins.items()), *tools]))
         wanted = f"{ROOT}[{','.join(EXTRAS)}]"
-        _run([self._python, "-m", "pip", "install", "--quiet", "-c", constraints, wanted, *TOOLS])
-        _run([self._python, "-m", "pip", "check"])
+        run_tool([self._python, "-m", "pip", "install", "--quiet", "-c", constraints, wanted, *TOOLS])
+        run_tool([self._python, "-m", "pip", "check"])
 
     def versions(self) -> dict[str, str]:
         """Return what is installed, by canonical name."""
-        listed = json.loads(_run([self._python, "-m", "pip", "list", "--format", "json"]))
+        listed = json.loads(run_tool([self._python, "-m", "pip", "list", "--format", "json"]))
         return {canonicalize_name(entry["name"]): entry["version"] for entry in listed}
 
     def test(self) -> tuple[int, dict[str, int]]:
@@ -135,7 +136,7 @@ def main() -> int:
     parser.add_argument("--torch", choices=("developed", "lowest"), default="developed")
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the environment")
     arguments = parser.parse_args()
-    version = _run([arguments.python, "-c", "import platform; print(platform.python_version())"]).strip()
+    version = run_tool([arguments.python, "-c", "import platform; print(platform.python_version())"]).strip()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder), arguments.python, resolve(version, lowest_torch=arguments.torch == "lowest"))
@@ -161,13 +162,6 @@ def describe(installed: dict[str, str], *, passed: bool) -> list[Row]:
         }
         for requirement in declared(EXTRAS)
     ]
-
-
-def _run(command: list[object] | list[str] | list[Path | str]) -> str:
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

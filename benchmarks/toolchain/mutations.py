@@ -21,6 +21,7 @@ from pathlib import Path
 from benchmarks.arguments import make_parser
 from benchmarks.recording import ROOT, Row, record_rows
 from benchmarks.section import Section, text_columns
+from benchmarks.toolchain.tool import run_tool
 from segpp_deploy.plugin_library.build_tools import find_cmake, find_cxx, find_ninja
 from segpp_deploy.plugin_library.cuda_toolkit import find_cuda_headers
 from segpp_deploy.report.tables import Table
@@ -90,7 +91,7 @@ class MutatedTree:
             "SEGPP_CUDA_INCLUDE_DIR": headers,
         }
         definitions = [f"-D{name}={value}" for name, value in settings.items()]
-        _run(find_cmake().path, "-G", "Ninja", "-S", self.folder / "plugins", "-B", self._build, *definitions)
+        run_tool([find_cmake().path, "-G", "Ninja", "-S", self.folder / "plugins", "-B", self._build, *definitions])
 
     def apply(self, mutation: Mutation) -> None:
         """Plant the bug in a clean copy of the file that it changes.
@@ -112,7 +113,7 @@ class MutatedTree:
 
     def build(self) -> None:
         """Compile what has changed."""
-        _run(find_cmake().path, "--build", self._build, "--target", "segpp_host")
+        run_tool([find_cmake().path, "--build", self._build, "--target", "segpp_host"])
 
 
 def main() -> int:
@@ -165,12 +166,6 @@ def failing_test(library: Path, module: str) -> str | None:
     if failed is None:
         raise SystemExit(f"{module} did not run:\n{done.stdout}{done.stderr}")
     return failed[1]
-
-
-def _run(*command: object) -> None:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

@@ -12,7 +12,6 @@ a thousand requests.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.arguments import add_parts, make_parser
 from benchmarks.recording import Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
+from benchmarks.toolchain.tool import run_tool
 from benchmarks.toolchain.triton_server import Environment, Server, environment, serving, write_twins
 from segpp_deploy.config import InputKind, LabelsLayout, OutputForm, OutputKind, Preset, Size
 from segpp_deploy.data.geometry.whole import prepare
@@ -151,11 +151,11 @@ def ask_one(
     package, url, way = folder / "served", server.url(protocol), ["--shared-memory"] * shared
     out = folder / f"labels-{model}-{protocol}-{shared}"
     told = ["--model", model, "--protocol", protocol, "--url", url, "--out", out, *way, *load.pictures]
-    _run([made.python, package / "client.py", *told])
+    run_tool([made.python, package / "client.py", *told])
     before = server.statistics(model)
     numbers = [load.requests, load.clients, *["shared"] * shared]
     expected = folder / f"{model}.npz"
-    sent = json.loads(_run([made.python, _REQUESTS, package, model, protocol, url, expected, *numbers]))
+    sent = json.loads(run_tool([made.python, _REQUESTS, package, model, protocol, url, expected, *numbers]))
     after = server.statistics(model)
     return {
         "contract": model,
@@ -175,13 +175,6 @@ def count_equal(folder: Path, pictures: Sequence[Path], labels: NDArray[Any]) ->
     """Return how many of the label maps that the client wrote are the session's."""
     found = [read_labels(folder / f"{path.stem}.png") for path in pictures]
     return sum(np.array_equal(one, expected.reshape(one.shape)) for one, expected in zip(found, labels, strict=True))
-
-
-def _run(command: Sequence[object]) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{command[1]}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return done.stdout
 
 
 def make_tables(recorded: list[Row]) -> list[Table]:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.recording import ROOT
+from benchmarks.toolchain.tool import run_tool
 
 CONSTRAINTS = ROOT / "constraints/cpu.txt"
 
@@ -21,7 +22,7 @@ class Throwaway:
 
     def __init__(self, folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        self._programs = folder / "bin"
+        self._folder, self._programs = folder, folder / "bin"
 
     @property
     def python(self) -> Path:
@@ -34,14 +35,13 @@ class Throwaway:
 
     def run(self, program: str, *words: object) -> str:
         """Return what a program of the environment prints; the script ends with what a failing one said."""
-        done = self.try_run(program, *words)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(done.args)}\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return run_tool([self._programs / program, *words], self._folder, self._variables())
 
     def try_run(self, program: str, *words: object) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in the environment's folder: nothing of the checkout is in its sight."""
-        variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
         command = [str(self._programs / program), *map(str, words)]
-        folder = self._programs.parent
-        return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+        variables = self._variables()
+        return subprocess.run(command, cwd=self._folder, env=variables, capture_output=True, text=True, check=False)
+
+    def _variables(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
