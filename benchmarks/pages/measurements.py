@@ -28,6 +28,8 @@ from benchmarks.measure import (
     rtx_engines,
     rtx_kernels,
     scaling,
+    torch_forms,
+    video_reuse,
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
 from benchmarks.section import Benchmark, Section, result_name
@@ -47,6 +49,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     peers,
     cpu_ratios,
     openvino_forms,
+    torch_forms,
     comparison,
     scaling,
     depth,
@@ -62,6 +65,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     precision_portability,
     gate_time,
     memory,
+    video_reuse,
     gpu_kernels,
     served_models,
     fleet,
