@@ -12,6 +12,7 @@ from segpp_deploy.errors import CheckFailedError
 from segpp_deploy.evaluation.evaluator import Evaluator, KeptReference
 from segpp_deploy.evaluation.predictor import Predictor
 from segpp_deploy.graph.graph_file import GraphFile
+from segpp_deploy.graph.precision.half import is_halved
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe
 from segpp_deploy.progress import Progress
 from segpp_deploy.tuning.candidates import CandidateBench
@@ -150,7 +151,7 @@ def _reducible(choice: RecipeChoice) -> frozenset[str]:
     if choice.recipe.precision is Precision.INT8:
         return choice.recipe.layers
     kept = set(choice.recipe.keep_fp32)
-    return frozenset(one.name for one in choice.layers if not one.kind.in_head and one.name not in kept)
+    return frozenset(one.name for one in choice.layers if is_halved(one) and one.name not in kept)
 
 
 class HeldOut:

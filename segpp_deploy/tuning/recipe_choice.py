@@ -95,7 +95,7 @@ def _choose_half(
     layers: tuple[Layer, ...], ranges: CalibrationRanges | None, used: RangesUsed | None, notes: tuple[str, ...]
 ) -> RecipeChoice:
     unsafe = () if ranges is None else tensors_unsafe_in_fp16(ranges)
-    too_large = layers_beyond_half(layer for layer in layers if not layer.kind.in_head)
+    too_large = layers_beyond_half(layers)
     kept = tuple(
         KeptLayers(reason=reason, names=names)
         for reason, names in ((KeptReason.OVERFLOW, unsafe), (KeptReason.WEIGHTS, too_large))

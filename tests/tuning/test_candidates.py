@@ -15,6 +15,7 @@ import pytest
 
 from segpp_deploy.config import Lowering, Precision
 from segpp_deploy.graph.contract import noise_images
+from segpp_deploy.graph.precision.half import is_halved
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, layers_of
 from segpp_deploy.ops.declaration import DOMAIN
 from segpp_deploy.runtimes.names import TargetName
@@ -59,7 +60,7 @@ def test_graphs_for_gpus_are_measured_on_the_cpu_with_every_rounding(
 
 def test_int8_in_fp16_on_the_cpu(small_graph: SmallGraphs) -> None:
     graph = small_graph(Lowering.PORTABLE)
-    layers = frozenset(layer.name for layer in layers_of(graph.model) if not layer.kind.in_head)
+    layers = frozenset(layer.name for layer in layers_of(graph.model) if is_halved(layer))
     recipe = PrecisionRecipe(Precision.INT8, Precision.FP16, ranges_of(graph).thresholds(), layers)
     with CandidateBench(graph, TargetName.TENSORRT_RTX, 1).open(recipe) as session:
         assert session.metadata.precision is Precision.INT8

@@ -12,6 +12,7 @@ from segpp_deploy.config import Int8Layers, Lowering, Precision
 from segpp_deploy.engine.manifest import Manifest
 from segpp_deploy.engine.precision_record import KeptReason
 from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.precision.half import is_halved
 from segpp_deploy.graph.precision.layers import LayerKind
 from segpp_deploy.graph.precision.ranges import write_ranges
 from segpp_deploy.graph.precision.recipe import apply_recipe, layers_of, reduced_layers
@@ -56,12 +57,11 @@ def test_fp16(small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path)
     manifest = build(graph.path, tmp_path / "e", Precision.FP16, calibration)
     layers = layers_of(graph.model)
     convolutions = [layer for layer in layers if layer.node.op_type == "Conv"]
-    in_head = sum(layer.kind.in_head for layer in convolutions)
-    assert manifest.layer_types["convolution"] == {"fp16": len(convolutions) - in_head, "fp32": in_head}
+    assert manifest.layer_types["convolution"] == {"fp16": len(convolutions) - 1, "fp32": 1}
     assert manifest.layer_types["matrix_multiply"].get("fp16", 0) >= len(layers) - len(convolutions)
     record = manifest.precision_record
     assert record is not None
-    assert set(record.quantized) == {layer.name for layer in layers if not layer.kind.in_head}
+    assert set(record.quantized) == {layer.name for layer in layers if is_halved(layer)}
 
 
 @needs_rtx
@@ -72,7 +72,7 @@ def test_int8(small_graph: SmallGraphs, calibration: RangesFile, tmp_path: Path)
     quantized = [layer for layer in layers if layer.kind not in HEAD_AND_DEPTHWISE]
     convolutions = sum(layer.node.op_type == "Conv" for layer in quantized)
     assert manifest.layer_types["convolution"]["int8"] == convolutions
-    assert manifest.layer_types["convolution"]["fp16"] == sum(layer.kind is LayerKind.DEPTHWISE for layer in layers)
+    assert manifest.layer_types["convolution"]["fp16"] == sum(map(is_halved, layers)) - len(quantized)
     assert manifest.layer_types["matrix_multiply"]["int8"] == len(quantized) - convolutions
     record = manifest.precision_record
     assert record is not None

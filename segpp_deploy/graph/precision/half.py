@@ -1,10 +1,11 @@
-"""fp16 graphs, typed in ONNX: the encoder's heavy work in half precision, what is delicate in float32.
+"""fp16 graphs, typed in ONNX: the heavy work in half precision, what is delicate in float32.
 
-The recipe. In fp16: convolutions and linear layers of the encoder, attention products, GELU, residual adds, pooling and
-the plugin ops on tokens (which accumulate in float32 inside). In float32: the image's normalisation, layer norms,
-softmax and what weighted keys add to its scores, matching by similarity and the means of merged tokens, and the whole
-decode head. Ops that only move values take the type that needs the fewest bytes and no rounding: float32 if they carry
-a float32 result to a float32 reader.
+The recipe. In fp16: convolutions and linear layers up to the last one, attention products, GELU, residual adds,
+pooling, the plugin ops on tokens (which accumulate in float32 inside), and the decode head's resizes, sums and ReLU. In
+float32: the image's normalisation, layer norms, softmax and what weighted keys add to its scores, matching by
+similarity and the means of merged tokens, and from the last layer on all that makes labels or keypoints. Ops that only
+move values take the type that needs the fewest bytes and no rounding: float32 if they carry a float32 result to a
+float32 reader.
 
 Inputs and outputs keep the types of the contract.
 """
@@ -18,12 +19,12 @@ import numpy as np
 import onnx_ir as ir
 
 from segpp_deploy.graph.precision.casts import change_types, is_always_float
-from segpp_deploy.graph.precision.layers import Layer, are_scores, constant_behind, find_layers
+from segpp_deploy.graph.precision.layers import Layer, LayerKind, are_scores, constant_behind, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
 
 LARGEST_HALF = float(np.finfo(np.float16).max)
 
-_HALF_OPS = frozenset({"Conv", "Gelu", "Add", "Mul", "AveragePool", "Resize"})
+_HALF_OPS = frozenset({"Conv", "Gelu", "Add", "Mul", "AveragePool", "Relu", "Resize"})
 _LAYOUT_OPS = frozenset(
     {"Concat", "Expand", "Flatten", "Gather", "GatherND", "Identity", "Reshape", "Slice", "Split", "Squeeze"}
     | {"Transpose", "Unsqueeze"}
@@ -69,9 +70,14 @@ def to_fp16(model: ir.Model, keep_fp32: Collection[str] = ()) -> HalfResult:
     return HalfResult(model, tuple(kept), tuple(name for name in wanted if name not in names | layers))
 
 
+def is_halved(layer: Layer) -> bool:
+    """Whether the recipe has a layer in fp16: each but the last, whose results decide what a pixel shows."""
+    return layer.kind is not LayerKind.HEAD_PREDICT
+
+
 def layers_beyond_half(layers: Iterable[Layer]) -> tuple[str, ...]:
     """Return the names of layers with a constant that fp16 cannot hold: `to_fp16` leaves them in float32."""
-    return tuple(layer.name for layer in layers if any(map(_exceeds_half, _constants_of(layer))))
+    return tuple(layer.name for layer in layers if is_halved(layer) and any(map(_exceeds_half, _constants_of(layer))))
 
 
 class _Choice:
@@ -81,13 +87,11 @@ class _Choice:
         self._nodes = [node for node in model.graph if _is_float_node(node)]
         self._outputs = set(model.graph.outputs)
         self.layers = find_layers(model)
-        encoder = [layer.node for layer in self.layers if not layer.kind.in_head]
-        head = [layer.node for layer in self.layers if layer.kind.in_head]
         self._weighted = {layer.node for layer in self.layers}
-        # Before the first layer lies the image's normalisation, behind the head's convolutions only the head.
+        # Before the first layer lies the image's normalisation, behind the last what makes labels of its results.
         self._float = {node for node in self._nodes if not self._may_be_half(node)}
-        self._float |= set(self._nodes) - _reached_from(encoder)
-        self._float |= _reached_from(head)
+        self._float |= set(self._nodes) - _reached_from(layer.node for layer in self.layers if is_halved(layer))
+        self._float |= _reached_from(layer.node for layer in self.layers if not is_halved(layer))
 
     def keep_layer(self, layer: Layer) -> None:
         """Compute a layer in float32, the bias included."""

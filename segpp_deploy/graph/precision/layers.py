@@ -39,13 +39,6 @@ class LayerKind(Choice):
     HEAD_PREDICT = "head_predict"
     OTHER = "other"
 
-    @property
-    def in_head(self) -> bool:
-        """Whether it belongs to the decode head."""
-        return self in HEAD_KINDS
-
-
-HEAD_KINDS = frozenset({LayerKind.HEAD_STAGE, LayerKind.HEAD_FUSION, LayerKind.HEAD_PREDICT})
 
 _PATH_KINDS: tuple[tuple[re.Pattern[str], LayerKind], ...] = tuple(
     (re.compile(pattern), kind)

@@ -15,7 +15,7 @@ from benchmarks.toolchain.rtx_builder import build_with_rtx, read_network
 from segpp_deploy.config import Lowering, Preset
 from segpp_deploy.data.scenes import HELD_OUT_SEED, generate_scene
 from segpp_deploy.graph.precision import casts
-from segpp_deploy.graph.precision.half import LARGEST_HALF, to_fp16
+from segpp_deploy.graph.precision.half import LARGEST_HALF, is_halved, to_fp16
 from segpp_deploy.graph.precision.half_emulation import emulate_half
 from segpp_deploy.graph.precision.layers import Layer, are_scores, find_layers
 from segpp_deploy.ops.declaration import DOMAIN
@@ -25,7 +25,8 @@ from tests.support.exporting import SCENE_SIZE, run_onnxruntime
 from tests.support.requirements import needs
 
 FLOAT, HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
-FLOAT_OPS = {"Div", "LayerNormalization", "Log", "Max", "ReduceL2", "ReduceSum", "Relu", "Softmax", "Sub", "TopK"}
+FLOAT_OPS = {"Div", "LayerNormalization", "Log", "Max", "ReduceL2", "ReduceSum", "Softmax", "Sub", "TopK"}
+HALF_OPS = {"AveragePool", "Gelu", "Relu", "Resize"}
 LEAST_AGREEMENT = 0.998
 SAME_OPS_AS_OTHERS = (Preset.HQ, Preset.HQ_REUSE, Preset.FAST_PLUS, Preset.DOWNSAMPLE)
 MODES = [pytest.param(mode, marks=pytest.mark.slow) if mode in SAME_OPS_AS_OTHERS else mode for mode in Preset]
@@ -54,12 +55,13 @@ def test_types(preset: Preset, lowering: Lowering, make_graph: GraphMaker) -> No
         assert [(v.name, v.dtype, v.shape) for v in ends] == [(v.name, v.dtype, v.shape) for v in ends_before]
     assert [layer.name for layer in find_layers(model)] == [layer.name for layer in find_layers(before)]
     for layer in find_layers(model):
-        expected = FLOAT if layer.kind.in_head else HALF
+        expected = HALF if is_halved(layer) else FLOAT
         assert {layer.dtype, layer.input.dtype, layer.output.dtype} == {expected}, layer.name
     for node in model.graph:
         if node.op_type in FLOAT_OPS and node.inputs[0].dtype != ir.DataType.INT64:
             assert node.inputs[0].dtype == FLOAT, node.name
-        if node.op_type in ("Gelu", "AveragePool") or (node.domain == DOMAIN and node.op_type != "UpsampleArgmax"):
+        behind_the_last = (node.name or "").startswith("head.predict/")
+        if not behind_the_last and (node.domain == DOMAIN or node.op_type in HALF_OPS):
             assert node.inputs[0].dtype == HALF, node.name
 
 
@@ -70,8 +72,8 @@ def test_attention_products_and_residuals(make_graph: GraphMaker) -> None:
     assert {value.dtype for node in products for value in (*node.inputs, *node.outputs)} == {HALF}
     counts = Counter((node.op_type, node.outputs[0].dtype) for node in model.graph)
     # The biases of 30 linear layers and 16 residuals, of which some are in TokenUnmerge; the head sums four stages.
-    assert counts["Add", HALF] + counts["TokenUnmerge", HALF] == 30 + 16
-    assert counts["Add", FLOAT] == 3
+    assert counts["Add", HALF] + counts["TokenUnmerge", HALF] == 30 + 16 + 3
+    assert counts["Add", FLOAT] == 0
     assert counts["TokenUnmerge", HALF] > 0
 
 
@@ -119,9 +121,10 @@ def test_no_needless_casts(preset: Preset, lowering: Lowering, make_graph: Graph
         assert maker is None or maker.op_type != "Cast" or maker.name in old
     # Per encoder layer: two layer norms and a softmax, in and out; the spatial reduction's norm in stages 1 to 3. In
     # the first of a stage's two layers the norm follows a norm. Per stage: the embedding's norm in and out, the last
-    # norm in, and its way to the next stage. One for the picture. The portable mean of merged tokens is float32.
+    # norm in, and its way to the next stage and the head. One for the picture, one for the last layer. The portable
+    # mean of merged tokens is float32.
     merges = sum(node.op_type.startswith("TokenMerge") for node in make_graph(preset, Lowering.PLUGIN).graph)
-    expected = 8 * 6 - 4 + 6 * 2 + 4 * 3 + 3 + 1
+    expected = 8 * 6 - 4 + 6 * 2 + 4 * 3 + 4 + 1 + 1
     assert len(added) == expected + (merges if lowering is Lowering.PORTABLE else 0)
 
 
@@ -147,7 +150,7 @@ def test_named_layers_stay(make_graph: GraphMaker) -> None:
     assert (result.kept_fp32, result.unknown) == ((name,), ())
     layer = layer_of(result.model, name)
     assert {layer.dtype, layer.input.dtype, layer.output.dtype} == {FLOAT}
-    others = {other.dtype for other in find_layers(result.model) if not other.kind.in_head and other.name != name}
+    others = {other.dtype for other in find_layers(result.model) if is_halved(other) and other.name != name}
     assert others == {HALF}
 
 
@@ -228,7 +231,7 @@ def test_tensorrt_reads_the_types(preset: Preset, make_graph: GraphMaker, tmp_pa
     network = {layer.name: layer for layer in read_network(tmp_path / "half.onnx")}
     for layer in find_layers(model):
         parsed = network[layer.node.name]
-        assert set(parsed.reads) | set(parsed.makes) == {"FLOAT" if layer.kind.in_head else "HALF"}, layer.name
+        assert set(parsed.reads) | set(parsed.makes) == {"HALF" if is_halved(layer) else "FLOAT"}, layer.name
     made = {kind for layer in network.values() if layer.kind in ("NORMALIZATION", "SOFTMAX") for kind in layer.makes}
     assert made == {"FLOAT"}
     assert build_with_rtx(tmp_path / "half.onnx").engine_bytes > 1_000_000

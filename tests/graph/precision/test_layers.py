@@ -73,7 +73,7 @@ def test_kinds(make_graph: GraphMaker) -> None:
         LayerKind.HEAD_STAGE: 8,
         LayerKind.HEAD_PREDICT: 1,
     }
-    assert all(layer.kind.in_head == layer.name.startswith("head.") for layer in layers)
+    assert all(layer.kind.startswith("head_") == layer.name.startswith("head.") for layer in layers)
     assert all(layer.name.endswith(f".{layer.kind}") for layer in layers if ".attention." in layer.name)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from segpp_deploy.config import Lowering, Precision, Preset
 from segpp_deploy.errors import SegppError
+from segpp_deploy.graph.precision.half import is_halved
 from segpp_deploy.graph.precision.layers import LayerKind, find_layers
 from segpp_deploy.graph.precision.recipe import PrecisionRecipe, apply_recipe, layers_of, reduced_layers
 from tests.graph.precision.conftest import GraphMaker
@@ -35,13 +36,13 @@ def test_int8_on_every_rest(rest: Precision, lowering: Lowering, make_graph: Gra
     onnx.checker.check_model(made, full_check=True)
     assert source.SerializeToString(deterministic=True) == before
     assert reduced_layers(made, Precision.INT8) == (QUERY, KEY)
-    kept = {layer.dtype for layer in layers_of(made) if layer.name not in recipe.layers and not layer.kind.in_head}
+    kept = {layer.dtype for layer in layers_of(made) if layer.name not in recipe.layers and is_halved(layer)}
     assert kept == {HALF if rest is Precision.FP16 else FLOAT}
     assert recipe.uses_fp16 is (rest is Precision.FP16)
 
 
 def test_fp16_but_for_what_is_named(source: onnx.ModelProto) -> None:
-    every = {layer.name for layer in layers_of(source) if not layer.kind.in_head}
+    every = {layer.name for layer in layers_of(source) if is_halved(layer)}
     assert set(reduced_layers(apply_recipe(source, PrecisionRecipe(Precision.FP16)), Precision.FP16)) == every
     recipe = PrecisionRecipe(Precision.FP16).without(frozenset({QUERY}))
     assert set(reduced_layers(apply_recipe(source, recipe), Precision.FP16)) == every - {QUERY}
