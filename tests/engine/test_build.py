@@ -32,9 +32,17 @@ from tests.support.tiny_graphs import PLUGIN_BODY, tiny_metadata, with_precision
 CPU = BuildOptions(TargetName.CPU)
 OPENVINO = BuildOptions(TargetName.OPENVINO)
 TORCH = BuildOptions(TargetName.TORCH)
+EACH_TARGET = pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(CPU, id="cpu"),
+        pytest.param(OPENVINO, id="openvino", marks=needs("openvino")),
+        pytest.param(TORCH, id="torch"),
+    ],
+)
 
 
-@pytest.mark.parametrize("options", [CPU, OPENVINO, TORCH], ids=["cpu", "openvino", "torch"])
+@EACH_TARGET
 @pytest.mark.parametrize("output_kind", [OutputKind.LABELS, OutputKind.LOGITS])
 @pytest.mark.parametrize("batch", [1, 2, None])
 def test_builds(tmp_path: Path, options: BuildOptions, output_kind: OutputKind, batch: int | None) -> None:
@@ -217,14 +225,7 @@ def test_output_directory(tmp_path: Path) -> None:
         ),
     ],
 )
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param(CPU, id="cpu"),
-        pytest.param(OPENVINO, id="openvino", marks=needs("openvino")),
-        pytest.param(TORCH, id="torch"),
-    ],
-)
+@EACH_TARGET
 def test_graphs_that_do_not_work_leave_nothing(
     tmp_path: Path, body: str, complaint: str, options: BuildOptions
 ) -> None:
