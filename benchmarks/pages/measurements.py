@@ -33,7 +33,15 @@ from benchmarks.measure import (
 )
 from benchmarks.recording import RESULTS, ROOT, Document, machines_of
 from benchmarks.section import Benchmark, Section, result_name
-from benchmarks.toolchain import distributions, fleet, live_streams, lowest_versions, mutations, served_models
+from benchmarks.toolchain import (
+    aarch64_suite,
+    distributions,
+    fleet,
+    live_streams,
+    lowest_versions,
+    mutations,
+    served_models,
+)
 from segpp_deploy.files import write_text
 from segpp_deploy.report.tables import to_markdown
 
@@ -72,6 +80,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     live_streams,
     mutations,
     lowest_versions,
+    aarch64_suite,
     distributions,
 )
 """In the order of the page."""
