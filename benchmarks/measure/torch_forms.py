@@ -3,7 +3,7 @@
 The same folded network in float32 on a CPU, three ways in turns: as an engine runs it, as PyTorch runs the module, and
 compiled by Inductor, which is what AOTInductor would put into an engine file. Compiling needs a C++ compiler.
 
-    python -m benchmarks.measure.torch_forms                    both modes (five minutes)
+    python -m benchmarks.measure.torch_forms                    both modes (two minutes)
     python -m benchmarks.measure.torch_forms --mode original    a part; it is merged into the record
 """
 

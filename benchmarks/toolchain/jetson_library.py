@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.toolchain.tool import run_tool
 
 MACHINE = "AArch64"
 ENTRY_POINTS = ("getCreators", "setLoggerFinder")
@@ -38,20 +39,20 @@ class LibraryFacts:
 
 def read_facts(library: Path, cuobjdump: Path) -> LibraryFacts:
     """Read a library with readelf and cuobjdump."""
-    machine = re.search(r"^\s*Machine:\s+(\S+)$", _read("readelf", "-h", library), re.MULTILINE)
-    needed = re.findall(r"\(NEEDED\).*\[(.+)\]", _read("readelf", "-d", "-W", library))
+    machine = re.search(r"^\s*Machine:\s+(\S+)$", run_tool(["readelf", "-h", library]), re.MULTILINE)
+    needed = re.findall(r"\(NEEDED\).*\[(.+)\]", run_tool(["readelf", "-d", "-W", library]))
     versions: dict[str, tuple[int, ...]] = {}
-    for kind, text in re.findall(r"Name: (GLIBC|GLIBCXX|CXXABI)_([\d.]+)", _read("readelf", "-V", "-W", library)):
+    for kind, text in re.findall(r"Name: (GLIBC|GLIBCXX|CXXABI)_([\d.]+)", run_tool(["readelf", "-V", "-W", library])):
         versions[kind] = max(versions.get(kind, ()), tuple(map(int, text.split("."))))
-    symbols = [line.split() for line in _read("readelf", "--dyn-syms", "-W", library).splitlines()]
+    symbols = [line.split() for line in run_tool(["readelf", "--dyn-syms", "-W", library]).splitlines()]
     exports = {row[7] for row in symbols if len(row) > 7 and row[4] in ("GLOBAL", "WEAK") and row[6].isdecimal()}
     return LibraryFacts(
         machine=machine[1] if machine else "unknown",
         needed=_unique(name.partition(".so")[0] for name in needed),
         symbol_versions=dict(sorted(versions.items())),
         exports=_unique(exports),
-        machine_code=_unique(re.findall(r"\.sm_(\d+)\.cubin", _read(cuobjdump, "--list-elf", library))),
-        ptx=_unique(re.findall(r"\.sm_(\d+)\.ptx", _read(cuobjdump, "--list-ptx", library))),
+        machine_code=_unique(re.findall(r"\.sm_(\d+)\.cubin", run_tool([cuobjdump, "--list-elf", library]))),
+        ptx=_unique(re.findall(r"\.sm_(\d+)\.ptx", run_tool([cuobjdump, "--list-ptx", library]))),
     )
 
 
@@ -69,7 +70,3 @@ def find_faults(facts: LibraryFacts) -> list[str]:
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
-
-
-def _read(program: str | Path, *words: str | Path) -> str:
-    return subprocess.run([program, *words], capture_output=True, text=True, check=True).stdout
