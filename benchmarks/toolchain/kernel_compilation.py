@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.recording import ROOT
+from benchmarks.toolchain.tool import run_tool
 from segpp_deploy.files import atomic_path, write_text
 from segpp_deploy.plugin_library.architectures import ARCHITECTURES
 from segpp_deploy.plugin_library.cuda_toolkit import CudaToolkit, inspect_toolkit, pip_cuda_roots
@@ -113,8 +114,7 @@ def read_instructions(toolkit: CudaToolkit, cubin: Path) -> dict[str, list[str]]
     """Return for each kernel its machine instructions in their order, such as LDG.E.128."""
     folder = toolkit.nvcc.parent
     environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [str(folder / "cuobjdump"), "-sass", str(cubin)]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    text = run_tool([folder / "cuobjdump", "-sass", cubin], variables=environment)
     parts = _FUNCTION.split(text)[1:]
     return {short_name(name): _OPCODE.findall(body) for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
@@ -148,7 +148,7 @@ def short_name(mangled: str) -> str:
         >>> short_name("_ZN5segpp6kernelI6__halfEEvPT_")
         'kernel<__half>'
     """
-    full = subprocess.run(["c++filt", mangled], capture_output=True, text=True, check=True).stdout.strip()
+    full = run_tool(["c++filt", mangled]).strip()
     full = re.sub(r"\(anonymous namespace\)::|\b(?:segpp|detail|simt)::", "", full)
     return re.sub(r"^void ", "", full.rpartition("(")[0] or full)
 
