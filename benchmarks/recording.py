@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ Document = dict[str, Any]  # the content of a result file; `rows` and the facts 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results"
 MEASURED = (":/segpp_deploy", ":/plugins", ":/benchmarks", ":/tests/support", ":!/benchmarks/results")
+
+
+class Machines(Enum):
+    """Which rows stay when others are measured on another machine, or with other versions."""
+
+    HERE = auto()  # none: their times do not stand beside these
+    LAST = auto()  # all that are not measured again: accuracies are the same everywhere
+    EACH = auto()  # all: each machine's are shown apart
 
 
 def record(name: str, results: dict[str, Any]) -> Path:
@@ -37,25 +46,48 @@ def record(name: str, results: dict[str, Any]) -> Path:
 
 
 def record_rows(
-    name: str, rows: list[Row], key: Callable[[Row], Any], facts: dict[str, Any], *, of_any_machine: bool = False
+    name: str,
+    rows: list[Row],
+    key: Callable[[Row], Any],
+    facts: dict[str, Any],
+    *,
+    machines: Machines = Machines.HERE,
 ) -> Path:
     """Write rows into `results/NAME.json` beside those recorded before, replacing the ones with the same key.
 
     So a long benchmark can be measured in parts. Each row says its own time and commit; rows measured under other
-    `facts` are dropped, and so are those of another machine or of other versions, unless `of_any_machine`: times do
-    not stand beside those of another machine, but accuracies do. The rows stand in the order of their keys.
+    `facts` are dropped, and of other machines those that `machines` says. The rows stand in the order of their keys.
     """
     here = environment_here()
-    stamped = [{**row, "measured": time_here(), "commit": commit_here()} for row in rows]
-    merged = {key(row): (machine, row) for machine, row in _read(name, facts) if of_any_machine or machine == here}
-    merged |= {key(row): (here, row) for row in stamped}
     others: list[Document] = []
-    written: list[Row] = []
-    for which in sorted(merged):
-        machine, row = merged[which]
-        if machine != here and machine not in others:
+    merged: dict[tuple[int, Any], Row] = {}
+    for machine, row in _read(name, facts):
+        if machine != here and machines is Machines.HERE:
+            continue
+        if machine not in (here, *others):
             others.append(machine)
-        written.append(row if machine == here else {**row, "elsewhere": others.index(machine)})
+        place = others.index(machine) if machine != here else _HERE
+        merged[place, key(row)] = row
+    for row in rows:
+        if machines is not Machines.EACH:
+            for place in range(len(others)):
+                merged.pop((place, key(row)), None)
+        merged[_HERE, key(row)] = {**row, "measured": time_here(), "commit": commit_here()}
+    return _write_rows(name, merged, others, facts)
+
+
+_HERE = -1
+"""The number of this machine among those of a record."""
+
+
+def _write_rows(name: str, placed: dict[tuple[int, Any], Row], others: list[Document], facts: dict[str, Any]) -> Path:
+    """Write rows, each with the number of its machine and its key, in the order of their keys."""
+    used = sorted({place for place, _ in placed} - {_HERE})
+    written = [
+        placed[place, which] if place == _HERE else {**placed[place, which], "elsewhere": used.index(place)}
+        for place, which in sorted(placed, key=lambda entry: (entry[1], entry[0]))
+    ]
+    others = [others[place] for place in used]
     return record(name, {**facts, **({"elsewhere": others} if others else {}), "rows": written})
 
 

@@ -25,6 +25,7 @@ class Section:
         tables: make the tables of recorded rows.
         packages: those whose version matters.
         names_cpu_features: whether the instruction sets matter.
+        machines_apart: whether each machine has tables of its own, as for times.
     """
 
     heading: str
@@ -32,6 +33,7 @@ class Section:
     tables: Callable[[list[Row]], list[Table]]
     packages: tuple[str, ...]
     names_cpu_features: bool = False
+    machines_apart: bool = False
 
     def show(self, rows: list[Row]) -> None:
         """Print the tables."""

@@ -17,10 +17,11 @@ import pytest
 from benchmarks import recording
 from benchmarks.measure import camvid, parity, portability, rtx_engines
 from benchmarks.pages import measurements
-from benchmarks.section import Benchmark, result_name
+from benchmarks.section import Benchmark, Section, result_name, text_columns
 from benchmarks.toolchain.rtx_builder import RtxRefusedError
 from segpp_deploy.config import Preset, Size
 from segpp_deploy.errors import SegppError
+from segpp_deploy.report.tables import Table
 from segpp_deploy.runtimes.target import RuntimeFacts
 from segpp_deploy.tasks.protocol.evaluation import Evaluation, PerClass, Score
 from segpp_deploy.workflows.validate.options import ValidateOptions
@@ -87,7 +88,7 @@ def test_rows_of_another_machine_are_dropped(results: Path, monkeypatch: pytest.
 def test_accuracies_of_another_machine_stay_and_name_it(results: Path) -> None:
     def add(**sizes: int) -> dict[str, Any]:
         rows = [{"name": name, "size": size} for name, size in sizes.items()]
-        recording.record_rows("sizes", rows, lambda row: row["name"], {}, of_any_machine=True)
+        recording.record_rows("sizes", rows, lambda row: row["name"], {}, machines=recording.Machines.LAST)
         document: dict[str, Any] = json.loads((results / "sizes.json").read_text())
         return document
 
@@ -103,6 +104,39 @@ def test_accuracies_of_another_machine_stay_and_name_it(results: Path) -> None:
     document = add(a=4)
     assert [row["size"] for row in document["rows"]] == [4, 3]
     assert "elsewhere" not in document
+
+
+def test_times_of_another_machine_stand_apart(results: Path) -> None:
+    def add(**sizes: int) -> dict[str, Any]:
+        rows = [{"name": name, "size": size} for name, size in sizes.items()]
+        recording.record_rows("sizes", rows, lambda row: row["name"], {}, machines=recording.Machines.EACH)
+        document: dict[str, Any] = json.loads((results / "sizes.json").read_text())
+        return document
+
+    cores = add(a=1, b=2)["environment"]["cpu_cores"]
+    path = results / "sizes.json"
+    path.write_text(path.read_text().replace('"cpu_cores": ', '"cpu_cores": 99'))
+    document = add(b=3)
+    places = [
+        (machine["cpu_cores"], [(row["name"], row["size"]) for row in rows])
+        for machine, rows in recording.machines_of(document)
+    ]
+    assert places == [(cores, [("b", 3)]), (int(f"99{cores}"), [("a", 1), ("b", 2)])]
+    assert [row["size"] for row in add(b=4)["rows"]] == [1, 4, 2]
+    benchmark = SimpleNamespace(
+        __name__="benchmarks.measure.sizes",
+        SECTION=Section(
+            "Sizes",
+            "Of all.",
+            lambda rows: [Table("", text_columns("name"), tuple((row["name"],) for row in rows))],
+            (),
+            machines_apart=True,
+        ),
+    )
+    page = "\n".join(measurements.render_section(benchmark, json.loads(path.read_text())))
+    here, elsewhere = page.index(f", {cores} cores"), page.index(f", 99{cores} cores")
+    assert page.count("| b |") == 2
+    assert here < page.index("| b |") < elsewhere < page.index("| a |")
 
 
 def test_rows_say_when_and_from_what(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,18 +36,20 @@ PLUGIN_FILES = {
     "c_api": "kernels.cpp kernels.h",
     "cuda": "device.h simt.h",
     "kernels": """
-        launch.h types.h vector.cuh warp.cuh last_block.cuh token_grid.cuh
-        match_candidate.cuh match_products_fp16.cuh match_products_fp32.cuh match_rows.cuh
+        launch.h types.h vector.cuh warp.cuh last_block.cuh start_order.cuh token_grid.cuh
+        match_candidate.cuh match_launch.h match_products_fp16.cuh match_products_fp32.cuh match_rows.cuh match_tile.cuh
         token_match.cu token_match.h token_match_kernel.cuh
+        token_match_merge.cu token_match_merge.h token_match_merge_kernel.cuh
         token_select.cuh token_select_held.cuh token_select_kernel.cuh
-        token_merge.cu token_merge.h token_merge_kernel.cuh
+        merge_launch.h token_merge.cu token_merge.h token_merge_kernel.cuh token_merge_rows.cuh
         token_mean.cuh token_mean_kernel.cuh token_members.cuh token_sort_kernel.cuh
         token_unmerge.cu token_unmerge.h
         upsample_argmax.cu upsample_argmax.h""",
     "tensorrt": """
-        creator.cpp creator.h errors.cpp errors.h exports.cpp exports.map logger.h match_slot.cpp match_slot.h
+        creator.cpp creator.h errors.cpp errors.h exports.cpp exports.map logger.h match_grid.cpp match_grid.h
+        match_slot.cpp match_slot.h
         op_declaration.h op_declarations.h operation.h plugin.cpp plugin.h sizes.cpp sizes.h tensor_types.h
-        token_match.cpp token_merge.cpp token_unmerge.cpp upsample_argmax.cpp""",
+        token_match.cpp token_match_merge.cpp token_merge.cpp token_unmerge.cpp upsample_argmax.cpp""",
     "testing/emulator": """
         emulator.h atomics.h block.cpp block.h builtins.h collectives.h explain.cpp explain.h exported.cpp
         fiber.cpp fiber.h history.cpp history.h launch.cpp launch.h mma.cpp mma.h mma_product.h operation.h order.h

@@ -64,9 +64,9 @@ How it counts, for float16 and one image:
   score for the softmax). Where a runtime writes the score matrix, that is *unfused*.
 * The network is the folded one: in stage 1 the output projection is part of the values.
 * A launch costs {LAUNCH_OVERHEAD_S * 1e6:.0f} µs (start and drain of a small kernel in a replayed CUDA graph) where a
-  column says so: an assumption. That ours overlap on an H100 is not counted. *Breaks even* is what a launch may cost
-  before merging gains nothing. The selection of the match, which one block does for an image, may take longer than
-  its bytes say.
+  column says so: an assumption. That ours overlap on an H100 is not counted, nor how long blocks of one
+  launch wait for each other. *Breaks even* is what a launch may cost before merging gains nothing. The selection of
+  the match, which one block does for an image, may take longer than its bytes say.
 * Changes of layout around the pooling of `2x2` are taken as free."""
 
 

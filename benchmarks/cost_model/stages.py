@@ -9,11 +9,13 @@ from functools import cached_property
 from segpp_deploy.config import Arch, Preset, Size
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION
 from segpp_deploy.model.plan import PRESETS, StageMerge, StageTokens, count_tokens, resolve_stage
-from segpp_deploy.model.work import MERGING_PARTS, Kernel, LayerShape, Part, layer_kernels, layer_shape
+from segpp_deploy.model.work import MERGING_PARTS, Kernel, LayerShape, Part, count_launches, layer_kernels, layer_shape
 from segpp_deploy.tuning.search.peaks import LAUNCH_OVERHEAD_S, Peaks
 
 BLOCK = (*MERGING_PARTS, Part.ATTENTION)
 """The parts that merging changes: the attention block."""
+
+OF_MATCH_AND_MERGE = ("similarity", "select", "order", "mean")
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,14 @@ class StageCase:
     @property
     def added_launches(self) -> int:
         """Launches of the stage beyond those of the unmerged one."""
-        return len(self.kernels(BLOCK)) - len(self.original.kernels(BLOCK))
+        return count_launches(self.kernels(BLOCK)) - count_launches(self.original.kernels(BLOCK))
 
     @property
     def saved_launches(self) -> int:
-        """Launches that a match and a merge of many tokens would have more."""
-        names = [kernel.name for kernel in self.kernels(MERGING_PARTS)]
-        return names.count("similarity") - names.count("select") + names.count("mean") - names.count("order")
+        """Launches that a match and a merge of many tokens would have more: two each."""
+        kernels = [kernel for kernel in self.kernels(MERGING_PARTS) if kernel.name in OF_MATCH_AND_MERGE]
+        steps = sum(kernel.name in ("similarity", "mean") for kernel in kernels)
+        return 2 * steps - count_launches(kernels)
 
     def break_even_launch(self, gpu: Peaks) -> float:
         """Return the seconds one launch may cost before the stage is no faster than unmerged; negative: never."""
@@ -76,7 +79,7 @@ class StageCase:
     def seconds(self, gpu: Peaks, parts: Iterable[Part] = BLOCK, *, launches: bool = False) -> float:
         """Return the roofline time of the stage's kernels in `parts`, with or without launch overhead."""
         kernels = self.kernels(parts)
-        overhead = LAUNCH_OVERHEAD_S * len(kernels) if launches else 0.0
+        overhead = LAUNCH_OVERHEAD_S * count_launches(kernels) if launches else 0.0
         return sum(gpu.seconds(kernel) for kernel in kernels) + overhead
 
     def gain(self, gpu: Peaks, *, launches: bool = False) -> float:

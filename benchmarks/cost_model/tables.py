@@ -8,7 +8,7 @@ from benchmarks.cost_model.bodies import Body
 from benchmarks.cost_model.stages import BLOCK, StageCase, encoder_seconds, stage_cases
 from benchmarks.modes import COMPARED_MODES
 from segpp_deploy.config import Arch, Preset, Size
-from segpp_deploy.model.work import FLOAT, Kernel, Part
+from segpp_deploy.model.work import FLOAT, MERGING_PARTS, Kernel, Part, count_launches
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S
 
@@ -70,24 +70,28 @@ def launch_table(bodies: Iterable[Body]) -> Table:
     """Kernels that merging adds to a layer, with plugins and as standard nodes."""
     wanted = [body for body in bodies if body.arch is Arch.B0 and body.size == str(SIZES[0])]
     rows = []
-    for preset in (Preset.HQ, Preset.FAST):
-        for case in stage_cases(Arch.B0, SIZES[0], preset):
+    for preset, reusing in ((Preset.HQ, Preset.HQ_REUSE), (Preset.FAST, Preset.FAST_REUSE)):
+        cases = (stage_cases(Arch.B0, SIZES[0], one) for one in (preset, reusing))
+        for case, again in zip(*cases, strict=True):
             nodes = {body.stem: body.nodes for body in wanted if (body.preset, body.stage) == (preset, case.stage + 1)}
-            match = len([kernel for kernel in case.layers[0] if kernel.part is Part.MATCH])
-            others = len([kernel for kernel in case.layers[0] if kernel.part in (Part.MERGE, Part.UNMERGE)])
+            match, reuse = _merging_launches(case.layers[0]), _merging_launches(again.layers[1])
             listed = " + ".join(str(nodes[stem]) for stem in sorted(nodes))
             rows.append(
                 (
                     preset.value,
                     str(case.stage + 1),
-                    str(match + others),
-                    str(others),
+                    str(match),
+                    str(reuse),
                     f"{sum(nodes.values())} ({listed})",
                     str(sum(nodes.values()) - nodes["token_match"]),
                 )
             )
     names = ("plugins: layer that matches", "that reuses", "portable nodes: layer that matches", "that reuses")
     return Table("", (_label("mode"), _label("stage"), *map(Column, names)), tuple(rows))
+
+
+def _merging_launches(layer: Iterable[Kernel]) -> int:
+    return count_launches(kernel for kernel in layer if kernel.part in MERGING_PARTS)
 
 
 def portable_table(bodies: Sequence[Body]) -> Table:

@@ -31,7 +31,7 @@ from benchmarks.peers.transformers_model import CLASSES
 from benchmarks.peers.variants import BASELINE, LEAST_AGREEMENT, OURS, VARIANTS, Case, Maker, Variant
 from benchmarks.peers.worker import Worker, make_files
 from benchmarks.peers.workshop import CALIBRATION_IMAGES, INSTALL_OPTIMUM, OPTIMUM
-from benchmarks.recording import Row, record_rows, recorded_rows
+from benchmarks.recording import Machines, Row, record_rows, recorded_rows
 from benchmarks.section import Section
 from segpp_deploy.config import Arch, Precision, Preset, parse_size
 from segpp_deploy.errors import one_line
@@ -80,7 +80,7 @@ def main() -> int:
         ]
         for group in measure([case for case in wanted if case_key(case) not in known], arguments.iterations):
             rows += group
-            record_rows("peers", group, row_key, facts)
+            record_rows("peers", group, row_key, facts, machines=Machines.EACH)
     SECTION.show(rows)
     return int(not all(row.get("passed", True) for row in rows))
 
@@ -209,6 +209,7 @@ SECTION = Section(
     make_tables,
     ("torch", "onnxruntime", "openvino"),
     names_cpu_features=True,
+    machines_apart=True,
 )
 
 

@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.arguments import make_parser
-from benchmarks.recording import ROOT, Row, record_rows
+from benchmarks.recording import ROOT, Machines, Row, record_rows
 from benchmarks.section import Section, number_columns, text_columns
 from segpp_deploy.config import Int8Layers, Precision, Preset, Size
 from segpp_deploy.engine.precision_record import GateOutcome
@@ -85,7 +85,7 @@ def measure(data: str, mode: Preset, engines: list[str]) -> list[Row]:
             row = judge(exported, target, precision, ranges, held_out)
             rows.append({"data": data, "mode": str(mode), "target": str(target), "precision": str(precision), **row})
             facts = {"calibration_images": IMAGES, **BARS}
-            record_rows("precision_accuracy", rows[-1:], sort_key, facts, of_any_machine=True)
+            record_rows("precision_accuracy", rows[-1:], sort_key, facts, machines=Machines.LAST)
     return rows
 
 

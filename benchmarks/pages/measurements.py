@@ -99,9 +99,15 @@ def render_section(benchmark: Benchmark, document: Document) -> list[str]:
     """Return heading, text, tables and conditions."""
     section = benchmark.SECTION
     parts = [f"## {section.heading}", section.text.format(**document)]
-    for table in section.tables(document["rows"]):
-        parts += [f"### {table.title}"] if table.title else []
-        parts.append(to_markdown(table))
+    groups = [(document["environment"], document["rows"])]
+    if section.machines_apart:
+        groups = machines_of(document)
+    for machine, rows in groups:
+        if len(groups) > 1:
+            parts.append(f"**On {describe_system(section, machine)}:**")
+        for table in section.tables(rows):
+            parts += [f"### {table.title}"] if table.title else []
+            parts.append(to_markdown(table))
     return [*parts, describe_conditions(benchmark, document)]
 
 

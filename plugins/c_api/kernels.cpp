@@ -17,6 +17,18 @@ int segpp_token_match(const segpp::TokenMatchProblem* problem, int type, const v
                             stream);
 }
 
+std::size_t segpp_token_match_merge_workspace_size(
+    const segpp::TokenMatchProblem* problem) noexcept {
+  return segpp::token_match_merge_workspace_size(*problem);
+}
+
+int segpp_token_match_merge(const segpp::TokenMatchProblem* problem, int type, const void* tokens,
+                            std::int32_t* row_of_token, void* merged, float* log_size,
+                            void* workspace, int slot, cudaStream_t stream) noexcept {
+  return segpp::token_match_merge(*problem, data_type(type), tokens, row_of_token, merged, log_size,
+                                  workspace, slot, stream);
+}
+
 std::size_t segpp_token_merge_workspace_size(const segpp::TokenMergeProblem* problem) noexcept {
   return segpp::token_merge_workspace_size(*problem);
 }

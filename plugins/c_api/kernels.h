@@ -5,6 +5,7 @@
 #pragma once
 
 #include "../kernels/token_match.h"
+#include "../kernels/token_match_merge.h"
 #include "../kernels/token_merge.h"
 #include "../kernels/token_unmerge.h"
 #include "../kernels/upsample_argmax.h"
@@ -16,6 +17,13 @@ SEGPP_API std::size_t segpp_token_match_workspace_size(
 SEGPP_API int segpp_token_match(const segpp::TokenMatchProblem* problem, int type,
                                 const void* tokens, std::int32_t* row_of_token, void* workspace,
                                 int slot, cudaStream_t stream) noexcept;
+
+SEGPP_API std::size_t segpp_token_match_merge_workspace_size(
+    const segpp::TokenMatchProblem* problem) noexcept;
+SEGPP_API int segpp_token_match_merge(const segpp::TokenMatchProblem* problem, int type,
+                                      const void* tokens, std::int32_t* row_of_token, void* merged,
+                                      float* log_size, void* workspace, int slot,
+                                      cudaStream_t stream) noexcept;
 
 SEGPP_API std::size_t segpp_token_merge_workspace_size(
     const segpp::TokenMergeProblem* problem) noexcept;

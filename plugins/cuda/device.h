@@ -83,6 +83,21 @@ __device__ __forceinline__ void allow_dependents() {
 #endif
 }
 
+// Tells blocks of this launch that wait for this value, and that saw an older one before. What the
+// thread's block wrote before a barrier is there for them, if they read it by loads that no L1
+// cache answers.
+__device__ __forceinline__ void publish(unsigned long long* word, unsigned long long value) {
+  __threadfence();
+  *static_cast<volatile unsigned long long*>(word) = value;
+}
+
+// Waits until another block has published this value: one that has started, whatever else waits.
+__device__ __forceinline__ void wait_until(const unsigned long long* word,
+                                           unsigned long long value) {
+  while (*static_cast<const volatile unsigned long long*>(word) != value) __nanosleep(20);
+  __threadfence();
+}
+
 // One vector that starts at array[index], an array of T in shared or global memory.
 template <typename Vector, typename T>
 __device__ __forceinline__ Vector load_vec(const T* array, int index) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "launch.h"
+#include "match_launch.h"
 #include "token_match.h"
 #include "token_match_kernel.cuh"
 #include "token_select_kernel.cuh"
@@ -11,13 +12,6 @@ namespace {
 using detail::MatchShape;
 using detail::PackedCandidate;
 using detail::TokenGrid;
-
-// About two blocks for each multiprocessor of the largest GPUs.
-constexpr int kWantedBlocks = 256;
-// The selection reads every split, and has one block per image to do so; a block of the match is a
-// small one.
-constexpr int kMaxSplits = 8;
-constexpr int kMaxSplitsOfOneLaunch = 4;
 
 bool is_valid(const TokenMatchProblem& problem) noexcept {
   const std::int64_t num_tokens = std::int64_t{problem.grid_h} * problem.grid_w;
@@ -32,37 +26,6 @@ bool is_valid(const TokenMatchProblem& problem) noexcept {
          problem.num_removed <= num_tokens - num_destinations;
 }
 
-TokenGrid grid_of(const TokenMatchProblem& problem) noexcept {
-  return {problem.grid_h,
-          problem.grid_w,
-          problem.stride_y,
-          problem.stride_x,
-          problem.grid_h / problem.stride_y,
-          problem.grid_w / problem.stride_x};
-}
-
-// Whether the last block of each image selects. Its few threads take longer over many tokens than a
-// launch does.
-bool is_one_launch(const TokenMatchProblem& problem, int slot) noexcept {
-  return slot != kNoMatchSlot && problem.batch <= detail::kMostImagesOfOneLaunch &&
-         grid_of(problem).num_tokens() <= detail::kMostTokensOfOneLaunch;
-}
-
-struct Blocks {
-  int tiles;  // of sources
-  int splits;
-  int tiles_per_split;  // of destinations
-};
-
-Blocks divide(const TokenMatchProblem& problem, int max_splits) noexcept {
-  const TokenGrid grid = grid_of(problem);
-  const int tiles = detail::divide_up(grid.num_sources(), detail::kTile);
-  const int destination_tiles = detail::divide_up(grid.num_destinations(), detail::kTile);
-  const int wanted = std::min(max_splits, kWantedBlocks / tiles / problem.batch);
-  const int tiles_per_split = detail::divide_up(destination_tiles, std::max(wanted, 1));
-  return {tiles, detail::divide_up(destination_tiles, tiles_per_split), tiles_per_split};
-}
-
 struct Buffers {
   const void* tokens;
   std::int32_t* row_of_token;
@@ -72,8 +35,10 @@ struct Buffers {
 template <typename Products, bool kVectorized, bool kSelects>
 cudaError_t launch_match(const TokenMatchProblem& problem, const Buffers& buffers, int slot,
                          cudaStream_t stream) {
-  const Blocks blocks = divide(problem, kSelects ? kMaxSplitsOfOneLaunch : kMaxSplits);
-  const MatchShape shape = {grid_of(problem), problem.channels, blocks.tiles_per_split};
+  const detail::MatchBlocks blocks =
+      detail::divide_match(problem, kSelects ? detail::kMaxSplitsOfOneLaunch : detail::kMaxSplits);
+  const MatchShape shape = {detail::grid_of(problem), problem.channels, blocks.splits,
+                            blocks.tiles_per_split};
   const detail::SelectAtEnd end = {slot, problem.num_removed, buffers.row_of_token};
   const dim3 grid(blocks.tiles, blocks.splits, problem.batch);
   return SEGPP_LAUNCH((detail::match_kernel<Products, kVectorized, kSelects>), grid,
@@ -84,8 +49,8 @@ cudaError_t launch_match(const TokenMatchProblem& problem, const Buffers& buffer
 
 cudaError_t launch_select(const TokenMatchProblem& problem, const Buffers& buffers,
                           cudaStream_t stream) {
-  const int splits = divide(problem, kMaxSplits).splits;
-  const detail::SelectShape shape = {grid_of(problem), splits, problem.num_removed};
+  const int splits = detail::divide_match(problem, detail::kMaxSplits).splits;
+  const detail::SelectShape shape = {detail::grid_of(problem), splits, problem.num_removed};
   const dim3 grid(problem.batch);
   const dim3 block(detail::kSelectThreads);
   if (shape.grid.num_tokens() <= detail::kMostHeldTokens) {
@@ -99,7 +64,7 @@ cudaError_t launch_select(const TokenMatchProblem& problem, const Buffers& buffe
 template <typename Products, bool kVectorized>
 cudaError_t launch(const TokenMatchProblem& problem, const Buffers& buffers, int slot,
                    cudaStream_t stream) {
-  if (is_one_launch(problem, slot)) {
+  if (detail::selects_at_end(problem, slot)) {
     return launch_match<Products, kVectorized, true>(problem, buffers, slot, stream);
   }
   const cudaError_t status =
@@ -121,11 +86,11 @@ std::size_t token_match_workspace_size(const TokenMatchProblem& problem) noexcep
   if (!is_valid(problem)) return 0;
   // A smaller batch has more splits: at least what any of them needs, since TensorRT asks once for
   // the largest batch.
-  const TokenGrid grid = grid_of(problem);
+  const TokenGrid grid = detail::grid_of(problem);
   const int tiles = detail::divide_up(grid.num_sources(), detail::kTile);
   const std::int64_t images = std::max<std::int64_t>(
-      problem.batch,
-      std::min<std::int64_t>(std::int64_t{problem.batch} * kMaxSplits, kWantedBlocks / tiles));
+      problem.batch, std::min<std::int64_t>(std::int64_t{problem.batch} * detail::kMaxSplits,
+                                            detail::kWantedMatchBlocks / tiles));
   return detail::align_workspace(static_cast<std::size_t>(images) * grid.num_tokens() *
                                  sizeof(PackedCandidate));
 }

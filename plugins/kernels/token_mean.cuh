@@ -1,9 +1,10 @@
-// The mean of the tokens of a row, by a block of eight warps.
+// The mean of the tokens of a row, by a block of up to eight warps.
 //
 // A lane sums one unit (16 bytes of channels, or one element) of one row. The warps of a block
-// share the same 32 units: warp w sums tokens w, w + 8, .. of the row, and the first warp adds the
-// eight sums in that order. Which tokens a warp takes depends on nothing else, so the result is the
-// same from run to run, and a row of hundreds of tokens (mode `fast`) does not wait for one warp.
+// share the same 32 units. There are eight parts: part p is the sum of tokens p, p + 8, .. of the
+// row, and the first warp adds the parts in order. Nothing else decides which tokens are in a part,
+// so the result is the same from run to run and for any number of warps, and a row of hundreds of
+// tokens (mode `fast`) does not wait for one warp.
 #pragma once
 
 #include "../cuda/simt.h"
@@ -12,11 +13,12 @@
 
 namespace segpp::detail {
 
-inline constexpr int kMeanWarps = 8;
-inline constexpr int kMeanThreads = kMeanWarps * kWarpSize;
+inline constexpr int kMeanParts = 8;
+inline constexpr int kMeanThreads = kMeanParts * kWarpSize;  // of a kernel that only merges
 
+// Words of shared memory: all parts but the first, which its warp keeps.
 template <typename T, bool kVectorized>
-inline constexpr int kPartSums = (kMeanWarps - 1) * kElementsPerUnit<T, kVectorized> * kWarpSize;
+inline constexpr int kPartSums = (kMeanParts - 1) * kElementsPerUnit<T, kVectorized> * kWarpSize;
 
 struct MeanShape {
   int num_tokens;
@@ -31,15 +33,15 @@ struct MeanUnit {
   int count;      // tokens of the row; 0 for a lane without a row
 };
 
-// The sum over tokens w, w + kMeanWarps, .. of `members` for warp w.
+// The sum over tokens `part`, part + kMeanParts, .. of `members`.
 template <typename T, bool kVectorized, typename Members, int kCount>
 __device__ __forceinline__ void sum_part(const T* image, const Members& members,
-                                         const MeanUnit& unit, int channels,
+                                         const MeanUnit& unit, int channels, int part,
                                          float (&sums)[kCount]) {
   SEGPP_UNROLL
   for (float& sum : sums) sum = 0.0f;
-  for (int i = warp_of_thread(); i < unit.count; i += kMeanWarps) {
-    const int member = members[i];
+  for (int i = part; i < unit.count; i += kMeanParts) {
+    const int member = static_cast<int>(members[i]);
     const T* token = image + static_cast<long long>(member) * channels;
     float values[kCount];
     unpack(simt::load_vec<Unit<T, kVectorized>>(token, unit.channel), values);
@@ -48,25 +50,34 @@ __device__ __forceinline__ void sum_part(const T* image, const Members& members,
   }
 }
 
-// For a whole block: leaves the sum over all `members` in the lanes of the first warp.
-template <typename T, bool kVectorized, typename Members, typename Shared, int kCount>
+template <int kCount>
+__device__ __forceinline__ int part_sum_of(int part, int element) {
+  return ((part - 1) * kCount + element) * kWarpSize + lane_of_thread();
+}
+
+// For a whole block of kWarps: leaves the sum over all `members` in the lanes of the first warp.
+// `part_sums` has kPartSums words.
+template <int kWarps, typename T, bool kVectorized, typename Members, typename Shared, int kCount>
 __device__ __forceinline__ void sum_members(const T* image, const Members& members,
                                             const MeanUnit& unit, int channels, Shared& part_sums,
                                             float (&sums)[kCount]) {
-  const int lane = lane_of_thread();
-  const int warp = warp_of_thread();
-  sum_part<T, kVectorized>(image, members, unit, channels, sums);
-  if (warp > 0 && warp < unit.count) {
-    for (int j = 0; j < kCount; ++j) {
-      part_sums[((warp - 1) * kCount + j) * kWarpSize + lane] = sums[j];
+  static_assert(kMeanParts % kWarps == 0, "warps have as many parts each");
+  SEGPP_UNROLL
+  for (int turn = kMeanParts / kWarps - 1; turn >= 0; --turn) {  // the first part stays in `sums`
+    const int part = turn * kWarps + warp_of_thread();
+    sum_part<T, kVectorized>(image, members, unit, channels, part, sums);
+    if (part > 0 && part < unit.count) {
+      for (int j = 0; j < kCount; ++j) {
+        part_sums[part_sum_of<kCount>(part, j)] = __float_as_uint(sums[j]);
+      }
     }
   }
   __syncthreads();
-  if (warp > 0) return;
-  for (int part = 1; part < min(unit.count, kMeanWarps); ++part) {
+  if (warp_of_thread() > 0) return;
+  for (int part = 1; part < min(unit.count, kMeanParts); ++part) {
     SEGPP_UNROLL
     for (int j = 0; j < kCount; ++j) {
-      sums[j] += part_sums[((part - 1) * kCount + j) * kWarpSize + lane];
+      sums[j] += __uint_as_float(part_sums[part_sum_of<kCount>(part, j)]);
     }
   }
 }

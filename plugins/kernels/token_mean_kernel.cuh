@@ -15,7 +15,7 @@ __global__ void __launch_bounds__(kMeanThreads, 4)
     mean_kernel(MeanShape shape, const T* tokens, const int* sorted_tokens, const int* start_of_row,
                 T* merged, float* log_size) {
   constexpr int kCount = kElementsPerUnit<T, kVectorized>;
-  SEGPP_SHARED(float, part_sums, (kPartSums<T, kVectorized>));
+  SEGPP_SHARED(unsigned, part_sums, (kPartSums<T, kVectorized>));
 
   simt::wait_for_prerequisites();
   const unsigned units_per_row = static_cast<unsigned>(shape.channels / kCount);
@@ -31,8 +31,8 @@ __global__ void __launch_bounds__(kMeanThreads, 4)
                          is_in_image ? start_of_row[row + 1] - first : 0};
   const int* const members = sorted_tokens + batch * shape.num_tokens + first;
   float sums[kCount];
-  sum_members<T, kVectorized>(tokens + batch * shape.num_tokens * shape.channels, members, unit,
-                              shape.channels, part_sums, sums);
+  sum_members<kMeanParts, T, kVectorized>(tokens + batch * shape.num_tokens * shape.channels,
+                                          members, unit, shape.channels, part_sums, sums);
   if (warp_of_thread() > 0 || !is_in_image) return;
   write_mean<T, kVectorized, kHasSize>(unit, shape.channels, sums, merged, log_size);
 }

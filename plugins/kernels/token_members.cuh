@@ -41,12 +41,13 @@ __device__ __forceinline__ int counter_of(int warp, unsigned place) {
   return warp * kCounterStride + static_cast<int>(place);
 }
 
-// Each lane's rows of the next tokens of its warp: as many loads are under way at once.
+// Each lane's rows of the next tokens of its warp: as many loads are under way at once. `Rows` is a
+// pointer, to volatile where this launch wrote them (last_block.cuh says why).
 inline constexpr int kRowsAtOnce = 8;
 inline constexpr int kTokensAtOnce = kRowsAtOnce * kWarpSize;
 
-__device__ __forceinline__ void load_rows(const Segment& segment, int first,
-                                          const std::int32_t* row_of_token,
+template <typename Rows>
+__device__ __forceinline__ void load_rows(const Segment& segment, int first, Rows row_of_token,
                                           std::int32_t (&rows)[kRowsAtOnce]) {
   SEGPP_UNROLL
   for (int i = 0; i < kRowsAtOnce; ++i) {
@@ -57,9 +58,9 @@ __device__ __forceinline__ void load_rows(const Segment& segment, int first,
 
 // Counts the tokens of a warp's segment by row; returns how many of this lane's are in earlier
 // rows.
-template <typename Shared>
+template <typename Rows, typename Shared>
 __device__ __forceinline__ int count_rows(const RowRange& range, const Segment& segment,
-                                          const std::int32_t* row_of_token, Shared& counters) {
+                                          Rows row_of_token, Shared& counters) {
   int earlier = 0;
   for (int first = segment.first; first < segment.last; first += kTokensAtOnce) {
     std::int32_t rows[kRowsAtOnce];
@@ -75,10 +76,9 @@ __device__ __forceinline__ int count_rows(const RowRange& range, const Segment& 
 }
 
 // Writes the tokens of a warp's segment to `tokens`, an array of Token, where `counters` says.
-template <typename Token, typename Shared, typename Tokens>
+template <typename Token, typename Rows, typename Shared, typename Tokens>
 __device__ __forceinline__ void place_tokens(const RowRange& range, const Segment& segment,
-                                             const std::int32_t* row_of_token, Shared& counters,
-                                             Tokens& tokens) {
+                                             Rows row_of_token, Shared& counters, Tokens& tokens) {
   const int lane = lane_of_thread();
   for (int first = segment.first; first < segment.last; first += kTokensAtOnce) {
     std::int32_t rows[kRowsAtOnce];

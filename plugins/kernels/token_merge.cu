@@ -1,6 +1,5 @@
-#include <algorithm>
-
 #include "launch.h"
+#include "merge_launch.h"
 #include "token_mean_kernel.cuh"
 #include "token_merge.h"
 #include "token_merge_kernel.cuh"
@@ -11,16 +10,6 @@ namespace {
 
 using detail::MeanShape;
 using detail::SortedTokens;
-
-// About four blocks for each multiprocessor of the largest GPUs. With fewer the rows of a block
-// wait for each other; each more reads the rows of all tokens once more.
-constexpr int kWantedBlocks = 512;
-
-bool is_valid(const TokenMergeProblem& problem) noexcept {
-  return detail::is_batch(problem.batch) && detail::is_count(problem.num_tokens) &&
-         detail::is_count(problem.num_rows) && detail::is_count(problem.channels) &&
-         detail::is_count(std::int64_t{problem.num_rows} * problem.channels);
-}
 
 // Whether a block can list the tokens of its rows by itself.
 bool is_one_launch(const TokenMergeProblem& problem) noexcept {
@@ -55,20 +44,10 @@ struct Tensors {
   float* log_size;  // null: not asked for
 };
 
-// Enough for a warp's lanes, and for no more blocks than are wanted.
-int rows_per_block(const TokenMergeProblem& problem, int units_per_row) noexcept {
-  const std::int64_t num_rows = std::int64_t{problem.batch} * problem.num_rows;
-  const std::int64_t shared = (num_rows + kWantedBlocks - 1) / kWantedBlocks;
-  const std::int64_t wanted = std::max<std::int64_t>(shared, detail::kWarpSize / units_per_row);
-  return static_cast<int>(std::min<std::int64_t>(wanted, detail::kRowsPerBlock));
-}
-
 template <typename T, bool kVectorized, bool kHasSize>
 cudaError_t launch_merge(const TokenMergeProblem& problem, const Tensors& tensors,
                          cudaStream_t stream) {
-  const int units_per_row = problem.channels / detail::kElementsPerUnit<T, kVectorized>;
-  const MeanShape mean = {problem.num_tokens, problem.num_rows, problem.channels};
-  const detail::MergeShape shape = {mean, rows_per_block(problem, units_per_row)};
+  const detail::MergeShape shape = detail::divide_merge<T, kVectorized>(problem);
   const dim3 grid(detail::divide_up(problem.num_rows, shape.rows_per_block), problem.batch);
   return SEGPP_LAUNCH((detail::merge_kernel<T, kVectorized, kHasSize>), grid,
                       dim3(detail::kMeanThreads), stream, shape,
@@ -119,7 +98,7 @@ cudaError_t launch(const TokenMergeProblem& problem, DataType type, const Tensor
 
 cudaError_t merge(const TokenMergeProblem& problem, DataType type, const Tensors& tensors,
                   void* workspace, cudaStream_t stream) {
-  if (!is_valid(problem) || !detail::is_known(type) || tensors.tokens == nullptr ||
+  if (!detail::is_valid_merge(problem) || !detail::is_known(type) || tensors.tokens == nullptr ||
       tensors.row_of_token == nullptr || tensors.merged == nullptr ||
       (workspace == nullptr && !is_one_launch(problem))) {
     return cudaErrorInvalidValue;
@@ -131,7 +110,7 @@ cudaError_t merge(const TokenMergeProblem& problem, DataType type, const Tensors
 }  // namespace
 
 std::size_t token_merge_workspace_size(const TokenMergeProblem& problem) noexcept {
-  if (!is_valid(problem) || is_one_launch(problem)) return 0;
+  if (!detail::is_valid_merge(problem) || is_one_launch(problem)) return 0;
   return token_bytes(problem) + start_bytes(problem);
 }
 

@@ -18,6 +18,17 @@ inline constexpr OpDeclaration kTokenMatch = {"TokenMatch", kTokenMatchInputs, k
 // clang-format on
 
 // clang-format off
+inline constexpr std::string_view kTokenMatchMergeTokensExtents[] = {"B", "N", "C"};
+inline constexpr TensorDeclaration kTokenMatchMergeInputs[] = {{"tokens", ElementType::kFloat, kTokenMatchMergeTokensExtents, false}};
+inline constexpr std::string_view kTokenMatchMergeRowOfTokenExtents[] = {"B", "N"};
+inline constexpr std::string_view kTokenMatchMergeMergedExtents[] = {"B", "num_rows", "C"};
+inline constexpr std::string_view kTokenMatchMergeLogSizeExtents[] = {"B", "num_rows"};
+inline constexpr TensorDeclaration kTokenMatchMergeOutputs[] = {{"row_of_token", ElementType::kInt32, kTokenMatchMergeRowOfTokenExtents, false}, {"merged", ElementType::kFloat, kTokenMatchMergeMergedExtents, false}, {"log_size", ElementType::kFloat32, kTokenMatchMergeLogSizeExtents, false}};
+inline constexpr const char* kTokenMatchMergeAttributes[] = {"grid_h", "grid_w", "stride_y", "stride_x", "num_rows"};
+inline constexpr OpDeclaration kTokenMatchMerge = {"TokenMatchMerge", kTokenMatchMergeInputs, kTokenMatchMergeOutputs, kTokenMatchMergeAttributes};
+// clang-format on
+
+// clang-format off
 inline constexpr std::string_view kTokenMergeTokensExtents[] = {"B", "N", "C"};
 inline constexpr std::string_view kTokenMergeRowOfTokenExtents[] = {"B", "N"};
 inline constexpr TensorDeclaration kTokenMergeInputs[] = {{"tokens", ElementType::kFloat, kTokenMergeTokensExtents, false}, {"row_of_token", ElementType::kInt32, kTokenMergeRowOfTokenExtents, false}};

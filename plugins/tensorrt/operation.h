@@ -40,13 +40,15 @@ struct Operation {
 };
 
 extern const Operation kTokenMatch;
+extern const Operation kTokenMatchMerge;
 extern const Operation kTokenMerge;
 extern const Operation kTokenMergeWithSize;
 extern const Operation kTokenUnmerge;
 extern const Operation kUpsampleArgmax;
 
 // All ops.
-inline constexpr const Operation* kOperations[] = {&kTokenMatch, &kTokenMerge, &kTokenMergeWithSize,
+inline constexpr const Operation* kOperations[] = {&kTokenMatch,   &kTokenMatchMerge,
+                                                   &kTokenMerge,   &kTokenMergeWithSize,
                                                    &kTokenUnmerge, &kUpsampleArgmax};
 
 }  // namespace segpp

@@ -225,7 +225,9 @@ nvinfer1::IPluginV3* Plugin::attachToContext(nvinfer1::IPluginResourceContext*) 
   return guard("attachToContext", static_cast<nvinfer1::IPluginV3*>(nullptr),
                [&]() -> nvinfer1::IPluginV3* {
                  auto* const attached = new Plugin(*this);
-                 if (operation_ == &kTokenMatch) attached->slot_.take();
+                 if (operation_ == &kTokenMatch || operation_ == &kTokenMatchMerge) {
+                   attached->slot_.take();
+                 }
                  return attached;
                });
 }

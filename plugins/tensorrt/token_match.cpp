@@ -1,9 +1,9 @@
 #include "../kernels/token_match.h"
 
-#include <cstdint>
 #include <string>
 
 #include "errors.h"
+#include "match_grid.h"
 #include "op_declarations.h"
 #include "operation.h"
 
@@ -11,22 +11,10 @@ namespace segpp {
 namespace {
 
 void check_attributes(const Sizes& sizes) {
-  const std::int64_t num_tokens = std::int64_t{sizes["grid_h"]} * sizes["grid_w"];
-  const std::int64_t num_destinations =
-      std::int64_t{sizes["grid_h"] / sizes["stride_y"]} * (sizes["grid_w"] / sizes["stride_x"]);
-  if (num_destinations < 1) throw Refusal("the grid is smaller than a cell");
-  const std::int64_t num_sources = num_tokens - num_destinations;
+  const std::int64_t num_sources = count_sources(sizes);
   if (sizes["num_removed"] > num_sources) {
     throw Refusal("field num_removed is " + std::to_string(sizes["num_removed"]) +
                   ", expected at most " + std::to_string(num_sources) + ", the number of sources");
-  }
-}
-
-void check_sizes(const Sizes& sizes) {
-  const std::int64_t num_tokens = std::int64_t{sizes["grid_h"]} * sizes["grid_w"];
-  if (sizes["N"] != num_tokens) {
-    throw Refusal("tokens has N = " + std::to_string(sizes["N"]) +
-                  ", expected grid_h * grid_w = " + std::to_string(num_tokens));
   }
 }
 
@@ -46,7 +34,7 @@ cudaError_t launch(const Sizes& sizes, DataType type, const Buffers& buffers, cu
 
 }  // namespace
 
-const Operation kTokenMatch = {&declarations::kTokenMatch, check_attributes, check_sizes,
+const Operation kTokenMatch = {&declarations::kTokenMatch, check_attributes, check_grid,
                                workspace_size, launch};
 
 }  // namespace segpp

@@ -5,7 +5,7 @@ Each kernel reads its inputs once and writes its outputs once; what stays in a c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
@@ -32,6 +32,7 @@ from segpp_deploy.model.plan import (
     count_sources,
     resolve_stage,
 )
+from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH, MOST_TOKENS_OF_ONE_MERGE
 
 if TYPE_CHECKING:  # it loads PyTorch
     from segpp_deploy.model.segformer import ModelSpec
@@ -39,8 +40,6 @@ if TYPE_CHECKING:  # it loads PyTorch
 FLOAT = 2  # bytes of a float16
 INDEX = 4  # bytes of an int32
 BEST_MATCH = 8  # bytes per source between the two halves of a match: float32 similarity, int32 destination
-MOST_TOKENS_OF_ONE_MATCH = 2048  # matched in one launch: plugins/kernels/token_match_kernel.cuh
-MOST_TOKENS_OF_ONE_MERGE = 8192  # merged in one launch: plugins/kernels/token_merge_kernel.cuh
 SOFTMAX_OPERATIONS = 5  # per score: maximum, subtract, exponential, sum, scale
 DEPTHWISE_TAPS = 9
 
@@ -60,13 +59,14 @@ MERGING_PARTS = (Part.MATCH, Part.MERGE, Part.UNMERGE)
 
 @dataclass(frozen=True)
 class Kernel:
-    """One launch: bytes to and from memory, operations on tensor cores, operations elsewhere."""
+    """Bytes to and from memory, operations on tensor cores and elsewhere; launches: 0 in that of the one before."""
 
     name: str
     part: Part
     bytes_moved: int
     tensor_operations: int = 0
     vector_operations: int = 0
+    launches: int = 1
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,19 @@ def merge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
     return [order, Kernel("mean", Part.MERGE, values + INDEX * (tokens + rows), vector_operations=operations)]
 
 
+def match_merge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
+    """A match and the merge by its map: of few tokens in one launch."""
+    means = merge_kernels(merge, channels)
+    if merge.num_tokens <= MOST_TOKENS_OF_ONE_MATCH:
+        means = [replace(mean, launches=0) for mean in means]
+    return [*match_kernels(merge, channels), *means]
+
+
+def count_launches(kernels: Iterable[Kernel]) -> int:
+    """Return how many launches kernels take."""
+    return sum(kernel.launches for kernel in kernels)
+
+
 def unmerge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
     """The gather with the residual in it."""
     tokens, rows = merge.num_tokens, merge.num_rows
@@ -219,10 +232,11 @@ def _side_kernels(merge: SideMerge, channels: int, layer: int, lowering: Lowerin
     if merge is None:
         return []
     if isinstance(merge, BsmMerge):
-        is_plugin = lowering is Lowering.PLUGIN
-        match = (match_kernels if is_plugin else portable_match_kernels)(merge, channels)
-        means = (merge_kernels if is_plugin else portable_merge_kernels)(merge, channels)
-        return [*(match if merge.matches_in_layer(layer) else []), *means]
+        matches = merge.matches_in_layer(layer)
+        if lowering is Lowering.PLUGIN:
+            return (match_merge_kernels if matches else merge_kernels)(merge, channels)
+        means = portable_merge_kernels(merge, channels)
+        return [*portable_match_kernels(merge, channels), *means] if matches else means
     tokens = merge.grid_hw[0] * merge.grid_hw[1]
     moved = FLOAT * (tokens + merge.num_rows) * channels
     return [Kernel("average pool", Part.MERGE, moved, vector_operations=tokens * channels)]

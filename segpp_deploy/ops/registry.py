@@ -8,6 +8,7 @@ from segpp_deploy.ops.declaration import OpDeclaration
 
 _STEMS = (
     "token_match",
+    "token_match_merge",
     "token_merge",
     "token_merge_with_size",
     "token_unmerge",

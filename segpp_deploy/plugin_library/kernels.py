@@ -13,6 +13,7 @@ import numpy as np
 from segpp_deploy.errors import SegppError, one_line
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_match_merge import TOKEN_MATCH_MERGE
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
@@ -52,7 +53,7 @@ class KernelCall:
         dtype: float type of the inputs.
         outputs: in the order of the declaration.
         slot: a number below `MATCH_SLOTS` that no other call has which may run at the same time; a match that has none
-            takes one launch more.
+            takes more launches.
     """
 
     op: OpDeclaration
@@ -127,7 +128,7 @@ class KernelLibrary:
         arguments += map(ctypes.c_void_p, outputs)
         if self._workspace_function(call.op) is not None:
             arguments.append(ctypes.c_void_p(workspace))
-        if call.op is TOKEN_MATCH:
+        if call.op in (TOKEN_MATCH, TOKEN_MATCH_MERGE):
             arguments.append(_NO_SLOT if call.slot is None else call.slot)
         error = getattr(self._library, f"segpp_{call.op.stem}")(*arguments, ctypes.c_void_p(stream))
         if error:
@@ -155,8 +156,12 @@ def _problem(op: OpDeclaration, shapes: Sequence[Shape], values: list[int]) -> t
     def merge() -> tuple[int, ...]:
         return (shape[0], shape[1], *values, shape[2])
 
+    def match(num_removed: int) -> tuple[int, ...]:
+        return (shape[0], *values[:2], shape[2], *values[2:4], num_removed)
+
     makers: dict[str, Callable[[], tuple[int, ...]]] = {
-        TOKEN_MATCH.name: lambda: (shape[0], *values[:2], shape[2], *values[2:]),
+        TOKEN_MATCH.name: lambda: match(values[4]),
+        TOKEN_MATCH_MERGE.name: lambda: match(shape[1] - values[4]),
         TOKEN_MERGE.name: merge,
         TOKEN_MERGE_WITH_SIZE.name: merge,
         TOKEN_UNMERGE.name: lambda: (shape[0], shapes[1][1], shape[1], shape[2]),

@@ -129,6 +129,7 @@ def test_fake_kernels_agree_with_the_real_ones() -> None:
         (torch.ops.segpp.token_match, (tokens, 8, 8, 2, 2, 20)),
         (torch.ops.segpp.token_merge, (tokens, rows, 44)),
         (torch.ops.segpp.token_merge_with_size, (tokens.half(), rows, 44)),
+        (torch.ops.segpp.token_match_merge, (tokens.half(), 8, 8, 2, 2, 44)),
         (torch.ops.segpp.token_unmerge, (merged, rows, tokens)),
         (torch.ops.segpp.upsample_argmax, (torch.randn(2, 5, 4, 4), 16, 16)),
     ):

@@ -89,7 +89,7 @@ def test_selftest(cuda: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(result.checks) == 2 * (len(small) + 2)
     assert "a GPU in host memory" in result.where
     timings = result.to_dict()["timings"]["kernels"]
-    assert [timing["case"].endswith(", two launches") for timing in timings] == [False, True]
+    assert [timing["case"].endswith(", without a slot") for timing in timings] == [False, True]
     assert all(timing["warm_us"] > 0 and timing["cold_us"] > 0 for timing in timings)
     assert not cuda.live
 

@@ -15,13 +15,22 @@ dim3 gridDim;
 namespace simt::host {
 namespace {
 
-// Kept from launch to launch: mapping a stack costs more than running on it.
-std::vector<std::unique_ptr<Fiber>>& fibers() {
-  static std::vector<std::unique_ptr<Fiber>> all;
+using Fibers = std::vector<std::unique_ptr<Fiber>>;
+
+// Of each place, and kept from launch to launch: mapping a stack costs more than running on it.
+std::vector<Fibers>& fibers() {
+  static std::vector<Fibers> all;
   return all;
 }
 
-Fiber& fiber_of(const Thread& thread) { return *fibers()[thread.number]; }
+// Of the running block.
+Fiber& fiber_of(const Thread& thread) { return *fibers()[current_block().place][thread.number]; }
+
+// Never deleted either.
+std::vector<Block*>& places() {
+  static auto* all = new std::vector<Block*>{the_block};
+  return *all;
+}
 
 void run_thread(void* argument) {
   auto* thread = static_cast<Thread*>(argument);
@@ -44,23 +53,10 @@ void run_thread(void* argument) {
 void resume(Thread& thread) {
   Block& block = current_block();
   block.running = &thread;
+  thread.is_polling = false;
   threadIdx = thread.index;
   fiber_of(thread).resume();
   block.running = nullptr;
-}
-
-// Runs each ready thread once, in this order. False if none was ready.
-bool run_pass(const std::vector<std::size_t>& order) {
-  Block& block = current_block();
-  bool any_ran = false;
-  for (const std::size_t number : order) {
-    Thread& thread = block.threads[number];
-    if (thread.state != ThreadState::kReady) continue;
-    any_ran = true;
-    resume(thread);
-    if (!block.finding.empty()) break;
-  }
-  return any_ran;
 }
 
 void start_threads() {
@@ -88,34 +84,63 @@ void leave_barrier() {
 
 }  // namespace
 
-Block* const the_block = new Block;
+Block* the_block = new Block(0);
 
-void prepare_threads(const dim3& size) {
-  const unsigned count = size.x * size.y * size.z;
-  while (fibers().size() < count) {
-    fibers().push_back(std::make_unique<Fiber>(static_cast<int>(fibers().size())));
+std::vector<Block*> prepare_places(std::size_t count, const dim3& size) {
+  while (places().size() < count) places().push_back(new Block(places().size()));
+  if (fibers().size() < count) fibers().resize(count);
+  const unsigned num_threads = size.x * size.y * size.z;
+  std::vector<Block*> prepared(places().begin(), places().begin() + static_cast<long>(count));
+  for (Block* block : prepared) {
+    Fibers& own = fibers()[block->place];
+    while (own.size() < num_threads) {
+      own.push_back(std::make_unique<Fiber>(static_cast<int>(own.size())));
+    }
+    block->threads.assign(num_threads, Thread{});
+    for (unsigned i = 0; i < num_threads; ++i) {
+      block->threads[i].number = static_cast<int>(i);
+      block->threads[i].index = {i % size.x, i / size.x % size.y, i / size.x / size.y};
+    }
   }
-  std::vector<Thread>& threads = current_block().threads;
-  threads.assign(count, Thread{});
-  for (unsigned i = 0; i < count; ++i) {
-    threads[i].number = static_cast<int>(i);
-    threads[i].index = {i % size.x, i / size.x % size.y, i / size.x / size.y};
-  }
+  return prepared;
 }
 
-void run_block(const uint3& index, Order& order) {
-  Block& block = current_block();
-  block.index = blockIdx = index;
+void start_block(Block& block, const uint3& index) {
+  the_block = &block;
+  block.index = index;
   block.waiting_at_barrier = 0;
+  block.is_stuck = false;
   ++block.serial;
   ++block.epoch;
   start_threads();
-  while (run_pass(order.next())) {
-    if (!block.finding.empty()) return;
+}
+
+Round run_round(Block& block, const std::vector<std::size_t>& order) {
+  the_block = &block;
+  blockIdx = block.index;
+  bool any_ready = false;
+  bool any_ran = false;
+  for (const std::size_t number : order) {
+    Thread& thread = block.threads[number];
+    if (thread.state != ThreadState::kReady) continue;
+    any_ready = true;
+    resume(thread);
+    if (!block.finding.empty()) return Round::kEnded;
+    any_ran |= !thread.is_polling;
   }
+  if (any_ready) return any_ran ? Round::kRan : Round::kPolled;
   for (const Thread& thread : block.threads) {
     if (thread.state == ThreadState::kExited) continue;
     block.finding = explain_deadlock(block);
+    break;
+  }
+  return Round::kEnded;
+}
+
+void fail_polling(Block& block) {
+  for (const Thread& thread : block.threads) {
+    if (!thread.is_polling) continue;
+    block.finding = name_thread(thread.number) + " waits for what no block writes";
     return;
   }
 }
@@ -131,6 +156,12 @@ void check_waited(const char* what_it_does) {
 void wait_as(ThreadState state) {
   Thread& thread = *current_block().running;
   thread.state = state;
+  fiber_of(thread).suspend();
+}
+
+void poll() {
+  Thread& thread = *current_block().running;
+  thread.is_polling = true;
   fiber_of(thread).suspend();
 }
 

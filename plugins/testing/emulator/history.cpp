@@ -27,9 +27,12 @@ class LaneClocksPool {
   std::vector<LaneClocks> all_;
 };
 
+// Of the running block's place: blocks at others are in epochs of their own.
 LaneClocksPool& pool() {
-  static LaneClocksPool pool;
-  return pool;
+  static std::vector<LaneClocksPool> pools;
+  const std::size_t place = current_block().place;
+  if (pools.size() <= place) pools.resize(place + 1);
+  return pools[place];
 }
 
 }  // namespace

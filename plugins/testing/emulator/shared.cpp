@@ -24,13 +24,16 @@ struct FreeAligned {
 // Accesses cover whole elements, so the history is one of elements.
 class SharedMemory {
  public:
-  SharedMemory(const SharedDeclaration& declared, std::size_t element_size, std::size_t count)
+  SharedMemory(const SharedDeclaration& declared, std::size_t element_size, std::size_t count,
+               std::size_t its_place)
       : declaration(declared),
+        place(its_place),
         size(element_size * count),
         bytes(::operator new(size, std::align_val_t{kAlignment})),
         history(count) {}
 
   const SharedDeclaration& declaration;
+  const std::size_t place;  // of the blocks that it belongs to
   const std::size_t size;
   std::uint64_t launch = 0;  // the last one that used it
   std::unique_ptr<void, FreeAligned> bytes;
@@ -83,10 +86,11 @@ std::vector<std::unique_ptr<SharedMemory>>& all_memories() {
 
 SharedMemory& find_or_create(const SharedDeclaration& declaration, std::size_t element_size,
                              std::size_t count) {
+  const std::size_t place = current_block().place;
   for (const auto& memory : all_memories()) {
-    if (&memory->declaration == &declaration) return *memory;
+    if (&memory->declaration == &declaration && memory->place == place) return *memory;
   }
-  all_memories().push_back(std::make_unique<SharedMemory>(declaration, element_size, count));
+  all_memories().push_back(std::make_unique<SharedMemory>(declaration, element_size, count, place));
   return *all_memories().back();
 }
 

@@ -1,6 +1,8 @@
 // Barriers of a block and of a warp.
 #pragma once
 
+#include <cstddef>
+
 #include "site.h"
 
 namespace simt::host {
@@ -16,6 +18,12 @@ void sync_warp(unsigned mask, const Site& site);
 // Notes that the running thread waited for prerequisites.
 void note_wait();
 
+// Lets other threads and blocks run before the running thread looks again.
+void poll();
+
+// As for an atomic.
+void claim_global(const void* address, std::size_t size);
+
 }  // namespace simt::host
 
 namespace simt {
@@ -24,9 +32,22 @@ namespace simt {
 inline void wait_for_prerequisites() { host::note_wait(); }
 inline void allow_dependents() {}
 
+// Tells other blocks that wait for this value; what the thread's block wrote before a barrier is
+// there for them.
+inline void publish(unsigned long long* word, unsigned long long value) {
+  host::claim_global(word, sizeof(value));
+  *word = value;
+}
+
+// Waits until another block has published this value.
+inline void wait_until(const unsigned long long* word, unsigned long long value) {
+  host::claim_global(word, sizeof(value));
+  while (*static_cast<const volatile unsigned long long*>(word) != value) host::poll();
+}
+
 }  // namespace simt
 
-// Blocks run one after the other on one OS thread: what one has written is there for the next.
+// All run on one OS thread: what one has written is there for the others.
 inline void __threadfence() {}
 
 inline void __syncthreads(SEGPP_SIMT_CALLER) { simt::host::sync_block(false, {file, line}); }

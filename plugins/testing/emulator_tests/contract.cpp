@@ -64,6 +64,7 @@ SIMT_CASE(contract_of_memory_and_mma) {
   EXPECT(results.slice_sum == 8.0f);
   EXPECT(results.half_sum == 2.0f);
   EXPECT(results.product == 24.0f);
+  EXPECT(results.word == 7);
   EXPECT(results.arch == SEGPP_HOST_ARCH);
 }
 

@@ -25,6 +25,7 @@ struct ContractResults {
   float slice_sum;
   float half_sum;
   float product;  // of mma
+  unsigned long long word;
   int arch;
 };
 
@@ -119,6 +120,9 @@ __global__ void __launch_bounds__(kThreads)
   results->half_sum = sum_of(tile, 2);
   results->product = sums[0];
   results->arch = SEGPP_ARCH;
+  simt::publish(&results->word, 6ull);
+  atomicAdd(&results->word, 1ull);
+  simt::wait_until(&results->word, 7ull);
 }
 
 template <typename T, int kThreads>

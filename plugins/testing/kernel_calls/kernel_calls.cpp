@@ -67,6 +67,14 @@ int token_match(const Call& call) {
                            workspace.get(), kSlot, nullptr);
 }
 
+int token_match_merge(const Call& call) {
+  const auto problem = call.as<segpp::TokenMatchProblem>();
+  const Buffer workspace = allocate(segpp_token_match_merge_workspace_size(&problem));
+  return segpp_token_match_merge(&problem, call.type, call.input(0), call.output<std::int32_t>(0),
+                                 call.output(1), call.output<float>(2), workspace.get(), kSlot,
+                                 nullptr);
+}
+
 int token_merge(const Call& call) {
   const auto problem = call.as<segpp::TokenMergeProblem>();
   const Buffer workspace = allocate(segpp_token_merge_workspace_size(&problem));
@@ -95,11 +103,9 @@ int upsample_argmax(const Call& call) {
 }
 
 const std::map<std::string, int (*)(const Call&)> kOps = {
-    {"token_match", token_match},
-    {"token_merge", token_merge},
-    {"token_merge_with_size", token_merge_with_size},
-    {"token_unmerge", token_unmerge},
-    {"upsample_argmax", upsample_argmax},
+    {"token_match", token_match},     {"token_match_merge", token_match_merge},
+    {"token_merge", token_merge},     {"token_merge_with_size", token_merge_with_size},
+    {"token_unmerge", token_unmerge}, {"upsample_argmax", upsample_argmax},
 };
 
 std::vector<std::string> split(const std::string& text, char separator) {

@@ -17,7 +17,7 @@ _ALWAYS_FLOAT = {"Resize": (2,)}
 """Inputs that the ONNX schema ties to float32, whatever the type of the op."""
 
 
-FLOAT_OUTPUTS = {"TokenMergeWithSize": (1,)}
+FLOAT_OUTPUTS = {"TokenMergeWithSize": (1,), "TokenMatchMerge": (2,)}
 """Outputs that a custom op's declaration ties to float32, whatever the type of the op."""
 
 

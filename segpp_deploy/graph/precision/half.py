@@ -29,7 +29,7 @@ _LAYOUT_OPS = frozenset(
     {"Concat", "Expand", "Flatten", "Gather", "GatherND", "Identity", "Reshape", "Slice", "Split", "Squeeze"}
     | {"Transpose", "Unsqueeze"}
 )
-_HALF_PLUGINS = frozenset({"TokenMatch", "TokenMerge", "TokenMergeWithSize", "TokenUnmerge"})
+_HALF_PLUGINS = frozenset({"TokenMatch", "TokenMatchMerge", "TokenMerge", "TokenMergeWithSize", "TokenUnmerge"})
 _FLOAT, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 
 

@@ -18,17 +18,20 @@ _ABOVE_EVERY_COSINE = 2.0  # in every number format, and harmless to who looks a
 
 
 def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> tuple[ir.Value, ...]:
-    """Write the body and return row_of_token [B, N] int64; remember the match for the merges that use it.
+    """Write the body and return row_of_token [B, N] int64."""
+    return (write_match(write, node, integer_attribute(node, "num_removed"), matches),)
+
+
+def write_match(write: NodeWriter, node: ir.Node, num_removed: int, matches: Matches) -> ir.Value:
+    """Return row_of_token [B, N] int64 of a node on tokens and their grid; remember it for the merges that use it.
 
     Nothing is sorted and nothing counted in the graph: which tokens are destinations is a constant, and only the few
     sources that stay are selected. Sources stand in descending token order, so that TopK's own tie rule (lowest index
     first) keeps the highest token and merges the lowest.
     """
     tokens = write.cast(required_input(node, 0), ir.DataType.FLOAT)
-    grid_h, grid_w, stride_y, stride_x, num_removed = (
-        integer_attribute(node, name) for name in ("grid_h", "grid_w", "stride_y", "stride_x", "num_removed")
-    )
-    is_destination = destination_mask(grid_h, grid_w, stride_y, stride_x).numpy()
+    grid = (integer_attribute(node, name) for name in ("grid_h", "grid_w", "stride_y", "stride_x"))
+    is_destination = destination_mask(*grid).numpy()
     destinations = np.flatnonzero(is_destination)
     sources = np.flatnonzero(~is_destination)[::-1]
 
@@ -43,7 +46,7 @@ def lower_token_match(write: NodeWriter, node: ir.Node, matches: Matches) -> tup
     row_of_token = _in_token_order(write, source_rows, destinations, sources)
     row_of_token.dtype = ir.DataType.INT64  # the custom op's int32 would need casts: ONNX indices are int64
     matches[row_of_token] = PortableMatch(len(destinations), kept_tokens)
-    return (row_of_token,)
+    return row_of_token
 
 
 def _find_nearest(

@@ -91,7 +91,7 @@ def _part_milliseconds(spec: ModelSpec, candidate: Candidate, peaks: Peaks, lowe
     is_gpu = lowering is Lowering.PLUGIN
     times = dict.fromkeys(Part, 0.0)
     for kernel in network_kernels(spec, candidate.plan, candidate.size.hw, fused=is_gpu, lowering=lowering):
-        times[kernel.part] += 1e3 * (peaks.seconds(kernel) + LAUNCH_OVERHEAD_S * is_gpu)
+        times[kernel.part] += 1e3 * (peaks.seconds(kernel) + LAUNCH_OVERHEAD_S * kernel.launches * is_gpu)
     return np.array(list(times.values()))
 
 

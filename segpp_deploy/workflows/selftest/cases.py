@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from segpp_deploy.model.plan import count_sources
 from segpp_deploy.ops.declaration import OpDeclaration
 from segpp_deploy.ops.token_match import TOKEN_MATCH, destination_mask
+from segpp_deploy.ops.token_match_merge import TOKEN_MATCH_MERGE
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
@@ -128,7 +129,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class MatchCase:
-    """TokenMatch on given tokens."""
+    """TokenMatch on given tokens, or TokenMatchMerge."""
 
     tokens: Tokens
     is_large: bool = False
@@ -140,7 +141,8 @@ class MatchCase:
     def make_inputs(self, dtype: str) -> OpInputs:
         """Return tokens and the integers of the match."""
         tokens, num_removed = self.tokens.make(dtype)
-        values = (*self.tokens.grid_hw, *self.tokens.stride_yx, num_removed)
+        count = num_removed if self.op is TOKEN_MATCH else self.tokens.num_tokens - num_removed
+        values = (*self.tokens.grid_hw, *self.tokens.stride_yx, count)
         return OpInputs((tokens,), dict(zip(self.op.attributes, values, strict=True)))
 
 
@@ -246,6 +248,13 @@ CASES: tuple[OpCase, ...] = (
     MatchCase(Tokens((32, 64), (2, 2), 128, ratio=0.6, batch=2), is_large=True),  # the most tokens of one launch
     MatchCase(Tokens((64, 128), (4, 4), 320, ratio=0.8), is_large=True),  # stage 3 of B5 at 1024x2048
     MatchCase(Tokens((64, 64), (4, 4), 160, ratio=0.9, batch=3), is_large=True),
+    MatchCase(Tokens((8, 8), (2, 2), 32, ratio=0.6), op=TOKEN_MATCH_MERGE),
+    MatchCase(Tokens((7, 9), (4, 4), 20, ratio=0.8, batch=3), op=TOKEN_MATCH_MERGE),
+    MatchCase(Tokens((8, 8), (4, 4), 8, ratio=0.7, batch=9), op=TOKEN_MATCH_MERGE),  # more than in one launch
+    MatchCase(Tokens((23, 30), (4, 4), 160, ratio=0.9), op=TOKEN_MATCH_MERGE),
+    MatchCase(Tokens((9, 10), (2, 2), 8, ratio=0.5, batch=3, ties=True), op=TOKEN_MATCH_MERGE),
+    MatchCase(Tokens((32, 32), (2, 2), 64, ratio=0.6, batch=8), is_large=True, op=TOKEN_MATCH_MERGE),
+    MatchCase(Tokens((32, 64), (4, 4), 512, ratio=0.9), is_large=True, op=TOKEN_MATCH_MERGE),
     MergeCase(64, 26, 32),
     MergeCase(8200, 40, 1),  # more tokens than are merged in one launch
     MergeCase(63, 13, 20, batch=3),

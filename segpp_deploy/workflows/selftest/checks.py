@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_match_merge import TOKEN_MATCH_MERGE
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
@@ -104,6 +105,7 @@ def _count_differences(differs: Array) -> Verdict:
 
 _JUDGES: dict[str, tuple[Judge, ...]] = {
     TOKEN_MATCH.name: (_judge_exact,),
+    TOKEN_MATCH_MERGE.name: (_judge_exact, _judge_close, _judge_close),
     TOKEN_MERGE.name: (_judge_close,),
     TOKEN_MERGE_WITH_SIZE.name: (_judge_close, _judge_close),
     TOKEN_UNMERGE.name: (_judge_exact,),

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from segpp_deploy.model.plan import count_sources
+from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_match_merge import TOKEN_MATCH_MERGE
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.ops.token_unmerge import TOKEN_UNMERGE
@@ -53,7 +55,9 @@ def random_cases(count: int = _RANDOM_CASES, seed: int = 0) -> Iterator[OpCase]:
         channels = int(random.choice([8, 20, 32, 64, 100, 160, 320, 512]))
         batch, ratio, ties = integer(1, 3), random.uniform(0.05, 1.0), bool(random.random() < 0.3)
         if count_sources(grid, stride)[1]:
-            yield MatchCase(Tokens(grid, stride, channels, ratio, batch, ties))
+            given = Tokens(grid, stride, channels, ratio, batch, ties)
+            yield MatchCase(given)
+            yield MatchCase(given, op=TOKEN_MATCH_MERGE)
         tokens = integer(1, 5000)
         rows, channels = integer(1, tokens), integer(1, 330)
         yield MergeCase(tokens, rows, channels, batch)
@@ -79,7 +83,7 @@ def _with_users(
     kernels: DeviceKernels, case: OpCase, inputs: OpInputs, call: PreparedCall
 ) -> Iterator[list[PreparedCall]]:
     """Give the call and, after a match, a merge and a restoring by its map: on some GPUs such launches overlap."""
-    if not isinstance(case, MatchCase):
+    if case.op is not TOKEN_MATCH:
         yield [call]
         return
     (tokens,), (rows,) = inputs.tensors, call.outputs

@@ -12,9 +12,10 @@ from segpp_deploy.config import Arch, Preset
 from segpp_deploy.hardware.cuda_device import Device
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, reduced_grid, stage_grids
 from segpp_deploy.model.plan import PRESETS, Bsm, count_sources, resolve_side
-from segpp_deploy.model.work import MOST_TOKENS_OF_ONE_MATCH
 from segpp_deploy.ops.declaration import OpDeclaration
+from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH
 from segpp_deploy.ops.token_match import TOKEN_MATCH
+from segpp_deploy.ops.token_match_merge import TOKEN_MATCH_MERGE
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
 from segpp_deploy.ops.token_merge_with_size import TOKEN_MERGE_WITH_SIZE
 from segpp_deploy.plugin_library.device_kernels import DeviceKernels, PreparedCall, captured
@@ -105,10 +106,10 @@ def time_kernels(kernels: DeviceKernels, progress: Progress = no_progress) -> Ke
             inputs = case.make_inputs(DTYPE)
             with kernels.prepared(case.op, inputs.tensors, inputs.attributes) as call:
                 timings.append(_time(stopwatch, case, inputs, call))
-            if case.op is TOKEN_MATCH and inputs.tensors[0].shape[1] <= MOST_TOKENS_OF_ONE_MATCH:
+            if isinstance(case, MatchCase) and inputs.tensors[0].shape[1] <= MOST_TOKENS_OF_ONE_MATCH:
                 with kernels.prepared(case.op, inputs.tensors, inputs.attributes, has_slot=False) as call:
                     timing = _time(stopwatch, case, inputs, call)
-                timings.append(replace(timing, case=f"{case}, two launches"))
+                timings.append(replace(timing, case=f"{case}, without a slot"))
             progress(step, number, len(cases))
         return KernelTimings(stopwatch.copy_gb_s, tuple(timings))
 
@@ -126,7 +127,10 @@ def timed_cases() -> tuple[OpCase, ...]:
                 merge = resolve_side(side, grid)
                 assert merge is not None  # no grid here is smaller than a cell
                 tokens, rows = grid[0] * grid[1], merge.num_rows
-                add(MatchCase(Tokens(grid, side.stride_yx, channels, side.ratio), is_large=True))
+                given = Tokens(grid, side.stride_yx, channels, side.ratio)
+                add(MatchCase(given, is_large=True))
+                if tokens <= MOST_TOKENS_OF_ONE_MATCH:
+                    add(MatchCase(given, is_large=True, op=TOKEN_MATCH_MERGE))
                 op = TOKEN_MERGE_WITH_SIZE if side.weighted else TOKEN_MERGE
                 add(MergeCase(tokens, rows, channels, is_large=True, op=op))
                 if grid == stage_grids(*size)[2] or grid == stage_grids(*size)[3]:
@@ -219,7 +223,7 @@ def _time(stopwatch: Stopwatch, case: OpCase, inputs: OpInputs, call: PreparedCa
 
 
 def _count_operations(op: OpDeclaration, inputs: OpInputs) -> int:
-    if op is not TOKEN_MATCH:
+    if op not in (TOKEN_MATCH, TOKEN_MATCH_MERGE):
         return 0
     batch, _, channels = inputs.tensors[0].shape
     grid_h, grid_w, stride_y, stride_x, _ = inputs.attributes.values()

@@ -86,6 +86,11 @@ def _token_match(dtype: torch.dtype, batch: int) -> tuple[dict[str, int], list[t
     return _GRID, [_random(batch, _NUM_TOKENS, _CHANNELS, dtype=dtype)]
 
 
+def _token_match_merge(dtype: torch.dtype, batch: int) -> tuple[dict[str, int], list[torch.Tensor]]:
+    grid = {name: value for name, value in _GRID.items() if name != "num_removed"}
+    return {**grid, "num_rows": _NUM_ROWS}, [_random(batch, _NUM_TOKENS, _CHANNELS, dtype=dtype)]
+
+
 def _token_merge(dtype: torch.dtype, batch: int) -> tuple[dict[str, int], list[torch.Tensor]]:
     tokens = _random(batch, _NUM_TOKENS, _CHANNELS, dtype=dtype, seed=1)
     return {"num_rows": _NUM_ROWS}, [tokens, _row_of_token(batch)]
@@ -102,6 +107,7 @@ def _upsample_argmax(dtype: torch.dtype, batch: int) -> tuple[dict[str, int], li
 
 _MAKERS = {
     "TokenMatch": _token_match,
+    "TokenMatchMerge": _token_match_merge,
     "TokenMerge": _token_merge,
     "TokenMergeWithSize": _token_merge,
     "TokenUnmerge": _token_unmerge,

@@ -74,18 +74,20 @@ def test_no_fields(driver: Driver, op: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("op", "changes", "message"),
     [
-        ({"stride_y": 8}, "the grid is smaller than a cell"),
-        ({"num_removed": 62}, "num_removed is 62, expected at most 61, the number of sources"),
+        ("TokenMatch", {"stride_y": 8}, "the grid is smaller than a cell"),
+        ("TokenMatch", {"num_removed": 62}, "num_removed is 62, expected at most 61, the number of sources"),
+        ("TokenMatchMerge", {"stride_x": 11}, "the grid is smaller than a cell"),
+        ("TokenMatchMerge", {"stride_y": 1, "stride_x": 1}, "the grid has no sources"),
+        ("TokenMatchMerge", {"num_rows": 8}, "num_rows is 8, expected 9, the number of destinations, to 69"),
+        ("TokenMatchMerge", {"num_rows": 70}, "num_rows is 70, expected 9, the number of destinations, to 69"),
     ],
 )
-def test_match_that_fits_no_grid(driver: Driver, changes: dict[str, int], message: str) -> None:
-    attributes = {**make_example("TokenMatch").attributes, **changes}
-    (answer,) = driver.run(
-        create_command("p", "TokenMatch", [f"{name}:{KINT32}:{value}" for name, value in attributes.items()])
-    )
-    assert_refused(answer, "TokenMatch", message)
+def test_match_that_fits_no_grid(driver: Driver, op: str, changes: dict[str, int], message: str) -> None:
+    attributes = {**make_example(op).attributes, **changes}
+    (answer,) = driver.run(create_command("p", op, [f"{name}:{KINT32}:{value}" for name, value in attributes.items()]))
+    assert_refused(answer, op, message)
 
 
 def with_token(example: Example, index: int, token: str) -> str:
@@ -98,6 +100,7 @@ def with_token(example: Example, index: int, token: str) -> str:
     ("op", "index", "token", "message"),
     [
         ("TokenMatch", 0, "0.0:2x69x24", "N = 69, expected grid_h * grid_w = 70"),
+        ("TokenMatchMerge", 0, "0.0:2x69x24", "N = 69, expected grid_h * grid_w = 70"),
         ("TokenMatch", 0, "0.0:2x70", "tokens has the shape [2, 70], expected [B, N, C]"),
         ("TokenMatch", 0, "0.0:2x70x0", "tokens has the shape [2, 70, 0]"),
         ("TokenMatch", 0, "0.0:2x70x5000000000", "tokens has the shape [2, 70, 5000000000]"),

@@ -113,7 +113,7 @@ def test_workspace_covers_the_largest_batch(driver: Driver, op: str, dtype: str)
     ]
     _, _, for_one, _, for_three = driver.results(create(small), *commands)
     assert int(for_one) <= int(for_three)
-    assert (int(for_three) > 0) == (op == "TokenMatch")
+    assert (int(for_three) > 0) == op.startswith("TokenMatch")
 
 
 @OPS
@@ -147,7 +147,7 @@ def test_a_merge_of_many_tokens_has_a_workspace(driver: Driver) -> None:
 
 
 def test_more_matches_than_there_are_slots(driver: Driver) -> None:
-    """Those of contexts that are gone are free again; who finds none takes two launches."""
+    """Those of contexts that are gone are free again; who finds none takes more launches."""
     example = make_example("TokenMatch")
     token = driver.save("input0", example.inputs[0])
     names = [f"a{number}" for number in range(MATCH_SLOTS + 1)]

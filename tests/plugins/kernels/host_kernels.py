@@ -58,7 +58,7 @@ class HostKernels:
         self._library = ctypes.CDLL(str(library))
         self._library.segpp_last_finding.restype = ctypes.c_char_p
         self._library.segpp_launches.restype = ctypes.c_ulonglong
-        for op in ("token_match", "token_merge", "token_merge_with_size"):
+        for op in ("token_match", "token_match_merge", "token_merge", "token_merge_with_size"):
             getattr(self._library, f"segpp_{op}_workspace_size").restype = ctypes.c_size_t
 
     def token_match(
@@ -71,6 +71,27 @@ class HostKernels:
         workspace = self._workspace(self._library.segpp_token_match_workspace_size, problem)
         self._call(self._library.segpp_token_match, problem, _type(tokens), tokens, rows, workspace, slot)
         return rows
+
+    def token_match_merge(
+        self,
+        tokens: Array,
+        grid: tuple[int, int],
+        stride: tuple[int, int],
+        num_removed: int,
+        slot: int = 0,
+        misalign: int = 0,
+    ) -> tuple[Array, Array, Array]:
+        """Return row_of_token [B, N], merged [B, M, C], `misalign` bytes off a boundary, and log_size [B, M]."""
+        batch, num_tokens, channels = tokens.shape
+        problem = _ints(batch, *grid, channels, *stride, num_removed)
+        num_rows = num_tokens - num_removed
+        rows, log_size = empty((batch, num_tokens), np.int32), empty((batch, num_rows), "f4")
+        merged = empty((batch, num_rows, channels), tokens.dtype, misalign)
+        rows[...], merged[...], log_size[...] = -7, np.nan, np.nan
+        workspace = self._workspace(self._library.segpp_token_match_merge_workspace_size, problem)
+        function = self._library.segpp_token_match_merge
+        self._call(function, problem, _type(tokens), tokens, rows, merged, log_size, workspace, slot)
+        return rows, merged, log_size
 
     def token_merge(self, tokens: Array, row_of_token: Array, num_rows: int, misalign: int = 0) -> Array:
         """Return merged [B, M, C] of tokens [B, N, C]; the output starts `misalign` bytes off a boundary."""

@@ -37,6 +37,10 @@ def main() -> int:
         rows = kernels.token_match(place(tokens, misalign), grid, stride, num_removed)
         for image in range(2):
             assert rows[image].tolist() == brute_force.match(tokens[image].astype(float), grid, stride, num_removed)
+        again = kernels.token_match_merge(place(tokens, misalign), grid, stride, num_removed, misalign=misalign)
+        assert np.array_equal(again[0], rows)
+        merged = kernels.token_merge(place(tokens), place(rows), grid[0] * grid[1] - num_removed)
+        assert np.array_equal(again[1], merged)
         check_merge(kernels, tokens, rows, grid[0] * grid[1] - num_removed, misalign)
     check_upsample(kernels)
     print("all results are right")
