@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segpp_deploy.config import Precision, Precision, Preset, Size, TaskName
+from segpp_deploy.config import Precision, Preset, Size, TaskName
 from segpp_deploy.errors import SegppError
 from segpp_deploy.evaluation.worker import start_worker
 from segpp_deploy.graph.exporting.export import describe_graph
