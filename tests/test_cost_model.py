@@ -69,7 +69,10 @@ def test_plugins_add_two_launches_to_queries_and_one_to_keys() -> None:
 
 
 def test_many_tokens_add_more_launches() -> None:
-    many = replace(QUERY_MERGE, grid_hw=(64, 64))
+    more = replace(QUERY_MERGE, grid_hw=(64, 64))
+    assert added(StageMerge(q=more), layer=0) == 3
+    assert added(StageMerge(q=more), layer=1) == 2
+    many = replace(QUERY_MERGE, grid_hw=(64, 65))
     assert added(StageMerge(q=many), layer=0) == 4
     assert added(StageMerge(q=many), layer=1) == 2
     too_many = replace(QUERY_MERGE, grid_hw=(128, 65))
@@ -102,7 +105,7 @@ def test_unfused_attention_moves_the_scores_four_times() -> None:
 def test_reuse_matches_once_in_a_stage() -> None:
     case = StageCase(Arch.B5, MEGAPIXEL, Preset.HQ_REUSE, 2)
     assert [sum(kernel.part is Part.MATCH for kernel in layer) for layer in case.layers] == [2] + [0] * 39
-    assert case.saved_launches == 40  # of merges; 4096 tokens are matched in two
+    assert case.saved_launches == 41  # of merges, and the first one is in the launch that selects
     assert StageCase(Arch.B0, MEGAPIXEL, Preset.HQ, 0).saved_launches == 2 * 3
 
 

@@ -36,10 +36,10 @@ PLUGIN_FILES = {
     "c_api": "kernels.cpp kernels.h",
     "cuda": "device.h simt.h",
     "kernels": """
-        launch.h types.h vector.cuh warp.cuh last_block.cuh start_order.cuh token_grid.cuh
+        launch.h types.h vector.cuh warp.cuh last_block.cuh selection.cuh start_order.cuh token_grid.cuh
         match_candidate.cuh match_launch.h match_products_fp16.cuh match_products_fp32.cuh match_rows.cuh match_tile.cuh
         token_match.cu token_match.h token_match_kernel.cuh
-        token_match_merge.cu token_match_merge.h token_match_merge_kernel.cuh
+        token_match_merge.cu token_match_merge.h token_match_merge_kernel.cuh token_select_merge_kernel.cuh
         token_select.cuh token_select_held.cuh token_select_kernel.cuh
         merge_launch.h token_merge.cu token_merge.h token_merge_kernel.cuh token_merge_rows.cuh
         token_mean.cuh token_mean_kernel.cuh token_members.cuh token_sort_kernel.cuh

@@ -10,7 +10,11 @@ from benchmarks.cost_model.tables import ARCHS, MERGED_MODES, SIZES
 from benchmarks.modes import COMPARED_MODES
 from segpp_deploy.config import Arch, Preset
 from segpp_deploy.model.work import MERGING_PARTS, Part
-from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH, MOST_TOKENS_OF_ONE_MERGE
+from segpp_deploy.ops.launches import (
+    MOST_TOKENS_OF_ONE_MATCH,
+    MOST_TOKENS_OF_ONE_MERGE,
+    MOST_TOKENS_OF_SELECT_AND_MERGE,
+)
 from segpp_deploy.report.tables import Column, Table
 from segpp_deploy.tuning.search.peaks import GPUS, LAUNCH_OVERHEAD_S, Peaks
 
@@ -98,9 +102,9 @@ def _saved_launches() -> str:
         paid = sum(one + two < other for one, two, other in zip(merged, more, original, strict=True))
         verdicts.append(f"{gpu.name} {paying} instead of {paid}")
     return (
-        f"Up to {MOST_TOKENS_OF_ONE_MATCH} tokens are matched and merged in one launch instead of four, and up to "
-        f"{MOST_TOKENS_OF_ONE_MERGE} merged in one instead of two. For it merging pays in so many of {len(cases)} "
-        f"cases: {', '.join(verdicts)}."
+        f"Up to {MOST_TOKENS_OF_ONE_MATCH} tokens are matched and merged in one launch instead of four, up to "
+        f"{MOST_TOKENS_OF_SELECT_AND_MERGE} in two, and up to {MOST_TOKENS_OF_ONE_MERGE} merged in one instead of two. "
+        f"For it merging pays in so many of {len(cases)} cases: {', '.join(verdicts)}."
     )
 
 

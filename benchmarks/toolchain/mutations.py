@@ -31,7 +31,7 @@ TESTS = "tests/plugins/kernels"
 LIBRARY_VARIABLE = "SEGPP_HOST_LIBRARY"
 TEST_TIMEOUT_S = 600.0
 _OPS = {
-    "test_token_match_merge.py": ("token_match_merge", "start_order"),
+    "test_token_match_merge.py": ("token_match_merge", "token_select_merge", "selection", "start_order"),
     "test_token_match.py": ("token_match", "match_", "token_grid", "token_select", "last_block"),
     "test_token_merge.py": ("token_merge", "merge_launch", "token_sort", "token_mean", "token_members"),
     "test_token_unmerge.py": ("token_unmerge",),

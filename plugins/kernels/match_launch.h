@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "launch.h"
+#include "match_candidate.cuh"
 #include "match_rows.cuh"
 #include "token_grid.cuh"
 #include "token_match.h"
@@ -30,11 +31,15 @@ inline TokenGrid grid_of(const TokenMatchProblem& problem) noexcept {
           problem.grid_w / problem.stride_x};
 }
 
+// Whether a launch may count its blocks in the memory of the slot.
+inline bool has_counters(const TokenMatchProblem& problem, int slot) noexcept {
+  return slot != kNoMatchSlot && problem.batch <= kMostImagesOfOneLaunch;
+}
+
 // Whether the last block of each image selects. Its few threads take longer over many tokens than a
 // launch does.
 inline bool selects_at_end(const TokenMatchProblem& problem, int slot) noexcept {
-  return slot != kNoMatchSlot && problem.batch <= kMostImagesOfOneLaunch &&
-         grid_of(problem).num_tokens() <= kMostTokensOfOneLaunch;
+  return has_counters(problem, slot) && grid_of(problem).num_tokens() <= kMostTokensOfOneLaunch;
 }
 
 struct MatchBlocks {
@@ -51,5 +56,10 @@ inline MatchBlocks divide_match(const TokenMatchProblem& problem, int max_splits
   const int tiles_per_split = divide_up(destination_tiles, std::max(wanted, 1));
   return {tiles, divide_up(destination_tiles, tiles_per_split), tiles_per_split};
 }
+
+// The match without the selection: tokens [B, N, C] -> candidates [B, splits, N], in as many splits
+// as divide_match says for kMaxSplits. The problem and the type are valid.
+cudaError_t find_candidates(const TokenMatchProblem& problem, DataType type, const void* tokens,
+                            PackedCandidate* candidates, cudaStream_t stream);
 
 }  // namespace segpp::detail

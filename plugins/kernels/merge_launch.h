@@ -19,13 +19,13 @@ inline bool is_valid_merge(const TokenMergeProblem& problem) noexcept {
          is_count(problem.channels) && is_count(std::int64_t{problem.num_rows} * problem.channels);
 }
 
-// Enough rows for a warp's lanes, and for no more blocks than are wanted.
-template <typename T, bool kVectorized>
+// Enough rows for the lanes of kTeams warps, and for no more blocks than are wanted.
+template <typename T, bool kVectorized, int kTeams = 1>
 MergeShape divide_merge(const TokenMergeProblem& problem) noexcept {
   const int units_per_row = problem.channels / kElementsPerUnit<T, kVectorized>;
   const std::int64_t num_rows = std::int64_t{problem.batch} * problem.num_rows;
   const std::int64_t shared = (num_rows + kWantedMergeBlocks - 1) / kWantedMergeBlocks;
-  const std::int64_t wanted = std::max<std::int64_t>(shared, kWarpSize / units_per_row);
+  const std::int64_t wanted = std::max<std::int64_t>(shared, kTeams * kWarpSize / units_per_row);
   return {{problem.num_tokens, problem.num_rows, problem.channels},
           static_cast<int>(std::min<std::int64_t>(wanted, kRowsPerBlock))};
 }

@@ -61,26 +61,29 @@ cudaError_t launch_select(const TokenMatchProblem& problem, const Buffers& buffe
                       buffers.row_of_token);
 }
 
-template <typename Products, bool kVectorized>
-cudaError_t launch(const TokenMatchProblem& problem, const Buffers& buffers, int slot,
-                   cudaStream_t stream) {
-  if (detail::selects_at_end(problem, slot)) {
-    return launch_match<Products, kVectorized, true>(problem, buffers, slot, stream);
-  }
-  const cudaError_t status =
-      launch_match<Products, kVectorized, false>(problem, buffers, slot, stream);
-  return status == cudaSuccess ? launch_select(problem, buffers, stream) : status;
+template <bool kSelects, typename Products>
+cudaError_t launch_match(const TokenMatchProblem& problem, DataType type, const Buffers& buffers,
+                         int slot, cudaStream_t stream) {
+  return detail::can_vectorize(type, problem.channels, buffers.tokens)
+             ? launch_match<Products, true, kSelects>(problem, buffers, slot, stream)
+             : launch_match<Products, false, kSelects>(problem, buffers, slot, stream);
 }
 
-template <typename Products>
-cudaError_t launch(const TokenMatchProblem& problem, DataType type, const Buffers& buffers,
-                   int slot, cudaStream_t stream) {
-  return detail::can_vectorize(type, problem.channels, buffers.tokens)
-             ? launch<Products, true>(problem, buffers, slot, stream)
-             : launch<Products, false>(problem, buffers, slot, stream);
+template <bool kSelects>
+cudaError_t launch_match(const TokenMatchProblem& problem, DataType type, const Buffers& buffers,
+                         int slot, cudaStream_t stream) {
+  return type == DataType::kFloat16
+             ? launch_match<kSelects, detail::HalfProducts>(problem, type, buffers, slot, stream)
+             : launch_match<kSelects, detail::FloatProducts>(problem, type, buffers, slot, stream);
 }
 
 }  // namespace
+
+cudaError_t detail::find_candidates(const TokenMatchProblem& problem, DataType type,
+                                    const void* tokens, PackedCandidate* candidates,
+                                    cudaStream_t stream) {
+  return launch_match<false>(problem, type, {tokens, nullptr, candidates}, kNoMatchSlot, stream);
+}
 
 std::size_t token_match_workspace_size(const TokenMatchProblem& problem) noexcept {
   if (!is_valid(problem)) return 0;
@@ -104,9 +107,12 @@ cudaError_t token_match(const TokenMatchProblem& problem, DataType type, const v
     return cudaErrorInvalidValue;
   }
   const Buffers buffers = {tokens, row_of_token, static_cast<PackedCandidate*>(workspace)};
-  return type == DataType::kFloat16
-             ? launch<detail::HalfProducts>(problem, type, buffers, slot, stream)
-             : launch<detail::FloatProducts>(problem, type, buffers, slot, stream);
+  if (detail::selects_at_end(problem, slot)) {
+    return launch_match<true>(problem, type, buffers, slot, stream);
+  }
+  const cudaError_t status =
+      detail::find_candidates(problem, type, tokens, buffers.candidates, stream);
+  return status == cudaSuccess ? launch_select(problem, buffers, stream) : status;
 }
 
 }  // namespace segpp

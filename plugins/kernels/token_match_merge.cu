@@ -5,17 +5,24 @@
 #include "merge_launch.h"
 #include "token_match_merge.h"
 #include "token_match_merge_kernel.cuh"
+#include "token_select_merge_kernel.cuh"
 
 namespace segpp {
 namespace {
 
 using detail::PackedCandidate;
+using detail::SelectedMerge;
 
-struct Tensors {
+struct Call {
+  const TokenMatchProblem& problem;
+  DataType type;
   const void* tokens;
   std::int32_t* row_of_token;
   void* merged;
   float* log_size;
+  PackedCandidate* candidates;
+  int slot;
+  cudaStream_t stream;
 };
 
 TokenMergeProblem merge_problem(const TokenMatchProblem& problem) noexcept {
@@ -23,33 +30,70 @@ TokenMergeProblem merge_problem(const TokenMatchProblem& problem) noexcept {
   return {problem.batch, num_tokens, num_tokens - problem.num_removed, problem.channels};
 }
 
-template <typename Products, bool kVectorized>
-cudaError_t launch(const TokenMatchProblem& problem, const Tensors& tensors,
-                   PackedCandidate* candidates, int slot, cudaStream_t stream) {
-  using Element = typename Products::Element;
-  const detail::MatchBlocks blocks = detail::divide_match(problem, detail::kMaxSplitsOfOneLaunch);
-  const detail::MatchShape match = {detail::grid_of(problem), problem.channels, blocks.splits,
-                                    blocks.tiles_per_split};
-  const TokenMergeProblem merging = merge_problem(problem);
-  const detail::MergeShape merge = detail::divide_merge<Element, kVectorized>(merging);
-  const detail::MatchMergeShape shape = {match, blocks.tiles * blocks.splits, merge,
-                                         detail::divide_up(merging.num_rows, merge.rows_per_block),
-                                         problem.batch};
-  const dim3 grid((shape.num_match_tiles + shape.num_merge_blocks) * problem.batch);
-  const detail::MatchMergeOutputs outputs = {tensors.row_of_token, tensors.log_size};
-  return SEGPP_LAUNCH((detail::match_merge_kernel<Products, kVectorized>), grid,
-                      dim3(detail::kMatchThreads), stream, shape,
-                      static_cast<const Element*>(tensors.tokens), candidates,
-                      static_cast<Element*>(tensors.merged), outputs, slot);
+template <typename T, bool kVectorized, int kThreads>
+SelectedMerge divide(const Call& call) {
+  constexpr int kTeams = detail::kTeams<kThreads / detail::kWarpSize>;
+  const TokenMergeProblem merging = merge_problem(call.problem);
+  const detail::MergeShape shape = detail::divide_merge<T, kVectorized, kTeams>(merging);
+  return {shape, detail::divide_up(merging.num_rows, shape.rows_per_block), call.row_of_token,
+          call.log_size, call.slot};
 }
 
-template <typename Products>
-cudaError_t launch(const TokenMatchProblem& problem, DataType type, const Tensors& tensors,
-                   void* workspace, int slot, cudaStream_t stream) {
-  auto* candidates = static_cast<PackedCandidate*>(workspace);
-  return detail::can_vectorize(type, problem.channels, tensors.tokens, tensors.merged)
-             ? launch<Products, true>(problem, tensors, candidates, slot, stream)
-             : launch<Products, false>(problem, tensors, candidates, slot, stream);
+// All in one launch.
+struct MatchMerge {
+  template <typename Products, bool kVectorized>
+  static cudaError_t launch(const Call& call) {
+    using Element = typename Products::Element;
+    const TokenMatchProblem& problem = call.problem;
+    const auto blocks = detail::divide_match(problem, detail::kMaxSplitsOfOneLaunch);
+    const detail::MatchMergeShape shape = {
+        {detail::grid_of(problem), problem.channels, blocks.splits, blocks.tiles_per_split},
+        blocks.tiles * blocks.splits,
+        problem.batch,
+        problem.num_removed};
+    const auto merge = divide<Element, kVectorized, detail::kMatchThreads>(call);
+    const dim3 grid((shape.num_match_tiles + merge.num_blocks) * problem.batch);
+    return SEGPP_LAUNCH((detail::match_merge_kernel<Products, kVectorized>), grid,
+                        dim3(detail::kMatchThreads), call.stream, shape, merge,
+                        static_cast<const Element*>(call.tokens), call.candidates,
+                        static_cast<Element*>(call.merged));
+  }
+};
+
+// All but the match, which was the launch before.
+struct SelectMerge {
+  template <typename Products, bool kVectorized>
+  static cudaError_t launch(const Call& call) {
+    using Element = typename Products::Element;
+    const TokenMatchProblem& problem = call.problem;
+    const auto blocks = detail::divide_match(problem, detail::kMaxSplits);
+    const detail::SelectShape shape = {detail::grid_of(problem), blocks.splits,
+                                       problem.num_removed};
+    const auto merge = divide<Element, kVectorized, detail::kSelectMergeThreads>(call);
+    const dim3 grid((1 + merge.num_blocks) * problem.batch);
+    return SEGPP_LAUNCH((detail::select_merge_kernel<Element, kVectorized>), grid,
+                        dim3(detail::kSelectMergeThreads), call.stream, shape, merge, problem.batch,
+                        static_cast<const Element*>(call.tokens), call.candidates,
+                        static_cast<Element*>(call.merged));
+  }
+};
+
+template <typename Kernel, typename Products>
+cudaError_t launch(const Call& call) {
+  return detail::can_vectorize(call.type, call.problem.channels, call.tokens, call.merged)
+             ? Kernel::template launch<Products, true>(call)
+             : Kernel::template launch<Products, false>(call);
+}
+
+template <typename Kernel>
+cudaError_t launch(const Call& call) {
+  return call.type == DataType::kFloat16 ? launch<Kernel, detail::HalfProducts>(call)
+                                         : launch<Kernel, detail::FloatProducts>(call);
+}
+
+bool is_one_selection_and_merge(const TokenMatchProblem& problem, int slot) noexcept {
+  return detail::has_counters(problem, slot) &&
+         problem.grid_h * problem.grid_w <= detail::kMostTokensOfSelectMerge;
 }
 
 }  // namespace
@@ -68,15 +112,22 @@ cudaError_t token_match_merge(const TokenMatchProblem& problem, DataType type, c
       workspace == nullptr || slot < kNoMatchSlot || slot >= kMatchSlots) {
     return cudaErrorInvalidValue;
   }
-  if (detail::selects_at_end(problem, slot)) {
-    const Tensors tensors = {tokens, row_of_token, merged, log_size};
-    return type == DataType::kFloat16
-               ? launch<detail::HalfProducts>(problem, type, tensors, workspace, slot, stream)
-               : launch<detail::FloatProducts>(problem, type, tensors, workspace, slot, stream);
-  }
+  const Call call = {problem,
+                     type,
+                     tokens,
+                     row_of_token,
+                     merged,
+                     log_size,
+                     static_cast<PackedCandidate*>(workspace),
+                     slot,
+                     stream};
+  if (detail::selects_at_end(problem, slot)) return launch<MatchMerge>(call);
+  const bool is_joined = is_one_selection_and_merge(problem, slot);
   const cudaError_t status =
-      token_match(problem, type, tokens, row_of_token, workspace, slot, stream);
+      is_joined ? detail::find_candidates(problem, type, tokens, call.candidates, stream)
+                : token_match(problem, type, tokens, row_of_token, workspace, slot, stream);
   if (status != cudaSuccess) return status;
+  if (is_joined) return launch<SelectMerge>(call);
   return token_merge_with_size(merge_problem(problem), type, tokens, row_of_token, merged, log_size,
                                workspace, stream);
 }

@@ -9,8 +9,8 @@
 #include "last_block.cuh"
 #include "match_launch.h"
 #include "match_tile.cuh"
+#include "selection.cuh"
 #include "start_order.cuh"
-#include "token_merge_rows.cuh"
 #include "token_select_held.cuh"
 
 namespace segpp::detail {
@@ -18,22 +18,12 @@ namespace segpp::detail {
 struct MatchMergeShape {
   MatchShape match;
   int num_match_tiles;  // of an image, with those of all splits
-  MergeShape merge;
-  int num_merge_blocks;  // of an image
   int num_images;
+  int num_removed;
 };
 
-struct MatchMergeOutputs {
-  std::int32_t* row_of_token;  // [B, N]
-  float* log_size;             // [B, M]
-};
-
-// Of each slot. How many launches and blocks have started.
-static __device__ unsigned long long starts[kMatchSlots];
-// Also of each image. Blocks that have left their candidates, zero between launches; the launch
-// whose rows are there, counted from 1.
+// Of each slot and image: blocks that have left their candidates. Zero between launches.
 static __device__ unsigned matched[kMatchSlots * kMostImagesOfOneLaunch];
-static __device__ unsigned long long selected[kMatchSlots * kMostImagesOfOneLaunch];
 
 // The work of a block that matches. Tiles of one image are neighbours.
 __device__ __forceinline__ MatchTile match_tile_of(const MatchMergeShape& shape, unsigned number) {
@@ -48,9 +38,9 @@ __device__ __forceinline__ MatchTile match_tile_of(const MatchMergeShape& shape,
 // candidates [B, splits, N] in between. Grid: all that match and all that merge.
 template <typename Products, bool kVectorized>
 __global__ void __launch_bounds__(kMatchThreads, 3)
-    match_merge_kernel(MatchMergeShape shape, const typename Products::Element* tokens,
-                       PackedCandidate* candidates, typename Products::Element* merged,
-                       MatchMergeOutputs outputs, int slot) {
+    match_merge_kernel(MatchMergeShape shape, SelectedMerge merge,
+                       const typename Products::Element* tokens, PackedCandidate* candidates,
+                       typename Products::Element* merged) {
   using Element = typename Products::Element;
   constexpr int kSums = kPartSums<Element, kVectorized>;
   SEGPP_SHARED(unsigned, memory, kMatchWords<Products>);
@@ -64,42 +54,31 @@ __global__ void __launch_bounds__(kMatchThreads, 3)
   auto rows = aim_at_tile<Products, kVectorized>(shape.match, match_tile_of(shape, guess), tokens);
   simt::wait_for_prerequisites();
   if (blockIdx.x < num_matching) rows.fetch(0);
-  const Start start = count_start(starts + slot, gridDim.x, decision);
+  const Start start = count_start(starts + merge.slot, gridDim.x, decision);
 
-  if (start.number < num_matching) {
-    const MatchTile at = match_tile_of(shape, start.number);
-    if (start.number != blockIdx.x) {
-      rows = aim_at_tile<Products, kVectorized>(shape.match, at, tokens);
-      rows.fetch(0);
-    }
-    const long long image = at.first_token(shape.match.grid);
-    candidates += image * shape.match.num_splits;
-    match_tile<Products>(shape.match, at, rows, memory, candidates);
-    const int word = slot * kMostImagesOfOneLaunch + at.image;
-    const auto num_tiles = static_cast<unsigned>(shape.num_match_tiles);
-    if (!is_last_block(matched + word, num_tiles, decision)) return;
-    const MeanShape& mean = shape.merge.mean;
-    const SelectShape select = {shape.match.grid, shape.match.num_splits,
-                                mean.num_tokens - mean.num_rows};
-    select_held<kMatchThreads, kMostTokensOfOneLaunch>(select, candidates,
-                                                       outputs.row_of_token + image, memory);
-    __syncthreads();
-    if (threadIdx.x == 0) simt::publish(selected + word, start.launch + 1ull);
+  if (start.number >= num_matching) {
+    const auto part_sums = simt::slice(memory, 0, kSums);
+    const auto members = simt::slice(memory, kSums, kMostTokensOfOneLaunch);
+    merge_selected<kMatchThreads / kWarpSize, Element, kVectorized>(
+        merge, static_cast<int>(start.number - num_matching), start, tokens, merged, members,
+        part_sums);
     return;
   }
 
-  const int block = static_cast<int>(start.number - num_matching);
-  const int image = block / shape.num_merge_blocks;
-  if (threadIdx.x == 0) {
-    simt::wait_until(selected + slot * kMostImagesOfOneLaunch + image, start.launch + 1ull);
+  const MatchTile at = match_tile_of(shape, start.number);
+  if (start.number != blockIdx.x) {
+    rows = aim_at_tile<Products, kVectorized>(shape.match, at, tokens);
+    rows.fetch(0);
   }
-  __syncthreads();
-  const auto part_sums = simt::slice(memory, 0, kSums);
-  const auto members = simt::slice(memory, kSums, kMostTokensOfOneLaunch);
-  const volatile std::int32_t* const row_of_token = outputs.row_of_token;
-  merge_rows<kMatchThreads / kWarpSize, Element, kVectorized, true, unsigned>(
-      shape.merge, image, (block - image * shape.num_merge_blocks) * shape.merge.rows_per_block,
-      tokens, row_of_token, members, part_sums, merged, outputs.log_size);
+  const long long image = at.first_token(shape.match.grid);
+  candidates += image * shape.match.num_splits;
+  match_tile<Products>(shape.match, at, rows, memory, candidates);
+  unsigned* const arrived = matched + merge.slot * kMostImagesOfOneLaunch + at.image;
+  if (!is_last_block(arrived, static_cast<unsigned>(shape.num_match_tiles), decision)) return;
+  const SelectShape select = {shape.match.grid, shape.match.num_splits, shape.num_removed};
+  select_held<kMatchThreads, kMostTokensOfOneLaunch>(select, candidates, merge.row_of_token + image,
+                                                     memory);
+  tell_selection(merge, at.image, start);
 }
 
 }  // namespace segpp::detail

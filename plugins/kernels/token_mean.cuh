@@ -1,9 +1,9 @@
-// The mean of the tokens of a row, by a block of up to eight warps.
+// The mean of the tokens of a row, by a team of up to eight warps.
 //
-// A lane sums one unit (16 bytes of channels, or one element) of one row. The warps of a block
-// share the same 32 units. There are eight parts: part p is the sum of tokens p, p + 8, .. of the
-// row, and the first warp adds the parts in order. Nothing else decides which tokens are in a part,
-// so the result is the same from run to run and for any number of warps, and a row of hundreds of
+// A lane sums one unit (16 bytes of channels, or one element) of one row. The warps of a team share
+// the same 32 units. There are eight parts: part p is the sum of tokens p, p + 8, .. of the row,
+// and the first warp adds the parts in order. Nothing else decides which tokens are in a part, so
+// the result is the same from run to run and for any number of warps, and a row of hundreds of
 // tokens (mode `fast`) does not wait for one warp.
 #pragma once
 
@@ -16,7 +16,13 @@ namespace segpp::detail {
 inline constexpr int kMeanParts = 8;
 inline constexpr int kMeanThreads = kMeanParts * kWarpSize;  // of a kernel that only merges
 
-// Words of shared memory: all parts but the first, which its warp keeps.
+// The teams of a block.
+template <int kWarps>
+inline constexpr int kTeamWarps = kWarps < kMeanParts ? kWarps : kMeanParts;
+template <int kWarps>
+inline constexpr int kTeams = kWarps / kTeamWarps<kWarps>;
+
+// Words of shared memory for a team: all parts but the first, which its warp keeps.
 template <typename T, bool kVectorized>
 inline constexpr int kPartSums = (kMeanParts - 1) * kElementsPerUnit<T, kVectorized> * kWarpSize;
 
@@ -55,16 +61,18 @@ __device__ __forceinline__ int part_sum_of(int part, int element) {
   return ((part - 1) * kCount + element) * kWarpSize + lane_of_thread();
 }
 
-// For a whole block of kWarps: leaves the sum over all `members` in the lanes of the first warp.
-// `part_sums` has kPartSums words.
+// For a whole block of kWarps: leaves the sum over all `members` in the lanes of each team's first
+// warp. `part_sums` has kPartSums words of the team's own.
 template <int kWarps, typename T, bool kVectorized, typename Members, typename Shared, int kCount>
 __device__ __forceinline__ void sum_members(const T* image, const Members& members,
                                             const MeanUnit& unit, int channels, Shared& part_sums,
                                             float (&sums)[kCount]) {
-  static_assert(kMeanParts % kWarps == 0, "warps have as many parts each");
+  constexpr int kTeam = kTeamWarps<kWarps>;
+  static_assert(kMeanParts % kTeam == 0 && kWarps % kTeam == 0, "warps have as many parts each");
+  const int warp = warp_of_thread() % kTeam;
   SEGPP_UNROLL
-  for (int turn = kMeanParts / kWarps - 1; turn >= 0; --turn) {  // the first part stays in `sums`
-    const int part = turn * kWarps + warp_of_thread();
+  for (int turn = kMeanParts / kTeam - 1; turn >= 0; --turn) {  // the first part stays in `sums`
+    const int part = turn * kTeam + warp;
     sum_part<T, kVectorized>(image, members, unit, channels, part, sums);
     if (part > 0 && part < unit.count) {
       for (int j = 0; j < kCount; ++j) {
@@ -73,7 +81,7 @@ __device__ __forceinline__ void sum_members(const T* image, const Members& membe
     }
   }
   __syncthreads();
-  if (warp_of_thread() > 0) return;
+  if (warp > 0) return;
   for (int part = 1; part < min(unit.count, kMeanParts); ++part) {
     SEGPP_UNROLL
     for (int j = 0; j < kCount; ++j) {

@@ -64,7 +64,7 @@ __device__ __forceinline__ void list_members(const RowRange& range, int num_toke
 
 // For a whole block of kWarps: the means of rows [first_row, first_row + rows_per_block) of one
 // image, and if asked for log n of rows of n tokens. `merged` and `log_size` are of all images.
-// `members` has a Token for each token, `part_sums` kPartSums words.
+// `members` has a Token for each token, `part_sums` kPartSums words for each team.
 template <int kWarps, typename T, bool kVectorized, bool kHasSize, typename Token, typename Rows,
           typename SharedMembers, typename SharedSums>
 __device__ __forceinline__ void merge_rows(const MergeShape& shape, long long batch, int first_row,
@@ -83,8 +83,11 @@ __device__ __forceinline__ void merge_rows(const MergeShape& shape, long long ba
   const T* const image = tokens + batch * num_tokens * channels;
   const int units_per_row = channels / kCount;
   const int num_units = (range.end - range.first) * units_per_row;
-  for (int first_unit = 0; first_unit < num_units; first_unit += kWarpSize) {
-    const int number = first_unit + lane_of_thread();
+  const int team = warp_of_thread() / kTeamWarps<kWarps>;
+  const auto sums_of_team =
+      simt::slice(part_sums, team * kPartSums<T, kVectorized>, kPartSums<T, kVectorized>);
+  for (int first_unit = 0; first_unit < num_units; first_unit += kTeams<kWarps> * kWarpSize) {
+    const int number = first_unit + team * kWarpSize + lane_of_thread();
     const bool is_unit = number < num_units;
     const int place = is_unit ? number / units_per_row : 0;
     const int start = start_of_row[place];
@@ -93,8 +96,8 @@ __device__ __forceinline__ void merge_rows(const MergeShape& shape, long long ba
                            (number - place * units_per_row) * kCount, is_unit ? end - start : 0};
     float sums[kCount];
     sum_members<kWarps, T, kVectorized>(image, simt::slice(members, start, end - start), unit,
-                                        channels, part_sums, sums);
-    if (warp_of_thread() == 0 && is_unit) {
+                                        channels, sums_of_team, sums);
+    if (warp_of_thread() % kTeamWarps<kWarps> == 0 && is_unit) {
       write_mean<T, kVectorized, kHasSize>(unit, channels, sums, merged, log_size);
     }
     __syncthreads();  // the next units' sums take the place of these

@@ -32,7 +32,11 @@ from segpp_deploy.model.plan import (
     count_sources,
     resolve_stage,
 )
-from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH, MOST_TOKENS_OF_ONE_MERGE
+from segpp_deploy.ops.launches import (
+    MOST_TOKENS_OF_ONE_MATCH,
+    MOST_TOKENS_OF_ONE_MERGE,
+    MOST_TOKENS_OF_SELECT_AND_MERGE,
+)
 
 if TYPE_CHECKING:  # it loads PyTorch
     from segpp_deploy.model.segformer import ModelSpec
@@ -185,9 +189,9 @@ def merge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
 
 
 def match_merge_kernels(merge: BsmMerge, channels: int) -> list[Kernel]:
-    """A match and the merge by its map: of few tokens in one launch."""
+    """A match and the merge by its map: of few tokens the merge is in the launch that selects."""
     means = merge_kernels(merge, channels)
-    if merge.num_tokens <= MOST_TOKENS_OF_ONE_MATCH:
+    if merge.num_tokens <= MOST_TOKENS_OF_SELECT_AND_MERGE:
         means = [replace(mean, launches=0) for mean in means]
     return [*match_kernels(merge, channels), *means]
 

@@ -52,7 +52,7 @@ bool read_number(const char* variable, std::uint64_t& value) {
 
 struct Schedule {
   std::uint64_t seed = 0;      // 0: by number
-  std::uint64_t resident = 1;  // blocks that run at the same time
+  std::uint64_t resident = 1;  // blocks that run at the same time, at most
 };
 
 void report(const Block& block) {
@@ -67,62 +67,89 @@ void report(const Block& block) {
 
 std::uint64_t num_launches = 0;
 
-// Whose turn it is: of the blocks that do not wait for another one's.
-std::size_t choose(const std::vector<Block*>& running, Random& random, bool at_random) {
-  std::vector<std::size_t> able;
-  for (std::size_t i = 0; i < running.size(); ++i) {
-    if (!running[i]->is_stuck) able.push_back(i);
+// The blocks of a launch: they start in their order as places become free, and take turns in
+// running to the next barrier.
+class Blocks {
+ public:
+  Blocks(const KernelCall& call, const dim3& grid, const dim3& size, const Schedule& schedule)
+      : grid_(grid),
+        free_(prepare_places(std::clamp<std::size_t>(schedule.resident, 1, count(grid)), size)),
+        block_order_(schedule.seed, count(grid)),
+        thread_order_(schedule.seed, free_.front()->threads.size()),
+        random_(schedule.seed),
+        is_random_(schedule.seed != 0) {
+    for (Block* block : free_) {
+      block->call = call;
+      block->finding.clear();
+      block->shared_size = 0;
+      block->launch = num_launches;
+    }
   }
-  return able[at_random ? random.below(able.size()) : 0];
-}
 
-// Blocks start in their order as places become free, and take turns in running to the next barrier.
+  // The block with a finding; null if there is none.
+  const Block* run() {
+    const std::vector<std::size_t>& numbers = block_order_.next();
+    for (auto next = numbers.begin(); next != numbers.end() || !running_.empty();) {
+      for (; next != numbers.end() && !free_.empty(); ++next) start(static_cast<unsigned>(*next));
+      Block& block = take_next();
+      put_back(block, run_round(block, thread_order_.next()));
+      if (block.is_stuck && able().empty()) fail_polling(block);
+      if (!block.finding.empty()) return &block;
+    }
+    return nullptr;
+  }
+
+ private:
+  static std::size_t count(const dim3& grid) { return std::size_t{grid.x} * grid.y * grid.z; }
+
+  void start(unsigned i) {
+    start_block(*free_.back(), {i % grid_.x, i / grid_.x % grid_.y, i / grid_.x / grid_.y});
+    running_.push_back(free_.back());
+    free_.pop_back();
+  }
+
+  // Those that do not wait for another block.
+  std::vector<std::size_t> able() const {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < running_.size(); ++i) {
+      if (!running_[i]->is_stuck) found.push_back(i);
+    }
+    return found;
+  }
+
+  Block& take_next() {
+    const std::vector<std::size_t> choice = able();
+    const std::size_t turn = choice[is_random_ ? random_.below(choice.size()) : 0];
+    Block& block = *running_[turn];
+    running_.erase(running_.begin() + static_cast<long>(turn));
+    return block;
+  }
+
+  void put_back(Block& block, Round round) {
+    (round == Round::kEnded ? free_ : running_).push_back(&block);
+    block.is_stuck = round == Round::kPolled;
+    if (block.is_stuck) return;
+    for (Block* other : running_) other->is_stuck = false;  // what they wait for may be there
+  }
+
+  dim3 grid_;
+  std::vector<Block*> free_;  // places
+  std::vector<Block*> running_;
+  Order block_order_;
+  Order thread_order_;
+  Random random_;
+  bool is_random_;
+};
+
 cudaError_t run_blocks(const KernelCall& call, const dim3& grid, const dim3& size,
                        const Schedule& schedule) {
   gridDim = grid;
   blockDim = size;
-  const std::size_t num_blocks = std::size_t{grid.x} * grid.y * grid.z;
-  const std::size_t resident = std::max<std::uint64_t>(schedule.resident, 1);
-  std::vector<Block*> free = prepare_places(std::min(resident, num_blocks), size);
   ++num_launches;
-  for (Block* block : free) {
-    block->call = call;
-    block->finding.clear();
-    block->shared_size = 0;
-    block->launch = num_launches;
-  }
-  Order thread_order(schedule.seed, free.front()->threads.size());
-  Order block_order(schedule.seed, num_blocks);
-  Random random(schedule.seed);
-  std::vector<Block*> running;
-  const std::vector<std::size_t>& numbers = block_order.next();
-  for (std::size_t started = 0; started < num_blocks || !running.empty();) {
-    while (started < num_blocks && !free.empty()) {
-      const auto i = static_cast<unsigned>(numbers[started++]);
-      start_block(*free.back(), {i % grid.x, i / grid.x % grid.y, i / grid.x / grid.y});
-      running.push_back(free.back());
-      free.pop_back();
-    }
-    const std::size_t turn = choose(running, random, schedule.seed != 0);
-    Block& block = *running[turn];
-    running.erase(running.begin() + static_cast<long>(turn));
-    const Round round = run_round(block, thread_order.next());
-    block.is_stuck = round == Round::kPolled;
-    if (round == Round::kEnded) {
-      free.push_back(&block);
-    } else {
-      running.push_back(&block);
-    }
-    if (!block.is_stuck) {
-      for (Block* other : running) other->is_stuck = false;
-    } else if (std::all_of(running.begin(), running.end(), [](Block* b) { return b->is_stuck; })) {
-      fail_polling(block);
-    }
-    if (block.finding.empty()) continue;
-    report(block);
-    return cudaErrorLaunchFailure;
-  }
-  return cudaSuccess;
+  const Block* const failed = Blocks(call, grid, size, schedule).run();
+  if (failed == nullptr) return cudaSuccess;
+  report(*failed);
+  return cudaErrorLaunchFailure;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""A match and the merge of the tokens that were matched as one node, where the plugin computes both in one launch."""
+"""A match and the merge of the tokens that were matched as one node, where the plugin needs a launch less for both."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from segpp_deploy.ops.declaration import DOMAIN
-from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH
+from segpp_deploy.ops.launches import MOST_TOKENS_OF_SELECT_AND_MERGE
 from segpp_deploy.ops.node_names import name_beside
 
 
@@ -32,7 +32,7 @@ def _find(match: ir.Node) -> _Pair | None:
     if (match.domain, match.op_type) != (DOMAIN, "TokenMatch"):
         return None
     grid_h, grid_w = (match.attributes[name].as_int() for name in ("grid_h", "grid_w"))
-    if grid_h * grid_w > MOST_TOKENS_OF_ONE_MATCH:
+    if grid_h * grid_w > MOST_TOKENS_OF_SELECT_AND_MERGE:
         return None
     for node, index in match.outputs[0].uses():
         is_merge = node.domain == DOMAIN and node.op_type in ("TokenMerge", "TokenMergeWithSize")

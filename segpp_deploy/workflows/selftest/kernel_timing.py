@@ -13,7 +13,7 @@ from segpp_deploy.hardware.cuda_device import Device
 from segpp_deploy.model.arch import ARCH_SPECS, SPATIAL_REDUCTION, reduced_grid, stage_grids
 from segpp_deploy.model.plan import PRESETS, Bsm, count_sources, resolve_side
 from segpp_deploy.ops.declaration import OpDeclaration
-from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH
+from segpp_deploy.ops.launches import MOST_TOKENS_OF_ONE_MATCH, MOST_TOKENS_OF_SELECT_AND_MERGE
 from segpp_deploy.ops.token_match import TOKEN_MATCH
 from segpp_deploy.ops.token_match_merge import TOKEN_MATCH_MERGE
 from segpp_deploy.ops.token_merge import TOKEN_MERGE
@@ -106,12 +106,17 @@ def time_kernels(kernels: DeviceKernels, progress: Progress = no_progress) -> Ke
             inputs = case.make_inputs(DTYPE)
             with kernels.prepared(case.op, inputs.tensors, inputs.attributes) as call:
                 timings.append(_time(stopwatch, case, inputs, call))
-            if isinstance(case, MatchCase) and inputs.tensors[0].shape[1] <= MOST_TOKENS_OF_ONE_MATCH:
+            if isinstance(case, MatchCase) and case.tokens.num_tokens <= _most_tokens_with_slot(case):
                 with kernels.prepared(case.op, inputs.tensors, inputs.attributes, has_slot=False) as call:
                     timing = _time(stopwatch, case, inputs, call)
                 timings.append(replace(timing, case=f"{case}, without a slot"))
             progress(step, number, len(cases))
         return KernelTimings(stopwatch.copy_gb_s, tuple(timings))
+
+
+def _most_tokens_with_slot(case: MatchCase) -> int:
+    """Up to how many tokens a slot saves the op a launch."""
+    return MOST_TOKENS_OF_ONE_MATCH if case.op is TOKEN_MATCH else MOST_TOKENS_OF_SELECT_AND_MERGE
 
 
 def timed_cases() -> tuple[OpCase, ...]:
@@ -129,7 +134,7 @@ def timed_cases() -> tuple[OpCase, ...]:
                 tokens, rows = grid[0] * grid[1], merge.num_rows
                 given = Tokens(grid, side.stride_yx, channels, side.ratio)
                 add(MatchCase(given, is_large=True))
-                if tokens <= MOST_TOKENS_OF_ONE_MATCH:
+                if tokens <= MOST_TOKENS_OF_SELECT_AND_MERGE:
                     add(MatchCase(given, is_large=True, op=TOKEN_MATCH_MERGE))
                 op = TOKEN_MERGE_WITH_SIZE if side.weighted else TOKEN_MERGE
                 add(MergeCase(tokens, rows, channels, is_large=True, op=op))

@@ -91,7 +91,7 @@ def test_attributes_shapes_and_names_are_those_of_both() -> None:
 
 @pytest.mark.parametrize(
     ("merge", "grid"),
-    [(MERGE.replace("(tokens", "(others"), (6, 7)), (MERGE, (43, 48))],
+    [(MERGE.replace("(tokens", "(others"), (6, 7)), (MERGE, (65, 64))],
     ids=["other tokens", "many tokens"],
 )
 def test_what_is_not_one_launch_stays(merge: str, grid: tuple[int, int]) -> None:

@@ -17,11 +17,12 @@ from tests.plugins.kernels.host_kernels import NO_SLOT, HostKernels
 
 FEW = BsmMerge((32, 64), (8, 8), num_removed=1950, match_every=1)
 MORE = BsmMerge((33, 64), (8, 8), num_removed=2000, match_every=1)
+HALF = BsmMerge((64, 64), (16, 16), num_removed=4000, match_every=1)
 MANY = BsmMerge((64, 128), (16, 16), num_removed=8100, match_every=1)
 TOO_MANY = BsmMerge((65, 128), (16, 16), num_removed=8200, match_every=1)
 
 
-@pytest.mark.parametrize("merge", [FEW, MORE, MANY, TOO_MANY], ids=lambda merge: str(merge.num_tokens))
+@pytest.mark.parametrize("merge", [FEW, MORE, HALF, MANY, TOO_MANY], ids=lambda merge: str(merge.num_tokens))
 def test_the_cost_model_counts_the_launches(kernels: HostKernels, merge: BsmMerge) -> None:
     tokens = np.random.default_rng(0).standard_normal((1, merge.num_tokens, 1)).astype(np.float16)
     before = kernels.launches
