@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto
 
 from segpp_deploy.config import Lowering, Preset
+from segpp_deploy.graph.rewrites.tensorrt import rewrite_for_tensorrt
 from segpp_deploy.model.dialects import Dialect
 from segpp_deploy.model.segformer import SegFormer
 from segpp_deploy.ops.declaration import DOMAIN
@@ -51,15 +52,26 @@ def test_every_preset_is_expected() -> None:
 
 @pytest.mark.parametrize("preset", list(Preset))
 def test_nodes_become_plugins(preset: Preset, model: SegFormer, driver: Driver, tmp_path: Path) -> None:
+    """As exported, and as an engine is built from."""
     path = export(model, preset, tmp_path / "m.onnx", RAGGED, lowering=Lowering.PLUGIN, **PICTURE_TO_LABELS).path
-    graph = onnx.load(path).graph
-    nodes = [node for node in graph.node if node.domain == DOMAIN]
-    assert Counter(node.op_type for node in nodes) == EXPECTED_NODES[preset]
+    exported = onnx.load(path)
+    assert count_nodes(exported) == EXPECTED_NODES[preset]
+    built = rewrite_for_tensorrt(exported)
+    after, matches = count_nodes(built), EXPECTED_NODES[preset].get("TokenMatch", 0)
+    assert (after["TokenMatch"], after["TokenMatchMerge"]) == (0, matches)  # none has many tokens here
+    assert after.total() == sum(EXPECTED_NODES[preset].values()) - matches
+    driver.results(*plugin_commands("exported", exported), *plugin_commands("built", built))
+
+
+def count_nodes(model: onnx.ModelProto) -> Counter[str]:
+    return Counter(node.op_type for node in model.graph.node if node.domain == DOMAIN)
+
+
+def plugin_commands(prefix: str, model: onnx.ModelProto) -> list[str]:
+    graph = model.graph
     tensors = {value.name: tensor_token(value) for value in [*graph.value_info, *graph.input, *graph.output]}
-    commands = []
-    for index, node in enumerate(nodes):
-        commands += commands_of(f"p{index}", node, tensors)
-    driver.results(*commands)
+    nodes = [node for node in graph.node if node.domain == DOMAIN]
+    return [command for index, node in enumerate(nodes) for command in commands_of(f"{prefix}{index}", node, tensors)]
 
 
 def commands_of(plugin: str, node: onnx.NodeProto, tensors: dict[str, str]) -> list[str]:
