@@ -85,44 +85,45 @@ def test_rows_of_another_machine_are_dropped(results: Path, monkeypatch: pytest.
     assert record_sizes({}, b=2) == [{"name": "b", "size": 2}]
 
 
-def test_accuracies_of_another_machine_stay_and_name_it(results: Path) -> None:
-    def add(**sizes: int) -> dict[str, Any]:
-        rows = [{"name": name, "size": size} for name, size in sizes.items()]
-        recording.record_rows("sizes", rows, lambda row: row["name"], {}, machines=recording.Machines.LAST)
-        document: dict[str, Any] = json.loads((results / "sizes.json").read_text())
-        return document
+def add_sizes(results: Path, machines: recording.Machines, **sizes: int) -> dict[str, Any]:
+    """Record and return the whole document."""
+    rows = [{"name": name, "size": size} for name, size in sizes.items()]
+    recording.record_rows("sizes", rows, lambda row: row["name"], {}, machines=machines)
+    document: dict[str, Any] = json.loads((results / "sizes.json").read_text())
+    return document
 
-    cores = add(a=1, b=2)["environment"]["cpu_cores"]
+
+def record_elsewhere(results: Path, machines: recording.Machines) -> int:
+    """Record a and b as if on another machine, and return how many cores this one has; the other has 99 before that."""
+    cores: int = add_sizes(results, machines, a=1, b=2)["environment"]["cpu_cores"]
     path = results / "sizes.json"
     path.write_text(path.read_text().replace('"cpu_cores": ', '"cpu_cores": 99'))
-    document = add(b=3)
-    places = [
-        (machine["cpu_cores"], [row["name"] for row in rows]) for machine, rows in recording.machines_of(document)
-    ]
-    assert places == [(cores, ["b"]), (int(f"99{cores}"), ["a"])]
+    return cores
+
+
+def sizes_of_machines(document: dict[str, Any]) -> dict[int, dict[str, int]]:
+    machines = recording.machines_of(document)
+    return {machine["cpu_cores"]: {row["name"]: row["size"] for row in rows} for machine, rows in machines}
+
+
+def test_accuracies_of_another_machine_stay_and_name_it(results: Path) -> None:
+    last = recording.Machines.LAST
+    cores = record_elsewhere(results, last)
+    document = add_sizes(results, last, b=3)
+    assert sizes_of_machines(document) == {cores: {"b": 3}, int(f"99{cores}"): {"a": 1}}
     assert [row["size"] for row in recording.recorded_rows("sizes", {})] == [3]
-    document = add(a=4)
+    document = add_sizes(results, last, a=4)
     assert [row["size"] for row in document["rows"]] == [4, 3]
     assert "elsewhere" not in document
 
 
 def test_times_of_another_machine_stand_apart(results: Path) -> None:
-    def add(**sizes: int) -> dict[str, Any]:
-        rows = [{"name": name, "size": size} for name, size in sizes.items()]
-        recording.record_rows("sizes", rows, lambda row: row["name"], {}, machines=recording.Machines.EACH)
-        document: dict[str, Any] = json.loads((results / "sizes.json").read_text())
-        return document
-
-    cores = add(a=1, b=2)["environment"]["cpu_cores"]
-    path = results / "sizes.json"
-    path.write_text(path.read_text().replace('"cpu_cores": ', '"cpu_cores": 99'))
-    document = add(b=3)
-    places = [
-        (machine["cpu_cores"], [(row["name"], row["size"]) for row in rows])
-        for machine, rows in recording.machines_of(document)
-    ]
-    assert places == [(cores, [("b", 3)]), (int(f"99{cores}"), [("a", 1), ("b", 2)])]
-    assert [row["size"] for row in add(b=4)["rows"]] == [1, 4, 2]
+    each = recording.Machines.EACH
+    cores = record_elsewhere(results, each)
+    document = add_sizes(results, each, b=3)
+    assert sizes_of_machines(document) == {cores: {"b": 3}, int(f"99{cores}"): {"a": 1, "b": 2}}
+    document = add_sizes(results, each, b=4)
+    assert [row["size"] for row in document["rows"]] == [1, 4, 2]
     benchmark = SimpleNamespace(
         __name__="benchmarks.measure.sizes",
         SECTION=Section(
@@ -133,7 +134,7 @@ def test_times_of_another_machine_stand_apart(results: Path) -> None:
             machines_apart=True,
         ),
     )
-    page = "\n".join(measurements.render_section(benchmark, json.loads(path.read_text())))
+    page = "\n".join(measurements.render_section(benchmark, document))
     here, elsewhere = page.index(f", {cores} cores"), page.index(f", 99{cores} cores")
     assert page.count("| b |") == 2
     assert here < page.index("| b |") < elsewhere < page.index("| a |")
