@@ -253,7 +253,7 @@ CASES: tuple[OpCase, ...] = (
     MatchCase(Tokens((8, 8), (4, 4), 8, ratio=0.7, batch=9), op=TOKEN_MATCH_MERGE),  # more than in one launch
     MatchCase(Tokens((23, 30), (4, 4), 160, ratio=0.9), op=TOKEN_MATCH_MERGE),
     MatchCase(Tokens((9, 10), (2, 2), 8, ratio=0.5, batch=3, ties=True), op=TOKEN_MATCH_MERGE),
-    MatchCase(Tokens((47, 45), (8, 8), 8, ratio=0.9), op=TOKEN_MATCH_MERGE),  # in two launches
+    MatchCase(Tokens((47, 45), (8, 8), 32, ratio=0.9), op=TOKEN_MATCH_MERGE),  # in two launches
     MatchCase(Tokens((32, 32), (2, 2), 64, ratio=0.6, batch=8), is_large=True, op=TOKEN_MATCH_MERGE),
     MatchCase(Tokens((64, 64), (4, 4), 160, ratio=0.8, batch=2), is_large=True, op=TOKEN_MATCH_MERGE),
     MatchCase(Tokens((32, 64), (4, 4), 512, ratio=0.9), is_large=True, op=TOKEN_MATCH_MERGE),
