@@ -14,7 +14,7 @@ struct Buffers {
   int num_inputs;  // optional inputs at the end may be missing
   void* const* outputs;
   void* workspace;
-  int slot;  // of the plugin, for what matches; kNoMatchSlot: none
+  int slot;  // of the plugin; kNoMatchSlot: none
 
   template <typename T>
   const T* input(int index) const {
@@ -37,6 +37,8 @@ struct Operation {
   std::size_t (*workspace_size)(const Sizes& sizes);
   cudaError_t (*launch)(const Sizes& sizes, DataType type, const Buffers& buffers,
                         cudaStream_t stream);
+  // Whether launches count their blocks, for which a plugin that may run needs a slot.
+  bool takes_slot = false;
 };
 
 extern const Operation kTokenMatch;

@@ -225,9 +225,7 @@ nvinfer1::IPluginV3* Plugin::attachToContext(nvinfer1::IPluginResourceContext*) 
   return guard("attachToContext", static_cast<nvinfer1::IPluginV3*>(nullptr),
                [&]() -> nvinfer1::IPluginV3* {
                  auto* const attached = new Plugin(*this);
-                 if (operation_ == &kTokenMatch || operation_ == &kTokenMatchMerge) {
-                   attached->slot_.take();
-                 }
+                 if (operation_->takes_slot) attached->slot_.take();
                  return attached;
                });
 }

@@ -34,7 +34,7 @@ cudaError_t launch(const Sizes& sizes, DataType type, const Buffers& buffers, cu
 
 }  // namespace
 
-const Operation kTokenMatch = {&declarations::kTokenMatch, check_attributes, check_grid,
-                               workspace_size, launch};
+const Operation kTokenMatch = {
+    &declarations::kTokenMatch, check_attributes, check_grid, workspace_size, launch, true};
 
 }  // namespace segpp

@@ -43,7 +43,7 @@ cudaError_t launch(const Sizes& sizes, DataType type, const Buffers& buffers, cu
 
 }  // namespace
 
-const Operation kTokenMatchMerge = {&declarations::kTokenMatchMerge, check_attributes, check_grid,
-                                    workspace_size, launch};
+const Operation kTokenMatchMerge = {
+    &declarations::kTokenMatchMerge, check_attributes, check_grid, workspace_size, launch, true};
 
 }  // namespace segpp

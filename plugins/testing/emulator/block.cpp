@@ -1,10 +1,7 @@
 #include "block.h"
 
-#include <memory>
-
 #include "builtins.h"
 #include "explain.h"
-#include "fiber.h"
 #include "sync.h"
 
 uint3 threadIdx = {};
@@ -15,16 +12,8 @@ dim3 gridDim;
 namespace simt::host {
 namespace {
 
-using Fibers = std::vector<std::unique_ptr<Fiber>>;
-
-// Of each place, and kept from launch to launch: mapping a stack costs more than running on it.
-std::vector<Fibers>& fibers() {
-  static std::vector<Fibers> all;
-  return all;
-}
-
 // Of the running block.
-Fiber& fiber_of(const Thread& thread) { return *fibers()[current_block().place][thread.number]; }
+Fiber& fiber_of(const Thread& thread) { return *current_block().fibers[thread.number]; }
 
 // Never deleted either.
 std::vector<Block*>& places() {
@@ -88,13 +77,11 @@ Block* the_block = new Block(0);
 
 std::vector<Block*> prepare_places(std::size_t count, const dim3& size) {
   while (places().size() < count) places().push_back(new Block(places().size()));
-  if (fibers().size() < count) fibers().resize(count);
   const unsigned num_threads = size.x * size.y * size.z;
   std::vector<Block*> prepared(places().begin(), places().begin() + static_cast<long>(count));
   for (Block* block : prepared) {
-    Fibers& own = fibers()[block->place];
-    while (own.size() < num_threads) {
-      own.push_back(std::make_unique<Fiber>(static_cast<int>(own.size())));
+    while (block->fibers.size() < num_threads) {
+      block->fibers.push_back(std::make_unique<Fiber>(static_cast<int>(block->fibers.size())));
     }
     block->threads.assign(num_threads, Thread{});
     for (unsigned i = 0; i < num_threads; ++i) {

@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "fiber.h"
 #include "launch.h"
 #include "operation.h"
 #include "order.h"
@@ -66,6 +68,8 @@ struct Block {
   KernelCall call = {};
   uint3 index = {};
   std::vector<Thread> threads;
+  // Kept from launch to launch: mapping a stack costs more than running on it.
+  std::vector<std::unique_ptr<Fiber>> fibers;
   std::array<WarpLanes, kMaxThreads / kWarpSize> warps = {};
   Thread* running = nullptr;
   int waiting_at_barrier = 0;
@@ -104,9 +108,6 @@ void check_waited(const char* what_it_does);
 
 // Suspends the running thread until another one makes it ready.
 void wait_as(ThreadState state);
-
-// Lets other threads and blocks run before the running thread looks again.
-void poll();
 
 // Ends the launch after a finding: the running thread doesn't go on. Its stack is dropped, not
 // unwound (kernels may be noexcept), so nothing on it may own memory.

@@ -1,8 +1,7 @@
 // Barriers of a block and of a warp.
 #pragma once
 
-#include <cstddef>
-
+#include "shared.h"
 #include "site.h"
 
 namespace simt::host {
@@ -20,9 +19,6 @@ void note_wait();
 
 // Lets other threads and blocks run before the running thread looks again.
 void poll();
-
-// As for an atomic.
-void claim_global(const void* address, std::size_t size);
 
 }  // namespace simt::host
 
