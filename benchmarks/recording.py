@@ -59,35 +59,21 @@ def record_rows(
     `facts` are dropped, and of other machines those that `machines` says. The rows stand in the order of their keys.
     """
     here = environment_here()
+    new = {key(row): {**row, "measured": time_here(), "commit": commit_here()} for row in rows}
+
+    def stays(machine: Document, row: Row) -> bool:
+        if machine != here and machines is not Machines.LAST:
+            return machines is Machines.EACH
+        return key(row) not in new
+
+    placed = [(here, row) for row in new.values()] + [pair for pair in _read(name, facts) if stays(*pair)]
+    placed.sort(key=lambda pair: (key(pair[1]), pair[0] != here))
     others: list[Document] = []
-    merged: dict[tuple[int, Any], Row] = {}
-    for machine, row in _read(name, facts):
-        if machine != here and machines is Machines.HERE:
-            continue
-        if machine not in (here, *others):
+    written: list[Row] = []
+    for machine, row in placed:
+        if machine != here and machine not in others:
             others.append(machine)
-        place = others.index(machine) if machine != here else _HERE
-        merged[place, key(row)] = row
-    for row in rows:
-        if machines is not Machines.EACH:
-            for place in range(len(others)):
-                merged.pop((place, key(row)), None)
-        merged[_HERE, key(row)] = {**row, "measured": time_here(), "commit": commit_here()}
-    return _write_rows(name, merged, others, facts)
-
-
-_HERE = -1
-"""The number of this machine among those of a record."""
-
-
-def _write_rows(name: str, placed: dict[tuple[int, Any], Row], others: list[Document], facts: dict[str, Any]) -> Path:
-    """Write rows, each with the number of its machine and its key, in the order of their keys."""
-    used = sorted({place for place, _ in placed} - {_HERE})
-    written = [
-        placed[place, which] if place == _HERE else {**placed[place, which], "elsewhere": used.index(place)}
-        for place, which in sorted(placed, key=lambda entry: (entry[1], entry[0]))
-    ]
-    others = [others[place] for place in used]
+        written.append(row if machine == here else {**row, "elsewhere": others.index(machine)})
     return record(name, {**facts, **({"elsewhere": others} if others else {}), "rows": written})
 
 

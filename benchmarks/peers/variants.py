@@ -42,8 +42,8 @@ PRECISIONS = {
     Maker.OURS_OPENVINO: (Precision.FP32, Precision.BF16, Precision.INT8),
 }
 LEAST_AGREEMENT = {Precision.FP32: 0.99, Precision.BF16: 0.98, Precision.INT8: 0.9}
-"""The share of labels that are PyTorch's in float32. Random weights leave near ties, which int8
-decides its own way, and bf16 too: of a B5 transformers itself keeps 98.8 % of the labels in bf16."""
+"""The share of labels that are PyTorch's in float32. Random weights leave near ties, which int8 decides its own way,
+and bf16 too: of a B5 transformers itself keeps 98.8 % of the labels in bf16."""
 
 OURS = (Maker.OURS_ONNXRUNTIME, Maker.OURS_OPENVINO)
 

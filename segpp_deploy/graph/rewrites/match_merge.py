@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import onnx_ir as ir
 
 from segpp_deploy.ops.declaration import DOMAIN
@@ -16,19 +14,13 @@ class JoinMatchAndMerge(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         """Join each pair that is there; other readers of the map read it as before."""
-        found = [pair for node in model.graph if (pair := _find(node)) is not None]
-        for pair in found:
-            _join(model.graph, pair)
+        found = [(node, merge) for node in model.graph if (merge := _find_merge(node)) is not None]
+        for match, merge in found:
+            _join(model.graph, match, merge)
         return ir.passes.PassResult(model, modified=bool(found))
 
 
-@dataclass(frozen=True)
-class _Pair:
-    match: ir.Node
-    merge: ir.Node
-
-
-def _find(match: ir.Node) -> _Pair | None:
+def _find_merge(match: ir.Node) -> ir.Node | None:
     if (match.domain, match.op_type) != (DOMAIN, "TokenMatch"):
         return None
     grid_h, grid_w = (match.attributes[name].as_int() for name in ("grid_h", "grid_w"))
@@ -37,13 +29,12 @@ def _find(match: ir.Node) -> _Pair | None:
     for node, index in match.outputs[0].uses():
         is_merge = node.domain == DOMAIN and node.op_type in ("TokenMerge", "TokenMergeWithSize")
         if is_merge and index == 1 and node.inputs[0] is match.inputs[0]:
-            return _Pair(match, node)
+            return node
     return None
 
 
-def _join(graph: ir.Graph, pair: _Pair) -> None:
+def _join(graph: ir.Graph, match: ir.Node, merge: ir.Node) -> None:
     """Write the node where the match is; its outputs take over the values of both."""
-    match, merge = pair.match, pair.merge
     of_match = (value for name, value in match.attributes.items() if name != "num_removed")
     attributes = [*of_match, merge.attributes["num_rows"]]
     old = [match.outputs[0], *merge.outputs]
